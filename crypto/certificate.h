@@ -1,0 +1,59 @@
+// An immutable X.509 certificate (RFC 5280).
+//
+// Thread-safety: a value whose copies share one immutable object. Ownership: copies are cheap owners.
+
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+
+struct x509_st;
+
+namespace certfs {
+
+class Certificate {
+ public:
+  // Parses exactly one DER certificate. Returns kMalformed ("unreadable") for anything else, ("trailing-data")
+  // when bytes follow it.
+  static Result<Certificate> FromDer(BytesView der);
+
+  // The encoding as it was read; lives as long as any copy of this certificate.
+  BytesView der() const noexcept;
+
+  // SHA-256 over the encoding.
+  const Digest& fingerprint() const noexcept;
+
+  // Names in one line as RFC 2253 writes them, UTF-8 ("CN=web,O=Acme").
+  std::string subject() const;
+  std::string issuer() const;
+
+  // Upper-case hexadecimal; a leading '-' for a negative number.
+  std::string serial() const;
+
+  // Validity (RFC 5280, 4.1.2.5), both ends inclusive.
+  std::chrono::sys_seconds not_before() const;
+  std::chrono::sys_seconds not_after() const;
+
+  // Says whether subject and issuer are the same name and its own key verifies its signature.
+  bool IsSelfSigned() const;
+
+  // Says whether basicConstraints make it a CA (RFC 5280, 4.2.1.9).
+  bool IsAuthority() const;
+
+  // What must identify a certificate (RFC 5280, 4.1.2.2): the DER of its issuer and of its serial number, joined.
+  Bytes IssuerAndSerial() const;
+
+  // The OpenSSL object, borrowed, for use inside crypto/ only.
+  x509_st* handle() const noexcept;
+
+ private:
+  struct State;
+  explicit Certificate(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace certfs

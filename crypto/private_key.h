@@ -1,0 +1,44 @@
+// A private key that answers questions about itself but never shows itself.
+//
+// Thread-safety: a value whose copies share one immutable object. Ownership: copies are cheap owners; the
+// numbers are wiped with the last of them.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+#include "crypto/base/secret.h"
+#include "crypto/certificate.h"
+
+struct evp_pkey_st;
+
+namespace certfs {
+
+class PrivateKey {
+ public:
+  // Parses exactly one DER key: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017, A.1.2) or SEC 1 (RFC 5915).
+  // Returns kPasswordRequired ("encrypted-key") for an EncryptedPrivateKeyInfo, kMalformed ("unreadable") for
+  // anything else that is not a key, ("trailing-data") when bytes follow it.
+  static Result<PrivateKey> FromDer(BytesView der);
+
+  // Says whether `certificate` certifies this key: the public halves are equal.
+  bool Matches(const Certificate& certificate) const;
+
+  // "RSA 3072", "EC P-256", "ED25519": the algorithm and its size as people name them.
+  std::string Describe() const;
+
+  // The unencrypted PKCS#8 encoding.
+  Result<SecretBytes> ToPkcs8() const;
+
+  // The OpenSSL object, borrowed, for use inside crypto/ only.
+  evp_pkey_st* handle() const noexcept;
+
+ private:
+  explicit PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+  std::shared_ptr<evp_pkey_st> key_;
+};
+
+}  // namespace certfs

@@ -1,0 +1,57 @@
+// An immutable certificate revocation list (RFC 5280, 5).
+//
+// Thread-safety: a value whose copies share one immutable object. Ownership: copies are cheap owners.
+
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+#include "crypto/certificate.h"
+
+struct X509_crl_st;
+
+namespace certfs {
+
+class RevocationList {
+ public:
+  // Parses exactly one DER CRL. Returns kMalformed ("unreadable", "trailing-data") for anything else.
+  static Result<RevocationList> FromDer(BytesView der);
+
+  BytesView der() const noexcept;
+  const Digest& fingerprint() const noexcept;  // SHA-256 over the encoding.
+
+  std::string issuer() const;  // One line, RFC 2253.
+
+  std::chrono::sys_seconds this_update() const;
+  std::optional<std::chrono::sys_seconds> next_update() const;
+
+  // Says whether this list and `other` have the same issuer name and the same authority key identifier
+  // (RFC 5280, 5.2.1): one of them replaces the other.
+  bool SameAuthority(const RevocationList& other) const;
+
+  // Orders two lists of one authority: by CRL number (RFC 5280, 5.2.3) where both have one, else by thisUpdate.
+  std::weak_ordering CompareAge(const RevocationList& other) const;
+
+  // Says whether `issuer` signed this list: its subject is our issuer and its key verifies the signature.
+  bool SignedBy(const Certificate& issuer) const;
+
+  // Says whether the list names the serial number of `certificate` as revoked. A "removeFromCRL" entry does not
+  // count. The caller has checked that the certificate's issuer signed the list.
+  bool Revokes(const Certificate& certificate) const;
+
+  // The OpenSSL object, borrowed, for use inside crypto/ only.
+  X509_crl_st* handle() const noexcept;
+
+ private:
+  struct State;
+  explicit RevocationList(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace certfs

@@ -1,0 +1,86 @@
+// What a keystore holds: stores, their entries, the files of an entry.
+//
+// Thread-safety: values.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/time.h"
+#include "store/name.h"
+
+namespace certfs {
+
+// Numbers of stores and entries share one sequence; each is given once and never again.
+using Number = std::uint64_t;
+inline constexpr Number kFirstNumber = 16;  // On disk: never change or reuse. 1 to 15 are reserved.
+
+// Counts an entry's changes of content, from 1; 0 for an entry that never held anything.
+using Revision = std::uint64_t;
+
+// Who owns something, who may do what with it, and when it changed.
+struct Attributes {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint32_t mode = 0;  // The permission bits alone.
+  Time atime{};
+  Time mtime{};
+  Time ctime{};
+  Bytes access_acl;   // Room for POSIX ACLs; empty in this version.
+  Bytes default_acl;
+
+  friend bool operator==(const Attributes&, const Attributes&) = default;
+};
+
+// The files that an entry may hold. On disk: never change or reuse.
+enum class Member : std::uint8_t { kCertificate = 1, kKey = 2, kRevocationList = 3, kSecret = 4 };
+inline constexpr std::array<Member, 4> kMembers{Member::kCertificate, Member::kKey, Member::kRevocationList,
+                                                Member::kSecret};
+
+// Returns the file's name ("cert.pem"), and the member of that name.
+std::string_view FileName(Member member);
+std::optional<Member> MemberNamed(std::string_view file_name);
+
+// Says whether the file is key material: never readable by others, never in the page cache.
+constexpr bool IsKeyMaterial(Member member) { return member == Member::kKey || member == Member::kSecret; }
+
+// One file of an entry.
+struct File {
+  Attributes attributes;
+  std::uint32_t size = 0;  // In bytes, of what reading gives.
+  Digest digest{};         // What the backend needs to find and check the bytes; opaque to everyone else.
+
+  friend bool operator==(const File&, const File&) = default;
+};
+
+struct Entry {
+  Number number = 0;
+  Number store = 0;
+  Revision revision = 0;
+  Alias alias;
+  Attributes attributes;  // Of the entry's directory.
+  std::array<std::optional<File>, kMembers.size()> files;
+
+  const std::optional<File>& file(Member member) const { return files[static_cast<std::size_t>(member) - 1]; }
+  std::optional<File>& file(Member member) { return files[static_cast<std::size_t>(member) - 1]; }
+  bool empty() const {
+    for (const auto& each : files) {
+      if (each) return false;
+    }
+    return true;
+  }
+};
+
+struct Store {
+  Number number = 0;
+  StoreName name;
+  Attributes attributes;
+  std::uint64_t entry_count = 0;
+  Digest entries{};  // Digest over all its entries: changes whenever one of them does.
+};
+
+}  // namespace certfs

@@ -1,0 +1,99 @@
+// The seam between what a keystore means and where its bytes lie: tables of stores and entries, read in snapshots and
+// changed in transactions.
+//
+// Two implementations keep one contract (tests/store/entry_table_contract.h): SealedTable on LMDB, MemoryTable for
+// tests and trial mounts. No rule about certificates lives here; that is Keystore's.
+//
+// Thread-safety: a table may be used from any thread; a snapshot or transaction belongs to the thread that uses it.
+// At most one transaction exists at a time: BeginTransaction waits for the one before it.
+// Errors, from every function: kCorrupt when stored bytes fail their check (nothing of them is returned), kIo when the
+// operating system refuses. Absence is an empty optional.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "crypto/base/result.h"
+#include "crypto/base/secret.h"
+#include "store/entry.h"
+
+namespace certfs {
+
+// A position in the order of a listing: 62 bits, 0 before everything. Stable while other things come and go.
+using Cursor = std::uint64_t;
+inline constexpr Cursor kCursorMax = (Cursor{1} << 62) - 1;
+
+template <typename T>
+struct Listed {
+  Cursor at;  // Pass it to Next... to go on behind this one.
+  T item;
+};
+
+// How full the keystore is, in bytes.
+struct Usage {
+  std::uint64_t used;
+  std::uint64_t limit;
+};
+
+// One consistent state. Later commits do not show in it.
+class TableSnapshot {
+ public:
+  virtual ~TableSnapshot() = default;
+
+  // By name: exactly (`Find`), or ignoring ASCII case (`FindFolded`).
+  virtual Result<std::optional<Store>> FindStoreFolded(const StoreName& name) = 0;
+  virtual Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias) = 0;
+  Result<std::optional<Store>> FindStore(const StoreName& name);
+  Result<std::optional<Entry>> FindEntry(Number store, const Alias& alias);
+
+  // By number.
+  virtual Result<std::optional<Store>> FindStoreByNumber(Number number) = 0;
+  virtual Result<std::optional<Entry>> FindEntryByNumber(Number number) = 0;
+
+  // The next in the order of a listing, behind `after`. A damaged one is kCorrupt; `skipped`, where the caller gives it,
+  // then says where to go on.
+  virtual Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped) = 0;
+  virtual Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped) = 0;
+
+  // The bytes of a file that `entry` has, as found in this snapshot.
+  virtual Result<SecretBytes> ReadFile(const Entry& entry, Member member) = 0;
+};
+
+// One change. Reads show its own writes. Destroying it without Commit() changes nothing.
+class TableTransaction : public TableSnapshot {
+ public:
+  // Writes a store or an entry whole; a number of 0 is filled in with a new one. Returns the number. Entries' files must
+  // have been put by PutFile or taken over from what was read. Renaming is putting under another name; the caller has
+  // made sure that the name is free.
+  virtual Result<Number> PutStore(Store store) = 0;
+  virtual Result<Number> PutEntry(Entry entry) = 0;
+
+  // Stores the bytes of one file and fills in its size and digest; PutEntry makes it so. Precondition: the entry has its
+  // number already, and `bytes` is not empty.
+  virtual Result<void> PutFile(Entry& entry, Member member, BytesView bytes) = 0;
+
+  // Removes the bytes of one file from `entry`; PutEntry makes it so.
+  virtual Result<void> RemoveFile(Entry& entry, Member member) = 0;
+
+  // Removes an empty store, an entry with its files.
+  virtual Result<void> RemoveStore(const Store& store) = 0;
+  virtual Result<void> RemoveEntry(const Entry& entry) = 0;
+
+  // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns kNoSpace at
+  // the size limit or when the disk is full.
+  virtual Result<void> Commit() = 0;
+};
+
+class EntryTable {
+ public:
+  virtual ~EntryTable() = default;
+  virtual Result<std::unique_ptr<TableSnapshot>> Snapshot() = 0;
+  virtual Result<std::unique_ptr<TableTransaction>> BeginTransaction() = 0;
+  virtual Usage GetUsage() = 0;
+
+  // Makes room after a transaction failed with kNoSpace. Returns false when the limit is reached.
+  virtual Result<bool> Grow() = 0;
+};
+
+}  // namespace certfs

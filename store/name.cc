@@ -1,0 +1,71 @@
+#include "store/name.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace certfs {
+
+namespace {
+
+// Returns how many bytes the UTF-8 sequence at the start of `text` takes, 0 when it is not valid (RFC 3629, 4).
+std::size_t SequenceLength(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  const std::uint8_t lead = byte(0);
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const bool overlong = (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xF0 && byte(1) < 0x90);
+  const bool surrogate = lead == 0xED && byte(1) > 0x9F;
+  const bool too_large = lead == 0xF4 && byte(1) > 0x8F;
+  return overlong || surrogate || too_large ? 0 : length;
+}
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = SequenceLength(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+// C0 and DEL are single bytes; C1 (U+0080 to U+009F) is 0xC2 followed by 0x80 to 0x9F.
+bool HasControl(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<std::uint8_t>(text[i]);
+    if (byte < 0x20 || byte == 0x7F) return true;
+    if (byte == 0xC2 && i + 1 < text.size() && static_cast<std::uint8_t>(text[i + 1]) < 0xA0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+namespace internal {
+
+Result<void> CheckName(std::string_view name, std::size_t bytes_max) {
+  const auto refuse = [](std::string reason) { return Error(ErrorCode::kMalformed, std::move(reason)); };
+  if (name.size() > bytes_max) {
+    return Error(ErrorCode::kNameTooLong, "a name is at most " + std::to_string(bytes_max) + " bytes");
+  }
+  if (name.empty()) return refuse("a name is at least one byte");
+  if (name.front() == '.') return refuse("a name does not begin with a dot");
+  if (name.find_first_of("/@") != std::string_view::npos) return refuse("a name has no '/' and no '@'");
+  if (!IsUtf8(name)) return refuse("a name is valid UTF-8");
+  if (HasControl(name)) return refuse("a name has no control characters");
+  return {};
+}
+
+}  // namespace internal
+
+std::string FoldName(std::string_view name) {
+  std::string folded(name);
+  std::transform(folded.begin(), folded.end(), folded.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return folded;
+}
+
+}  // namespace certfs

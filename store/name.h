@@ -1,0 +1,52 @@
+// Names of stores and entries, checked when made.
+//
+// 1 to 128 bytes (stores) or 120 (aliases) of valid UTF-8, without `/`, `@` or control characters and without a leading
+// dot. Two names that differ only in the case of ASCII letters are the same name, and keep the case given.
+//
+// Thread-safety: values.
+
+#pragma once
+
+#include <compare>
+#include <string>
+#include <string_view>
+
+#include "crypto/base/result.h"
+
+namespace certfs {
+
+inline constexpr std::size_t kStoreNameBytesMax = 128;
+inline constexpr std::size_t kAliasBytesMax = 120;
+
+namespace internal {
+
+// Returns kNameTooLong over `bytes_max`, kMalformed for any other name that is not allowed.
+Result<void> CheckName(std::string_view name, std::size_t bytes_max);
+
+}  // namespace internal
+
+// Returns `name` with A-Z as a-z: what decides whether two names are the same.
+std::string FoldName(std::string_view name);
+
+template <typename Tag, std::size_t kBytesMax>
+class Name {
+ public:
+  // Returns kNameTooLong or kMalformed, with the reason.
+  static Result<Name> Parse(std::string_view text) {
+    TRY(internal::CheckName(text, kBytesMax));
+    return Name(std::string(text));
+  }
+
+  const std::string& text() const noexcept { return text_; }
+  friend bool operator==(const Name&, const Name&) = default;
+  friend auto operator<=>(const Name&, const Name&) = default;
+
+ private:
+  explicit Name(std::string text) : text_(std::move(text)) {}
+  std::string text_;
+};
+
+using StoreName = Name<struct StoreNameTag, kStoreNameBytesMax>;
+using Alias = Name<struct AliasTag, kAliasBytesMax>;
+
+}  // namespace certfs
