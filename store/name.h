@@ -31,6 +31,9 @@ std::string FoldName(std::string_view name);
 template <typename Tag, std::size_t kBytesMax>
 class Name {
  public:
+  // No name at all; what a value holds until it is given one.
+  Name() = default;
+
   // Returns kNameTooLong or kMalformed, with the reason.
   static Result<Name> Parse(std::string_view text) {
     TRY(internal::CheckName(text, kBytesMax));
