@@ -1,0 +1,30 @@
+// A mount: from mount(2) to the last request answered.
+//
+// Thread-safety: Run() on one thread; the rest from it. Errors: kBusy, kIo, kInvalidArgument with the reason.
+
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "fs/volume.h"
+
+namespace certfs {
+
+struct MountOptions {
+  std::filesystem::path mountpoint;
+  std::string source;         // What mountinfo shows as the source: the keystore's path.
+  bool stores_only = false;   // -o subtree=stores
+  bool read_only = false;     // -o ro
+};
+
+// Mounts and answers the kernel until the filesystem is unmounted or SIGTERM, SIGINT or SIGHUP arrives. Calls `ready` once, when the
+// mount answers. The volume is made by Run, because it and the mount observe each other.
+Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
+                      const std::function<void()>& ready);
+
+// The real answers about callers, from /proc.
+const ProcessTable& RealProcesses();
+
+}  // namespace certfs

@@ -1,0 +1,43 @@
+// NodeId: what the kernel calls an inode, derived from the keystore (fs/README.md, "Node ids"), never a pointer.
+//
+// Thread-safety: values.
+
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+
+#include "store/entry.h"
+
+namespace certfs {
+
+// The fixed nodes of the tree.
+enum class Fixed : std::uint8_t { kRoot = 0, kStores = 1, kStatus = 2, kLink = 3, kErrorsLog = 4, kWhy = 5, kVersion = 6 };
+
+class NodeId {
+ public:
+  constexpr NodeId() = default;
+  constexpr explicit NodeId(std::uint64_t value) : value_(value) {}
+
+  static NodeId Of(Fixed fixed);
+  static NodeId OfDirectory(Number number);  // Of a store or an entry.
+  static NodeId OfFile(Number entry, Member member, Revision revision);
+  static NodeId OfStaging(std::uint64_t count);
+
+  constexpr std::uint64_t value() const { return value_; }
+
+  bool is_staging() const;
+  std::optional<Fixed> fixed() const;              // Set for the fixed nodes alone.
+  std::optional<Number> directory() const;         // Set for stores and entries alone.
+  std::optional<Member> member() const;            // Set for files of entries alone; then
+  Number number() const;                           // the entry, and
+  bool HasRevision(Revision revision) const;       // whether the id is of that revision (its low 28 bits).
+
+  friend constexpr auto operator<=>(const NodeId&, const NodeId&) = default;
+
+ private:
+  std::uint64_t value_ = 0;
+};
+
+}  // namespace certfs

@@ -1,0 +1,146 @@
+// The filesystem itself, without a kernel: what every operation on the tree means (fs/README.md).
+//
+// Thread-safety: every operation may run on any thread.
+// Ownership: borrows the keystore, the process table and the observer, which outlive it.
+// Errors: the errno of each is in fs/README.md's tables; the codes here map to them one to one (fs/fuse/errno.h).
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "fs/node_id.h"
+#include "store/keystore.h"
+
+namespace certfs {
+
+// Who calls: the ids that the kernel checked permissions with, and the calling thread (0 when it cannot be seen).
+struct Caller {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::int32_t thread = 0;
+};
+
+// What the volume asks about its callers. Real: fs/fuse/process.h; tests have one of their own.
+class ProcessTable {
+ public:
+  virtual ~ProcessTable() = default;
+  // The process that `thread` belongs to; `thread` itself when that cannot be told.
+  virtual std::int32_t ProcessOf(std::int32_t thread) const = 0;
+  // Says whether `thread` is being ended by a signal.
+  virtual bool IsDyingOfSignal(std::int32_t thread) const = 0;
+  // The name of the program, for the log; may be empty.
+  virtual std::string ProgramOf(std::int32_t thread) const = 0;
+};
+
+// What a node is, for stat.
+enum class NodeType { kDirectory, kFile, kLink };
+struct Node {
+  NodeId id;
+  NodeType type = NodeType::kFile;
+  Attributes attributes;
+  std::uint64_t size = 0;
+  std::uint32_t links = 1;
+  bool volatile_names = false;  // Neither the name nor the attributes may be cached by the kernel.
+  bool uncached = false;        // Its bytes stay out of the page cache (direct_io).
+};
+
+// What the kernel must be told when the tree changed under it. Calls come from any thread, with no lock held; implementations
+// return at once (fs/fuse queues them).
+class VolumeObserver {
+ public:
+  virtual ~VolumeObserver() = default;
+  // The name in `directory` now leads elsewhere.
+  virtual void NameChanged(NodeId directory, std::string_view name) = 0;
+  // The bytes of `node` are to leave the page cache.
+  virtual void DropPages(NodeId node) = 0;
+  // A write that nobody waits for was refused, or something worth a line in the log happened.
+  virtual void Refused(const std::string& line) = 0;
+};
+
+// Opaque number of an open file; 0 is none.
+using HandleId = std::uint64_t;
+
+struct OpenMode {
+  bool read = true;
+  bool write = false;
+  bool append = false;
+  bool truncate = false;
+};
+
+struct DirectoryItem {
+  std::string_view name;
+  Node node;
+  std::uint64_t offset;  // Pass it to go on behind this one.
+};
+
+struct VolumeOptions {
+  std::uint32_t uid = 0;   // Who owns what is fixed: the daemon's user and group.
+  std::uint32_t gid = 0;
+  std::string version;     // What status/version shows; ends in a newline.
+};
+
+class Volume {
+ public:
+  Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer, VolumeOptions options);
+  ~Volume();
+  Volume(const Volume&) = delete;
+  Volume& operator=(const Volume&) = delete;
+
+  // kNotFound; kCorrupt.
+  Result<Node> Lookup(const Caller& caller, NodeId parent, std::string_view name);
+  // `handle` is 0 or an open handle of this node. kStale for a superseded revision that nobody has open.
+  Result<Node> GetAttributes(const Caller& caller, NodeId node, HandleId handle);
+  // `size` only together with a handle that writes: kNotPermitted otherwise.
+  Result<Node> SetAttributes(const Caller& caller, NodeId node, HandleId handle, const AttributeChange& change,
+                             std::optional<std::uint64_t> size);
+  Result<std::string> ReadLink(NodeId node);
+
+  // Calls `sink` for each child behind `offset` (0: the start; "." and ".." included) until it returns false or all are listed.
+  // kCorrupt, after all others were listed, if a child is damaged; kNotADirectory.
+  Result<void> List(const Caller& caller, NodeId directory, std::uint64_t offset,
+                    const std::function<bool(const DirectoryItem&)>& sink);
+
+  Result<Node> MakeDirectory(const Caller& caller, NodeId parent, std::string_view name, std::uint32_t mode);
+  Result<void> RemoveDirectory(const Caller& caller, NodeId parent, std::string_view name);
+  Result<void> Unlink(const Caller& caller, NodeId parent, std::string_view name);
+  Result<void> Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
+                      unsigned flags);
+
+  // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it is opened it shows the live
+  // attributes. kReadOnly for generated files, kIsADirectory, kNotFound if the file is gone.
+  Result<Node> Stage(const Caller& caller, NodeId live);
+  // Forgets a staging inode that nobody opened. Does nothing for others.
+  void Unstage(NodeId staging);
+
+  // Creates and opens `name`, which becomes live at close. kNotPermitted for a name the entry may not hold, kReadOnly, kAlreadyExists.
+  struct Created {
+    Node node;
+    HandleId handle;
+  };
+  Result<Created> Create(const Caller& caller, NodeId parent, std::string_view name, OpenMode mode);
+
+  // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a superseded revision; an unused
+  // staging inode opened for reading). kNotPermitted: a live file, or a staging inode in use, opened for writing.
+  Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
+
+  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) are resolved by node: kStale if they cannot be.
+  Result<SecretBytes> Read(NodeId node, HandleId handle, std::uint64_t offset, std::size_t size);
+  Result<void> Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes);
+  Result<void> Flush(const Caller& caller, HandleId handle);
+  Result<void> Sync(const Caller& caller, HandleId handle);
+  void Release(NodeId node, HandleId handle);
+
+  Usage GetUsage() { return keystore_.GetUsage(); }
+
+ private:
+  struct State;
+  Keystore& keystore_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace certfs

@@ -1,0 +1,113 @@
+// The keystore: the one door for changes, and consistent reading.
+//
+// Every change is one call, one transaction: it checks the store's policy, judges the content against the rules table,
+// keeps what replacements must keep (owner, mode, ACL), writes and commits, or changes nothing.
+//
+// Thread-safety: may be used from any thread; changes are serialised, readers never wait for them.
+// Ownership: owns its table.
+// Errors: besides those of EntryTable, each change says what it refuses.
+
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "crypto/rules.h"
+#include "store/entry_table.h"
+#include "store/header.h"
+#include "store/policy.h"
+#include "store/trust_cache.h"
+
+namespace certfs {
+
+// Who asks for a change.
+struct Actor {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
+// What to set; an empty field stays as it is.
+struct AttributeChange {
+  std::optional<std::uint32_t> mode;
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+  std::optional<Time> atime;
+  std::optional<Time> mtime;
+
+  bool empty() const { return !mode && !uid && !gid && !atime && !mtime; }
+};
+
+// What a write of a file came to.
+struct WriteOutcome {
+  Entry entry;                    // As it is now.
+  bool changed = false;           // False: the bytes were there already, and nothing moved.
+  std::vector<Finding> findings;  // Warnings and fixes.
+};
+
+class Keystore {
+ public:
+  using Clock = std::function<Time()>;
+
+  // Makes a keystore in `directory` (made 0700 if it is not there), which `secret` opens, with the default stores owned by `owner`.
+  // Returns kAlreadyExists if one is there; then, as on every failure, the directory is left as it was.
+  static Result<void> Create(const std::filesystem::path& directory, const UnlockSecret& secret, Actor owner, Clock clock);
+
+  // Opens the keystore in `directory`. Returns kNotFound if there is none, kAccessDenied for a wrong key, kCorrupt for a damaged
+  // one, kUnsupported for one of a newer format: each with the file and the reason. Do not fork while one is open.
+  static Result<std::unique_ptr<Keystore>> Open(const std::filesystem::path& directory, const UnlockSecret& secret, Clock clock);
+
+  // A keystore in memory with the default stores, for tests and trial mounts.
+  static Result<std::unique_ptr<Keystore>> InMemory(Actor owner, Clock clock);
+
+  // One consistent state to read from.
+  Result<std::unique_ptr<TableSnapshot>> Snapshot() { return table_->Snapshot(); }
+  Usage GetUsage() { return table_->GetUsage(); }
+  Time Now() const { return clock_(); }
+
+  // --- The door. Names are free if no other differs from them only in ASCII case.
+
+  // Returns the new store. kAlreadyExists; kNotPermitted for the link's name.
+  Result<Store> CreateStore(const StoreName& name, Actor actor, std::uint32_t mode);
+  // kNotFound; kNotPermitted for a protected store, whoever asks; kNotEmpty.
+  Result<void> RemoveStore(const StoreName& name);
+  // kNotFound, kNotPermitted (either name), kAlreadyExists.
+  Result<void> RenameStore(const StoreName& from, const StoreName& to);
+
+  // Returns the new, empty entry. kNotFound (the store), kAlreadyExists, kReadOnly in BACKUP_STORE.
+  Result<Entry> CreateEntry(Number store, const Alias& alias, Actor actor, std::uint32_t mode);
+  // kNotFound; kNotEmpty while it holds files; kNotPermitted by the store's policy.
+  Result<void> RemoveEntry(Number store, const Alias& alias, Actor actor);
+  // Within one store. kNotFound, kAlreadyExists, kNotPermitted by the store's policy.
+  Result<void> RenameEntry(Number store, const Alias& from, const Alias& to, Actor actor);
+
+  // Judges `bytes` and makes them the entry's `member`. `attributes` holds for a new file (mode and owner within what the kind of file
+  // allows), and its times also for a replacement. Bits for others on key material are dropped.
+  // Returns the refusal of the first rule that refuses, kNotFound if the entry is gone, kNotPermitted if its store does not hold such files.
+  Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor, const AttributeChange& attributes);
+
+  // kNotFound; kNotPermitted by the store's policy. Returns the entry as it is then.
+  Result<Entry> RemoveFile(Number entry, Member member, Actor actor);
+
+  // kNotFound; kNotPermitted for BACKUP_STORE, and for bits for others on key material.
+  Result<Store> SetStoreAttributes(Number store, const AttributeChange& change);
+  Result<Entry> SetEntryAttributes(Number entry, const AttributeChange& change);
+  Result<Entry> SetFileAttributes(Number entry, Member member, const AttributeChange& change);
+
+ private:
+  Keystore(std::unique_ptr<EntryTable> table, Clock clock) : table_(std::move(table)), clock_(std::move(clock)) {}
+
+  Result<void> CreateDefaultStores(Actor owner);
+
+  // Runs `change` in one transaction and commits it; makes room and tries once more where the map was full.
+  template <typename Change>
+  auto Apply(Change&& change) -> decltype(change(std::declval<TableTransaction&>()));
+
+  std::unique_ptr<EntryTable> table_;
+  Clock clock_;
+  TrustCache trust_;
+};
+
+}  // namespace certfs
