@@ -101,9 +101,15 @@ class Keystore {
 
   Result<void> CreateDefaultStores(Actor owner);
 
-  // Runs `change` in one transaction and commits it; makes room and tries once more where the map was full.
+  // Runs `change` in one transaction and commits it, unless it set `unchanged`; makes room and tries once more where the map
+  // was full.
   template <typename Change>
-  auto Apply(Change&& change) -> decltype(change(std::declval<TableTransaction&>()));
+  auto Apply(Change&& change, const bool* unchanged = nullptr) -> decltype(change(std::declval<TableTransaction&>()));
+
+  // Reads, judges and normalises `bytes` for `entry`.
+  struct Judged;
+  Result<Judged> Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry, Member member,
+                       BytesView bytes);
 
   std::unique_ptr<EntryTable> table_;
   Clock clock_;

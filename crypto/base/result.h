@@ -52,10 +52,13 @@ class [[nodiscard]] Result<void> {
 }  // namespace certfs
 
 // Yields the value of `expression`, or returns its Error from the enclosing function. A GNU statement
-// expression, which GCC and clang both support.
-#define TRY(expression)                                                    \
-  __extension__({                                                          \
-    auto certfs_try = (expression);                                        \
-    if (!certfs_try.has_value()) return std::move(certfs_try).error();     \
-    std::move(certfs_try).value();                                         \
+// expression, which GCC and clang both support; the counter keeps one TRY inside another from shadowing it.
+#define TRY(expression) CERTFS_TRY(expression, __COUNTER__)
+#define CERTFS_TRY(expression, unique) CERTFS_TRY_NAMED(expression, unique)
+#define CERTFS_TRY_NAMED(expression, unique) CERTFS_TRY_AS(expression, certfs_try_##unique)
+#define CERTFS_TRY_AS(expression, name)                        \
+  __extension__({                                              \
+    auto name = (expression);                                  \
+    if (!name.has_value()) return std::move(name).error();     \
+    std::move(name).value();                                   \
   })
