@@ -25,6 +25,9 @@ struct Caller {
   std::int32_t thread = 0;
 };
 
+struct Content;  // Private to fs/.
+struct Staging;
+
 // What the volume asks about its callers. Real: fs/fuse/process.h; tests have one of their own.
 class ProcessTable {
  public:
@@ -139,6 +142,18 @@ class Volume {
 
  private:
   struct State;
+  // Runs `change` and records its refusal under the path of (parent, name).
+  template <typename Change>
+  auto Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change) -> decltype(change());
+  void Record(const Caller& caller, NodeId parent, std::string_view name, const Error& error);
+
+  Result<HandleId> OpenStaging(const Caller& caller, NodeId node, OpenMode mode);
+  Result<std::shared_ptr<const Content>> OpenContent(TableSnapshot& snapshot, const Entry& entry, Member member);
+  Result<void> Commit(const Caller& caller, Staging& staging);
+  Result<void> Resize(Staging& staging, std::uint64_t size);
+  Result<Node> SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
+                                    std::optional<std::uint64_t> size);
+
   Keystore& keystore_;
   std::unique_ptr<State> state_;
 };

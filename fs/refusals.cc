@@ -1,0 +1,57 @@
+#include "fs/refusals.h"
+
+#include <ctime>
+
+namespace certfs {
+
+namespace {
+
+std::string FormatTime(Time when) {
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(when).time_since_epoch().count();
+  std::tm fields{};
+  gmtime_r(&seconds, &fields);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields)};
+}
+
+// Certificates and program names carry other people's bytes: no control character may forge a second line.
+std::string OneLine(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string RefusalLog::Record(const Refusal& refusal) {
+  std::string text = FormatTime(refusal.when) + " " + refusal.path + ": " +
+                     std::string(ToString(refusal.error.code())) + ": ";
+  const std::string_view rule = refusal.error.rule();
+  if (!rule.empty() && !refusal.error.message().starts_with(rule)) text += std::string(rule) + ": ";
+  text += refusal.error.message() + " (uid " + std::to_string(refusal.uid) + ", pid " +
+          std::to_string(refusal.process) + (refusal.program.empty() ? "" : ", " + refusal.program) + ")";
+  text = OneLine(std::move(text));
+  const std::lock_guard lock(mutex_);
+  lines_.push_back({refusal.uid, text});
+  if (lines_.size() > kLinesMax) lines_.pop_front();
+  return text;
+}
+
+std::string RefusalLog::All() const {
+  const std::lock_guard lock(mutex_);
+  std::string all;
+  for (const Line& line : lines_) all += line.text + "\n";
+  return all;
+}
+
+std::string RefusalLog::Of(std::uint32_t uid) const {
+  const std::lock_guard lock(mutex_);
+  std::string own;
+  for (const Line& line : lines_) {
+    if (line.uid == uid) own += line.text + "\n";
+  }
+  return own;
+}
+
+}  // namespace certfs

@@ -1,0 +1,267 @@
+#include "fs/volume.h"
+
+#include "fs/volume/state.h"
+
+namespace certfs {
+
+// --- Nodes
+
+Node NodeOf(const Store& store) {
+  Node node;
+  node.id = NodeId::OfDirectory(store.number);
+  node.type = NodeType::kDirectory;
+  node.attributes = store.attributes;
+  node.links = 2;
+  return node;
+}
+
+Node NodeOf(const Entry& entry) {
+  Node node;
+  node.id = NodeId::OfDirectory(entry.number);
+  node.type = NodeType::kDirectory;
+  node.attributes = entry.attributes;
+  node.links = 2;
+  return node;
+}
+
+Node NodeOf(const Entry& entry, Member member) {
+  Node node;
+  node.id = NodeId::OfFile(entry.number, member, entry.revision);
+  node.attributes = entry.file(member)->attributes;
+  node.size = entry.file(member)->size;
+  node.uncached = IsKeyMaterial(member);
+  return node;
+}
+
+Node NodeOf(const Staging& staging) {
+  Node node;
+  node.id = staging.node;
+  node.attributes = staging.attributes;
+  node.size = staging.opened ? staging.buffer.size() : staging.live_size;
+  node.volatile_names = true;
+  node.uncached = true;
+  return node;
+}
+
+std::string PathOf(const Store& store) { return "stores/" + store.name.text(); }
+
+std::string PathOf(TableSnapshot& snapshot, const Entry& entry) {
+  const auto store = snapshot.FindStoreByNumber(entry.store);
+  const bool known = store.has_value() && store.value().has_value();
+  return (known ? PathOf(*store.value()) : std::string("stores/?")) + "/" + entry.alias.text();
+}
+
+Result<Place> Resolve(TableSnapshot& snapshot, NodeId node) {
+  Place place;
+  if (const auto number = node.directory()) {
+    place.entry = TRY(snapshot.FindEntryByNumber(*number));
+    if (!place.entry) place.store = TRY(snapshot.FindStoreByNumber(*number));
+  } else if (node.member()) {
+    place.entry = TRY(snapshot.FindEntryByNumber(node.number()));
+  }
+  return place;
+}
+
+namespace {
+
+Node FixedNode(Fixed fixed, const VolumeOptions& options) {
+  Node node;
+  node.id = NodeId::Of(fixed);
+  node.attributes.uid = options.uid;
+  node.attributes.gid = options.gid;
+  switch (fixed) {
+    case Fixed::kRoot:
+    case Fixed::kStores:
+    case Fixed::kStatus:
+      node.type = NodeType::kDirectory;
+      node.attributes.mode = 0755;
+      node.links = 2;
+      break;
+    case Fixed::kLink:
+      node.type = NodeType::kLink;
+      node.attributes.mode = 0777;
+      node.size = kLinkTarget.size();
+      break;
+    case Fixed::kErrorsLog:
+    case Fixed::kWhy:
+    case Fixed::kVersion:
+      // What these show depends on the moment and on the reader.
+      node.attributes.mode = fixed == Fixed::kErrorsLog ? 0640 : 0444;
+      node.volatile_names = true;
+      node.uncached = true;
+      break;
+  }
+  return node;
+}
+
+std::optional<Fixed> FixedChild(Fixed parent, std::string_view name) {
+  if (parent == Fixed::kRoot && name == "stores") return Fixed::kStores;
+  if (parent == Fixed::kRoot && name == "status") return Fixed::kStatus;
+  if (parent == Fixed::kStores && name == kLinkName) return Fixed::kLink;
+  if (parent == Fixed::kStatus && name == "errors.log") return Fixed::kErrorsLog;
+  if (parent == Fixed::kStatus && name == "why") return Fixed::kWhy;
+  if (parent == Fixed::kStatus && name == "version") return Fixed::kVersion;
+  return std::nullopt;
+}
+
+// What a status file shows to `caller` now.
+std::string StatusText(Fixed fixed, const Caller& caller, const RefusalLog& refusals, const VolumeOptions& options) {
+  switch (fixed) {
+    case Fixed::kErrorsLog: return refusals.All();
+    case Fixed::kWhy: return refusals.Of(caller.uid);
+    case Fixed::kVersion: return options.version;
+    default: return {};
+  }
+}
+
+}  // namespace
+
+// --- Volume
+
+Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer, VolumeOptions options)
+    : keystore_(keystore), state_(std::make_unique<State>(processes, observer, std::move(options))) {
+  // A successor process must not give out its predecessor's numbers again.
+  const auto start = static_cast<std::uint64_t>(
+      std::chrono::floor<std::chrono::seconds>(keystore_.Now()).time_since_epoch().count());
+  state_->next_handle = start << 24 | 1;
+  state_->next_staging = state_->next_handle;
+}
+
+Volume::~Volume() = default;
+
+Error Volume::State::Refuse(const Caller& caller, Time now, std::string path, Error error) {
+  const std::string line = refusals.Record({now, caller.uid, processes.ProcessOf(caller.thread),
+                                            processes.ProgramOf(caller.thread), std::move(path), error});
+  observer.Refused(line);
+  return error;
+}
+
+Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_view name) {
+  if (const auto fixed = parent.fixed()) {
+    if (const auto child = FixedChild(*fixed, name)) return GetAttributes(caller, NodeId::Of(*child), 0);
+    if (*fixed != Fixed::kStores) return NoSuchName();
+    const auto store_name = StoreName::Parse(name);
+    if (!store_name.has_value()) {
+      if (store_name.error().code() == ErrorCode::kNameTooLong) return store_name.error();
+      return NoSuchName();
+    }
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const std::optional<Store> store = TRY(snapshot->FindStore(store_name.value()));
+    if (!store) return NoSuchName();
+    return NodeOf(*store);
+  }
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const Place place = TRY(Resolve(*snapshot, parent));
+  if (place.store) {
+    const auto alias = Alias::Parse(name);
+    if (!alias.has_value()) {
+      if (alias.error().code() == ErrorCode::kNameTooLong) return alias.error();
+      return NoSuchName();
+    }
+    const std::optional<Entry> entry = TRY(snapshot->FindEntry(place.store->number, alias.value()));
+    if (!entry) return NoSuchName();
+    return NodeOf(*entry);
+  }
+  if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
+  const auto member = MemberNamed(name);
+  if (!member || !place.entry->file(*member)) return NoSuchName();
+  return NodeOf(*place.entry, *member);
+}
+
+Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId handle) {
+  if (const auto fixed = node.fixed()) {
+    Node found = FixedNode(*fixed, state_->options);
+    if (found.type == NodeType::kFile) {
+      const std::lock_guard lock(state_->mutex);
+      const auto reader = state_->readers.find(handle);
+      found.size = reader != state_->readers.end()
+                       ? reader->second->bytes().size()
+                       : StatusText(*fixed, caller, state_->refusals, state_->options).size();
+    }
+    found.attributes.mtime = found.attributes.ctime = found.attributes.atime = keystore_.Now();
+    return found;
+  }
+  if (node.is_staging()) {
+    StagingPointer staging;
+    {
+      const std::lock_guard lock(state_->mutex);
+      const auto found = state_->stagings.find(node);
+      if (found == state_->stagings.end()) return Error(ErrorCode::kStale, "its writer is gone");
+      staging = found->second;
+    }
+    const std::lock_guard lock(staging->mutex);
+    return NodeOf(*staging);
+  }
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const Place place = TRY(Resolve(*snapshot, node));
+  if (const auto member = node.member()) {
+    const bool live = place.entry && place.entry->file(*member) && node.HasRevision(place.entry->revision);
+    if (live) return NodeOf(*place.entry, *member);
+    // A superseded or removed file keeps what it had for those who hold it open.
+    const std::lock_guard lock(state_->mutex);
+    const auto reader = state_->readers.find(handle);
+    if (reader != state_->readers.end() && reader->second->node == node) {
+      Node gone;
+      gone.id = node;
+      gone.attributes = reader->second->attributes;
+      gone.size = reader->second->bytes().size();
+      gone.links = 0;
+      gone.uncached = IsKeyMaterial(*member);
+      return gone;
+    }
+    return Error(ErrorCode::kStale, "a superseded revision");
+  }
+  if (place.entry) return NodeOf(*place.entry);
+  if (place.store) return NodeOf(*place.store);
+  return Error(ErrorCode::kStale, "the directory is gone");
+}
+
+Result<std::string> Volume::ReadLink(NodeId node) {
+  if (node.fixed() != Fixed::kLink) return Error(ErrorCode::kInvalidArgument, "not a link");
+  return std::string(kLinkTarget);
+}
+
+// --- Opening for reading
+
+Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) {
+  if (node.is_staging()) return OpenStaging(caller, node, mode);
+  const auto add_reader = [&](ContentPointer content) -> HandleId {
+    const std::lock_guard lock(state_->mutex);
+    state_->told_stale.erase(caller.thread);
+    state_->DropSuperseded(keystore_.Now());
+    const HandleId handle = state_->next_handle++;
+    state_->readers.emplace(handle, std::move(content));
+    return handle;
+  };
+  if (const auto fixed = node.fixed()) {
+    if (FixedNode(*fixed, state_->options).type != NodeType::kFile) return Error(ErrorCode::kIsADirectory, "not a file");
+    if (mode.write) return Error(ErrorCode::kReadOnly, "a generated file");
+    auto content = std::make_shared<Content>();
+    content->node = node;
+    const std::string text = StatusText(*fixed, caller, state_->refusals, state_->options);
+    content->plain.assign(text.begin(), text.end());
+    return add_reader(std::move(content));
+  }
+  const auto member = node.member();
+  if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
+  if (mode.write) return NotPermitted("a live file is written through a lookup of its name, not through an open file");
+
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
+  if (entry && entry->file(*member) && node.HasRevision(entry->revision)) {
+    return add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
+  }
+  ContentPointer kept;
+  {
+    const std::lock_guard lock(state_->mutex);
+    // Two in a row would reach the user: the kernel looks up again once.
+    if (state_->told_stale.insert(caller.thread).second) return Error(ErrorCode::kStale, "a superseded revision");
+    for (const auto& each : state_->superseded) {
+      if (each.content->node == node) kept = each.content;
+    }
+  }
+  if (!kept) return Error(ErrorCode::kStale, "a superseded revision");
+  return add_reader(std::move(kept));
+}
+
+}  // namespace certfs

@@ -1,0 +1,131 @@
+// What a Volume remembers between operations: open files, staging inodes, caches. Private to fs/.
+
+#pragma once
+
+#include <list>
+#include <map>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+
+#include "fs/refusals.h"
+#include "fs/volume.h"
+
+namespace certfs {
+
+// The immutable bytes of one revision of a file, with its attributes when it was opened.
+struct Content {
+  NodeId node;
+  Attributes attributes;
+  Bytes plain;         // Public material;
+  SecretBytes secret;  // key material; one of the two is empty.
+
+  BytesView bytes() const { return secret.empty() ? BytesView(plain) : secret.Reveal(); }
+};
+using ContentPointer = std::shared_ptr<const Content>;
+
+// The public contents last read, so that re-opening a file neither reads nor unseals it. Not thread-safe by itself.
+class ContentCache {
+ public:
+  static constexpr std::size_t kBytesMax = std::size_t{8} << 20;
+
+  ContentPointer Find(NodeId node);
+  void Add(ContentPointer content);
+
+ private:
+  std::list<ContentPointer> recent_;  // Newest first.
+  std::map<NodeId, std::list<ContentPointer>::iterator> places_;
+  std::size_t bytes_ = 0;
+};
+
+// One staging inode and the one handle that writes to it.
+struct Staging {
+  std::mutex mutex;  // Guards everything below that is not constant.
+
+  NodeId node;        // Constant.
+  Number entry = 0;   // Constant.
+  Member member = Member::kCertificate;  // Constant.
+  std::string path;   // Constant; for refusals.
+  bool created = false;  // Constant: there was no live file to replace.
+
+  bool opened = false;
+  Caller opener;
+  std::int32_t opener_process = 0;
+  bool append = false;
+
+  Attributes attributes;        // What stat shows.
+  std::uint64_t live_size = 0;  // What stat shows until it is opened.
+  AttributeChange wanted;       // What was set by handle and goes live with the next commit.
+
+  SecretBytes buffer;
+  bool dirty = false;             // Written since it was opened, committed or emptied.
+  std::optional<Error> refused;   // Set: nothing goes until it is truncated to 0 or closed.
+  std::int32_t writer_thread = 0;  // Who wrote last, and
+  std::int32_t writer_process = 0;  // the process of that thread.
+};
+using StagingPointer = std::shared_ptr<Staging>;
+
+struct Volume::State {
+  State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in)
+      : processes(processes_in), observer(observer_in), options(std::move(options_in)) {}
+
+  const ProcessTable& processes;
+  VolumeObserver& observer;
+  const VolumeOptions options;
+  RefusalLog refusals;
+
+  // Lock order: a Staging's mutex, then this one. Never held across a call of the keystore or the observer.
+  std::mutex mutex;
+  std::uint64_t next_handle = 1;   // Guarded by mutex, as all below.
+  std::uint64_t next_staging = 1;
+  std::unordered_map<HandleId, ContentPointer> readers;
+  std::unordered_map<HandleId, StagingPointer> writers;
+  std::map<NodeId, StagingPointer> stagings;
+  ContentCache cache;
+  // Revisions that a commit has just replaced: an open that began before it may still ask for them.
+  struct Superseded {
+    Time when;
+    ContentPointer content;
+  };
+  std::list<Superseded> superseded;
+  std::set<std::int32_t> told_stale;  // Threads whose last open was answered kStale.
+
+  // Records why `path` was refused to `caller`, and tells the observer. Returns `error`, for the answer.
+  Error Refuse(const Caller& caller, Time now, std::string path, Error error);
+
+  void DropSuperseded(Time now);  // Precondition: mutex is held.
+};
+
+template <typename Change>
+auto Volume::Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change) -> decltype(change()) {
+  auto outcome = change();
+  if (!outcome.has_value()) Record(caller, parent, name, outcome.error());
+  return outcome;
+}
+
+// What a node stands for in one snapshot; empty when it is not there (any more).
+struct Place {
+  std::optional<Store> store;  // Set for a store's directory.
+  std::optional<Entry> entry;  // Set for an entry's directory, and for the files in it.
+};
+Result<Place> Resolve(TableSnapshot& snapshot, NodeId node);
+
+// Nodes as stat shows them.
+Node NodeOf(const Store& store);
+Node NodeOf(const Entry& entry);
+Node NodeOf(const Entry& entry, Member member);  // Precondition: the entry has that file.
+Node NodeOf(const Staging& staging);             // Precondition: its mutex is held.
+
+// The paths that refusals name, from the root of the tree.
+std::string PathOf(const Store& store);
+std::string PathOf(TableSnapshot& snapshot, const Entry& entry);
+
+// Reads a live file's bytes.
+Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member);
+
+inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
+inline Error NotPermitted(std::string reason) {
+  return {ErrorCode::kNotPermitted, "not-permitted", std::move(reason)};
+}
+
+}  // namespace certfs

@@ -1,0 +1,176 @@
+// Changes of the tree: directories, names, attributes.
+
+#include "fs/volume.h"
+#include "fs/volume/state.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE of renameat2(2): here, what always happens.
+
+Actor ActorOf(const Caller& caller) { return {caller.uid, caller.gid}; }
+
+// Says whether a refusal is worth a line: an outcome that any program provokes as a matter of course is not.
+bool IsWorthALine(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNotFound:
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kNotEmpty:
+    case ErrorCode::kNotADirectory:
+    case ErrorCode::kIsADirectory:
+    case ErrorCode::kNameTooLong:
+    case ErrorCode::kCrossStore:
+    case ErrorCode::kStale: return false;
+    default: return true;
+  }
+}
+
+std::string FixedPath(Fixed fixed) {
+  switch (fixed) {
+    case Fixed::kRoot: return "";
+    case Fixed::kStores: return "stores/";
+    case Fixed::kStatus: return "status/";
+    case Fixed::kLink: return "stores/" + std::string(kLinkName);
+    case Fixed::kErrorsLog: return "status/errors.log";
+    case Fixed::kWhy: return "status/why";
+    case Fixed::kVersion: return "status/version";
+  }
+  return "";
+}
+
+// The path of a child of `parent`, for refusals.
+std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name) {
+  if (const auto fixed = parent.fixed()) return FixedPath(*fixed) + std::string(name);
+  const auto snapshot = keystore.Snapshot();
+  if (!snapshot.has_value()) return std::string(name);
+  const auto place = Resolve(*snapshot.value(), parent);
+  if (!place.has_value()) return std::string(name);
+  if (place.value().store) return PathOf(*place.value().store) + "/" + std::string(name);
+  if (place.value().entry) return PathOf(*snapshot.value(), *place.value().entry) + "/" + std::string(name);
+  return std::string(name);
+}
+
+}  // namespace
+
+void Volume::Record(const Caller& caller, NodeId parent, std::string_view name, const Error& error) {
+  if (!IsWorthALine(error.code())) return;
+  static_cast<void>(state_->Refuse(caller, keystore_.Now(), ChildPath(keystore_, parent, name), error));
+}
+
+Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::string_view name, std::uint32_t mode) {
+  return Recorded(caller, parent, name, [&]() -> Result<Node> {
+    if (parent == NodeId::Of(Fixed::kStores)) {
+      return NodeOf(TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode)));
+    }
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place place = TRY(Resolve(*snapshot, parent));
+    if (!place.store) return NotPermitted("no directory can be made here");
+    return NodeOf(TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller), mode)));
+  });
+}
+
+Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::string_view name) {
+  return Recorded(caller, parent, name, [&]() -> Result<void> {
+    if (parent == NodeId::Of(Fixed::kStores)) {
+      if (name == kLinkName) return Error(ErrorCode::kNotADirectory, "a link");
+      return keystore_.RemoveStore(TRY(StoreName::Parse(name)));
+    }
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place place = TRY(Resolve(*snapshot, parent));
+    if (place.store) return keystore_.RemoveEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller));
+    if (place.entry) return Error(ErrorCode::kNotADirectory, "a file");
+    return NotPermitted("this directory stays");
+  });
+}
+
+Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_view name) {
+  return Recorded(caller, parent, name, [&]() -> Result<void> {
+    if (parent == NodeId::Of(Fixed::kStatus)) return Error(ErrorCode::kReadOnly, "a generated file");
+    if (parent == NodeId::Of(Fixed::kStores) && name == kLinkName) return NotPermitted("this link stays");
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place place = TRY(Resolve(*snapshot, parent));
+    if (!place.entry) return Error(ErrorCode::kIsADirectory, "a directory");
+    const auto member = MemberNamed(name);
+    if (!member || !place.entry->file(*member)) return NoSuchName();
+    TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller)));
+    return {};
+  });
+}
+
+Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
+                            std::string_view new_name, unsigned flags) {
+  return Recorded(caller, parent, name, [&]() -> Result<void> {
+    if ((flags & ~kRenameNoReplace) != 0) return Error(ErrorCode::kInvalidArgument, "names cannot be exchanged");
+    const NodeId stores = NodeId::Of(Fixed::kStores);
+    if (parent == stores) {
+      if (name == kLinkName) return NotPermitted("this link stays");
+      const StoreName from = TRY(StoreName::Parse(name));
+      if (!PolicyOf(from).removable) {
+        return Error(ErrorCode::kNotPermitted, "protected-store", "the store " + from.text() + " is protected");
+      }
+      if (new_parent != stores) return NotPermitted("a store stays among the stores");
+      return keystore_.RenameStore(from, TRY(StoreName::Parse(new_name)));
+    }
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place from = TRY(Resolve(*snapshot, parent));
+    const Place to = TRY(Resolve(*snapshot, new_parent));
+    if (!from.store) return NotPermitted("files keep their names");
+    if (!to.store) return NotPermitted("an entry stays in its store");
+    if (from.store->number != to.store->number) {
+      return Error(ErrorCode::kCrossStore, "an entry is renamed only within its store");
+    }
+    return keystore_.RenameEntry(from.store->number, TRY(Alias::Parse(name)), TRY(Alias::Parse(new_name)),
+                                 ActorOf(caller));
+  });
+}
+
+Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId handle, const AttributeChange& change,
+                                   std::optional<std::uint64_t> size) {
+  StagingPointer staging;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto writer = state_->writers.find(handle);
+    if (writer != state_->writers.end()) staging = writer->second;
+    const auto named = state_->stagings.find(node);
+    if (!staging && named != state_->stagings.end()) staging = named->second;
+  }
+  if (staging) return SetStagingAttributes(caller, *staging, change, size);
+  if (node.is_staging()) return Error(ErrorCode::kStale, "its writer is gone");
+
+  const auto path = [&]() -> std::string {
+    if (const auto fixed = node.fixed()) return FixedPath(*fixed);
+    const auto snapshot = keystore_.Snapshot();
+    if (!snapshot.has_value()) return "?";
+    const auto place = Resolve(*snapshot.value(), node);
+    if (!place.has_value()) return "?";
+    if (place.value().store) return PathOf(*place.value().store);
+    if (!place.value().entry) return "?";
+    const std::string entry = PathOf(*snapshot.value(), *place.value().entry);
+    return node.member() ? entry + "/" + std::string(FileName(*node.member())) : entry;
+  };
+  const auto set = [&]() -> Result<Node> {
+    if (const auto fixed = node.fixed()) {
+      if (size) return Error(ErrorCode::kReadOnly, "a generated file");
+      if (change.empty()) return GetAttributes(caller, node, handle);
+      return NotPermitted("its owner, mode and times are fixed");
+    }
+    if (size) return NotPermitted("truncating by path would take the bytes from its readers; open it for writing");
+    if (change.empty()) return GetAttributes(caller, node, handle);
+    if (const auto member = node.member()) {
+      return NodeOf(TRY(keystore_.SetFileAttributes(node.number(), *member, change)), *member);
+    }
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place place = TRY(Resolve(*snapshot, node));
+    if (place.entry) return NodeOf(TRY(keystore_.SetEntryAttributes(place.entry->number, change)));
+    if (place.store) return NodeOf(TRY(keystore_.SetStoreAttributes(place.store->number, change)));
+    return Error(ErrorCode::kStale, "the directory is gone");
+  };
+  auto outcome = set();
+  if (!outcome.has_value() && IsWorthALine(outcome.error().code())) {
+    static_cast<void>(state_->Refuse(caller, keystore_.Now(), path(), outcome.error()));
+  }
+  return outcome;
+}
+
+}  // namespace certfs

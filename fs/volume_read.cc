@@ -1,0 +1,221 @@
+// Listing, and the bytes of files.
+
+#include <algorithm>
+
+#include "fs/volume.h"
+#include "fs/volume/state.h"
+
+namespace certfs {
+
+namespace {
+
+// How long an open that began before a commit may take to ask for what the commit replaced.
+constexpr auto kSupersededKept = std::chrono::seconds(2);
+constexpr std::size_t kSupersededMax = 256;
+
+// Offsets of a listing: 0 is the start, then "." and "..", then the fixed children, then the order of the hash tree.
+constexpr std::uint64_t kBehindDot = 1;
+constexpr std::uint64_t kBehindDots = 2;
+constexpr std::uint64_t kBehindFixed = 8;
+
+}  // namespace
+
+ContentPointer ContentCache::Find(NodeId node) {
+  const auto place = places_.find(node);
+  if (place == places_.end()) return nullptr;
+  recent_.splice(recent_.begin(), recent_, place->second);
+  return recent_.front();
+}
+
+void ContentCache::Add(ContentPointer content) {
+  if (places_.contains(content->node)) return;
+  bytes_ += content->plain.size();
+  recent_.push_front(std::move(content));
+  places_.emplace(recent_.front()->node, recent_.begin());
+  while (bytes_ > kBytesMax) {
+    bytes_ -= recent_.back()->plain.size();
+    places_.erase(recent_.back()->node);
+    recent_.pop_back();
+  }
+}
+
+void Volume::State::DropSuperseded(Time now) {
+  while (!superseded.empty() &&
+         (superseded.size() > kSupersededMax || superseded.front().when + kSupersededKept < now)) {
+    superseded.pop_front();
+  }
+}
+
+Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member) {
+  SecretBytes bytes = TRY(snapshot.ReadFile(entry, member));
+  auto content = std::make_shared<Content>();
+  content->node = NodeId::OfFile(entry.number, member, entry.revision);
+  content->attributes = entry.file(member)->attributes;
+  if (IsKeyMaterial(member)) {
+    content->secret = std::move(bytes);
+  } else {
+    const BytesView plain = bytes.Reveal();
+    content->plain.assign(plain.begin(), plain.end());
+  }
+  return ContentPointer(std::move(content));
+}
+
+Result<ContentPointer> Volume::OpenContent(TableSnapshot& snapshot, const Entry& entry, Member member) {
+  // Key material is not kept: it is unsealed for each open, and wiped with the last handle.
+  if (IsKeyMaterial(member)) return LoadContent(snapshot, entry, member);
+  const NodeId node = NodeId::OfFile(entry.number, member, entry.revision);
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (ContentPointer found = state_->cache.Find(node)) return found;
+  }
+  ContentPointer content = TRY(LoadContent(snapshot, entry, member));
+  const std::lock_guard lock(state_->mutex);
+  state_->cache.Add(content);
+  return content;
+}
+
+Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t offset, std::size_t size) {
+  const auto part = [&](BytesView bytes) {
+    if (offset >= bytes.size()) return SecretBytes();
+    const std::size_t start = static_cast<std::size_t>(offset);
+    return SecretBytes::CopyOf(bytes.subspan(start, std::min(size, bytes.size() - start)));
+  };
+  ContentPointer content;
+  StagingPointer staging;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto reader = state_->readers.find(handle);
+    const auto writer = state_->writers.find(handle);
+    if (reader != state_->readers.end()) content = reader->second;
+    if (writer != state_->writers.end()) staging = writer->second;
+  }
+  if (staging) {
+    const std::lock_guard lock(staging->mutex);
+    return part(staging->buffer.Reveal());
+  }
+  if (!content) {
+    // A handle that an earlier process of this mount gave out: its node still says what it shows.
+    const auto member = node.member();
+    if (!member) return Error(ErrorCode::kStale, "an unknown handle");
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
+    if (!entry || !entry->file(*member) || !node.HasRevision(entry->revision)) {
+      return Error(ErrorCode::kStale, "a superseded revision");
+    }
+    content = TRY(OpenContent(*snapshot, *entry, *member));
+  }
+  return part(content->bytes());
+}
+
+// --- Listing
+
+namespace {
+
+// The items of one listing, from an offset on.
+class Listing {
+ public:
+  Listing(std::uint64_t offset, const std::function<bool(const DirectoryItem&)>& sink) : offset_(offset), sink_(sink) {}
+
+  // Offers one item, which stands at `place`; does nothing if the listing starts behind it or is full.
+  void Offer(std::string_view name, const Node& node, std::uint64_t place) {
+    if (full_ || place <= offset_) return;
+    full_ = !sink_(DirectoryItem{name, node, place});
+  }
+
+  bool full() const { return full_; }
+  void Damaged(Error error) { damage_ = std::move(error); }
+
+  // Where to go on in the order of the hash tree.
+  Cursor start() const { return offset_ <= kBehindFixed ? 0 : offset_ - kBehindFixed; }
+
+  Result<void> Finish() {
+    if (damage_ && !full_) return *std::move(damage_);
+    return {};
+  }
+
+ private:
+  std::uint64_t offset_;
+  const std::function<bool(const DirectoryItem&)>& sink_;
+  bool full_ = false;
+  std::optional<Error> damage_;
+};
+
+// Offers everything that `next` yields, going on behind what is damaged.
+template <typename Next>
+Result<void> OfferAll(Listing& listing, Next&& next) {
+  Cursor after = listing.start();
+  while (!listing.full()) {
+    Cursor skipped = after;
+    auto item = next(after, &skipped);
+    if (!item.has_value()) {
+      if (item.error().code() != ErrorCode::kCorrupt || skipped <= after) return std::move(item).error();
+      listing.Damaged(std::move(item).error());
+      after = skipped;
+      continue;
+    }
+    if (!item.value()) break;
+    after = item.value()->at;
+    const auto& found = item.value()->item;
+    if constexpr (requires { found.alias; }) {
+      listing.Offer(found.alias.text(), NodeOf(found), after + kBehindFixed);
+    } else {
+      listing.Offer(found.name.text(), NodeOf(found), after + kBehindFixed);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t offset,
+                          const std::function<bool(const DirectoryItem&)>& sink) {
+  Listing listing(offset, sink);
+  const auto offer_fixed = [&](std::string_view name, Fixed fixed, std::uint64_t place) -> Result<void> {
+    listing.Offer(name, TRY(GetAttributes(caller, NodeId::Of(fixed), 0)), place);
+    return {};
+  };
+  const auto offer_dots = [&](const Node& self, const Node& parent) {
+    listing.Offer(".", self, kBehindDot);
+    listing.Offer("..", parent, kBehindDots);
+  };
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const Node root = TRY(GetAttributes(caller, NodeId::Of(Fixed::kRoot), 0));
+
+  if (const auto fixed = directory.fixed()) {
+    offer_dots(TRY(GetAttributes(caller, directory, 0)), root);
+    switch (*fixed) {
+      case Fixed::kRoot:
+        TRY(offer_fixed("stores", Fixed::kStores, 3));
+        TRY(offer_fixed("status", Fixed::kStatus, 4));
+        return listing.Finish();
+      case Fixed::kStatus:
+        TRY(offer_fixed("errors.log", Fixed::kErrorsLog, 3));
+        TRY(offer_fixed("why", Fixed::kWhy, 4));
+        TRY(offer_fixed("version", Fixed::kVersion, 5));
+        return listing.Finish();
+      case Fixed::kStores:
+        TRY(offer_fixed(kLinkName, Fixed::kLink, 3));
+        TRY(OfferAll(listing, [&](Cursor after, Cursor* skipped) { return snapshot->NextStore(after, skipped); }));
+        return listing.Finish();
+      default: return Error(ErrorCode::kNotADirectory, "not a directory");
+    }
+  }
+  const Place place = TRY(Resolve(*snapshot, directory));
+  if (directory.member()) return Error(ErrorCode::kNotADirectory, "not a directory");
+  if (place.store) {
+    const Number number = place.store->number;
+    offer_dots(NodeOf(*place.store), TRY(GetAttributes(caller, NodeId::Of(Fixed::kStores), 0)));
+    TRY(OfferAll(listing, [&](Cursor after, Cursor* skipped) { return snapshot->NextEntry(number, after, skipped); }));
+    return listing.Finish();
+  }
+  if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
+  const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
+  offer_dots(NodeOf(*place.entry), store ? NodeOf(*store) : root);
+  for (const Member member : kMembers) {
+    if (!place.entry->file(member)) continue;
+    listing.Offer(FileName(member), NodeOf(*place.entry, member), kBehindDots + static_cast<std::uint64_t>(member));
+  }
+  return listing.Finish();
+}
+
+}  // namespace certfs

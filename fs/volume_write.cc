@@ -1,0 +1,326 @@
+// Writing: staging inodes, and the moment at which what was written becomes live.
+
+#include <algorithm>
+
+#include "crypto/pem.h"
+#include "fs/volume.h"
+#include "fs/volume/state.h"
+
+namespace certfs {
+
+namespace {
+
+// How much of a file's start decides whether it may be one at all.
+constexpr std::size_t kStartBytes = 64;
+
+constexpr std::uint32_t kBitsForOthers = 0007;
+
+Error WriterDied() { return {ErrorCode::kCancelled, "writer-died", "the writer was killed before it had finished"}; }
+
+Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
+
+void Discard(Staging& staging) {
+  staging.buffer.clear();
+  staging.dirty = false;
+}
+
+}  // namespace
+
+Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
+  if (live.fixed()) return Error(ErrorCode::kReadOnly, "a generated file");
+  const auto member = live.member();
+  if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(live.number()));
+  if (!entry || !entry->file(*member)) return NoSuchName();
+
+  auto staging = std::make_shared<Staging>();
+  staging->entry = entry->number;
+  staging->member = *member;
+  staging->path = PathOf(*snapshot, *entry) + "/" + std::string(FileName(*member));
+  staging->attributes = entry->file(*member)->attributes;
+  staging->live_size = entry->file(*member)->size;
+  staging->opener = caller;
+  const std::lock_guard lock(state_->mutex);
+  staging->node = NodeId::OfStaging(state_->next_staging++);
+  state_->stagings.emplace(staging->node, staging);
+  const std::lock_guard staging_lock(staging->mutex);
+  return NodeOf(*staging);
+}
+
+void Volume::Unstage(NodeId node) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->stagings.find(node);
+  if (found == state_->stagings.end()) return;
+  for (const auto& [handle, staging] : state_->writers) {
+    if (staging == found->second) return;
+  }
+  state_->stagings.erase(found);
+}
+
+Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std::string_view name, OpenMode mode) {
+  return Recorded(caller, parent, name, [&]() -> Result<Created> {
+    if (parent.fixed() == Fixed::kStatus) return Error(ErrorCode::kReadOnly, "nothing can be made here");
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place place = TRY(Resolve(*snapshot, parent));
+    if (place.store && PolicyOf(place.store->name).holds == Holds::kNothing) {
+      return Error(ErrorCode::kReadOnly, place.store->name.text() + " is written by certfs alone");
+    }
+    if (!place.entry) return NotPermitted("files live in entries: mkdir one first");
+    const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
+    const auto member = MemberNamed(name);
+    if (!member) return NotPermitted("an entry holds cert.pem, key.pem, crl.pem and secret, and no other name");
+    if (!store || !MayHold(PolicyOf(store->name), *place.entry, *member)) {
+      return NotPermitted("this entry holds no " + std::string(name));
+    }
+
+    auto staging = std::make_shared<Staging>();
+    staging->entry = place.entry->number;
+    staging->member = *member;
+    staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);
+    const auto& live = place.entry->file(*member);
+    staging->created = !live;
+    if (live) {
+      staging->attributes = live->attributes;
+    } else {
+      staging->attributes.uid = caller.uid;
+      staging->attributes.gid = caller.gid;
+      staging->attributes.mode = IsKeyMaterial(*member) ? 0600 : 0644;
+      staging->attributes.atime = staging->attributes.mtime = staging->attributes.ctime = keystore_.Now();
+    }
+    NodeId node;
+    {
+      const std::lock_guard lock(state_->mutex);
+      node = staging->node = NodeId::OfStaging(state_->next_staging++);
+      state_->stagings.emplace(node, staging);
+    }
+    mode.write = true;
+    mode.truncate = true;
+    const HandleId handle = TRY(OpenStaging(caller, node, mode));
+    const std::lock_guard lock(staging->mutex);
+    return Created{NodeOf(*staging), handle};
+  });
+}
+
+Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode mode) {
+  StagingPointer staging;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->stagings.find(node);
+    if (found == state_->stagings.end()) return Error(ErrorCode::kStale, "its writer is gone");
+    staging = found->second;
+    if (!mode.write && !staging->opened) {
+      // The retry that this inode was made for never came; whoever reads now wants the live file.
+      state_->stagings.erase(found);
+      return Error(ErrorCode::kStale, "a staging inode that nobody writes");
+    }
+  }
+  SecretBytes live;
+  if (mode.write && !mode.truncate && !staging->created) {
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(staging->entry));
+    if (entry && entry->file(staging->member)) live = TRY(snapshot->ReadFile(*entry, staging->member));
+  }
+  const std::lock_guard staging_lock(staging->mutex);
+  if (staging->opened) {
+    return state_->Refuse(caller, keystore_.Now(), staging->path,
+                          NotPermitted("what is being written cannot be opened again"));
+  }
+  staging->opened = true;
+  staging->opener = caller;
+  staging->opener_process = state_->processes.ProcessOf(caller.thread);
+  staging->append = mode.append;
+  staging->buffer = std::move(live);
+  const std::lock_guard lock(state_->mutex);
+  const HandleId handle = state_->next_handle++;
+  state_->writers.emplace(handle, staging);
+  return handle;
+}
+
+Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes) {
+  StagingPointer staging;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto writer = state_->writers.find(handle);
+    if (writer == state_->writers.end()) return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
+    staging = writer->second;
+  }
+  const std::lock_guard lock(staging->mutex);
+  if (staging->refused) return *staging->refused;
+  if (bytes.empty()) return {};
+  if (staging->append) offset = staging->buffer.size();
+  const auto refuse = [&](Error error) -> Result<void> {
+    Discard(*staging);
+    staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, std::move(error));
+    return *staging->refused;
+  };
+  if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return refuse(TooLarge());
+
+  const auto start = static_cast<std::size_t>(offset);
+  if (staging->buffer.size() < start + bytes.size()) staging->buffer.resize(start + bytes.size());
+  std::copy(bytes.begin(), bytes.end(), staging->buffer.data() + start);
+  staging->dirty = true;
+  if (staging->writer_thread != caller.thread || staging->writer_process == 0) {
+    staging->writer_thread = caller.thread;
+    staging->writer_process = state_->processes.ProcessOf(caller.thread);
+  }
+  // A shell's built-in echo does not look at close: what can never become valid is told here.
+  const BytesView written = staging->buffer.Reveal();
+  if (start < kStartBytes && staging->member != Member::kSecret &&
+      !MayBegin(written.first(std::min(written.size(), kStartBytes)))) {
+    return refuse({ErrorCode::kMalformed, "unreadable", "no certificate, key or CRL file begins like this"});
+  }
+  return {};
+}
+
+Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
+  StagingPointer staging;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto writer = state_->writers.find(handle);
+    if (writer == state_->writers.end()) return {};
+    staging = writer->second;
+  }
+  const std::int32_t process = state_->processes.ProcessOf(caller.thread);
+  const std::lock_guard lock(staging->mutex);
+  if (staging->dirty && process == staging->writer_process && state_->processes.IsDyingOfSignal(caller.thread)) {
+    Discard(*staging);
+    staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());
+    return {};  // Nobody is left to hear it.
+  }
+  if (process != staging->opener_process || state_->processes.IsDyingOfSignal(caller.thread)) return {};
+  return Commit(caller, *staging);
+}
+
+Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
+  StagingPointer staging;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto writer = state_->writers.find(handle);
+    if (writer == state_->writers.end()) return {};
+    staging = writer->second;
+  }
+  const std::lock_guard lock(staging->mutex);
+  return Commit(caller, *staging);
+}
+
+void Volume::Release(NodeId node, HandleId handle) {
+  StagingPointer staging;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->readers.erase(handle);
+    state_->DropSuperseded(keystore_.Now());
+    const auto writer = state_->writers.find(handle);
+    if (writer == state_->writers.end()) return;
+    staging = writer->second;
+    state_->writers.erase(writer);
+    state_->stagings.erase(node);
+    state_->stagings.erase(staging->node);
+  }
+  // Whoever opened it closed it before it was written: the last close commits, and a refusal is only logged.
+  const std::lock_guard lock(staging->mutex);
+  if (staging->dirty) static_cast<void>(Commit(staging->opener, *staging));
+}
+
+// Precondition: the staging's mutex is held.
+Result<void> Volume::Commit(const Caller& caller, Staging& staging) {
+  if (staging.refused) return *staging.refused;
+  if (!staging.dirty || staging.buffer.empty()) return {};
+
+  // What the commit replaces stays readable for a moment, for opens that began before it.
+  std::vector<ContentPointer> replaced;
+  if (const auto snapshot = keystore_.Snapshot(); snapshot.has_value()) {
+    const auto entry = snapshot.value()->FindEntryByNumber(staging.entry);
+    for (const Member member : kMembers) {
+      if (!entry.has_value() || !entry.value() || !entry.value()->file(member)) continue;
+      if (auto content = OpenContent(*snapshot.value(), *entry.value(), member); content.has_value()) {
+        replaced.push_back(std::move(content).value());
+      }
+    }
+  }
+  auto outcome = keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
+                                     {staging.attributes.uid, staging.attributes.gid}, staging.wanted);
+  if (!outcome.has_value()) {
+    Discard(staging);
+    staging.refused = state_->Refuse(caller, keystore_.Now(), staging.path, std::move(outcome).error());
+    return *staging.refused;
+  }
+  staging.dirty = false;
+  staging.wanted = {};
+  staging.attributes = outcome.value().entry.file(staging.member)->attributes;
+  if (!outcome.value().changed) return {};
+  const Time now = keystore_.Now();
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (auto& content : replaced) state_->superseded.push_back({now, std::move(content)});
+    state_->DropSuperseded(now);
+  }
+  const NodeId directory = NodeId::OfDirectory(staging.entry);
+  for (const Member member : kMembers) {
+    if (outcome.value().entry.file(member)) state_->observer.NameChanged(directory, FileName(member));
+  }
+  return {};
+}
+
+// Precondition: the staging's mutex is held.
+Result<void> Volume::Resize(Staging& staging, std::uint64_t size) {
+  if (size == 0) {
+    Discard(staging);
+    staging.refused.reset();
+    return {};
+  }
+  if (staging.refused) return *staging.refused;
+  if (size > kFileBytesMax) return TooLarge();
+  if (size == staging.buffer.size()) return {};
+  staging.buffer.resize(static_cast<std::size_t>(size));
+  staging.dirty = true;
+  return {};
+}
+
+Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
+                                          std::optional<std::uint64_t> size) {
+  const std::lock_guard lock(staging.mutex);
+  if (size) {
+    if (!staging.opened) return NotPermitted("truncating by path");
+    auto resized = Resize(staging, *size);
+    if (!resized.has_value()) {
+      return state_->Refuse(caller, keystore_.Now(), staging.path, std::move(resized).error());
+    }
+  }
+  if (IsKeyMaterial(staging.member) && change.mode && (*change.mode & kBitsForOthers) != 0) {
+    return state_->Refuse(caller, keystore_.Now(), staging.path,
+                          {ErrorCode::kNotPermitted, "key-for-others",
+                           "key material never has permission bits for others"});
+  }
+  // A replacement keeps the live owner and mode, however it is written; its times are the writer's to set.
+  AttributeChange effective = change;
+  if (!staging.created) effective.mode = effective.uid = effective.gid = std::nullopt;
+  if (effective.empty()) return NodeOf(staging);
+
+  const bool pending = staging.dirty || (staging.created && staging.buffer.empty());
+  if (!pending) {
+    auto entry = keystore_.SetFileAttributes(staging.entry, staging.member, effective);
+    if (entry.has_value()) {
+      staging.attributes = entry.value().file(staging.member)->attributes;
+      state_->observer.NameChanged(NodeId::OfDirectory(staging.entry), FileName(staging.member));
+      return NodeOf(staging);
+    }
+    if (entry.error().code() != ErrorCode::kNotFound) return std::move(entry).error();
+  }
+  const auto take = [](auto& to, const auto& from) {
+    if (from) to = from;
+  };
+  take(staging.wanted.mode, effective.mode);
+  take(staging.wanted.uid, effective.uid);
+  take(staging.wanted.gid, effective.gid);
+  take(staging.wanted.atime, effective.atime);
+  take(staging.wanted.mtime, effective.mtime);
+  if (effective.mode) staging.attributes.mode = *effective.mode;
+  if (effective.uid) staging.attributes.uid = *effective.uid;
+  if (effective.gid) staging.attributes.gid = *effective.gid;
+  if (effective.atime) staging.attributes.atime = *effective.atime;
+  if (effective.mtime) staging.attributes.mtime = *effective.mtime;
+  return NodeOf(staging);
+}
+
+}  // namespace certfs
