@@ -1,0 +1,61 @@
+#include "crypto/certificate.h"
+
+#include "crypto/openssl/error_queue.h"
+#include "crypto/sealing.h"
+
+namespace certfs {
+
+struct Certificate::State {
+  openssl::CertificateHandle handle;
+  Bytes der;
+  Digest fingerprint;
+};
+
+Result<Certificate> Certificate::FromDer(BytesView der) {
+  const openssl::EmptyQueue empty;
+  const std::uint8_t* at = der.data();
+  openssl::CertificateHandle handle(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (!handle) {
+    return Error(ErrorCode::kMalformed, "unreadable", "not an X.509 certificate: " + openssl::TakeReason("bad DER"));
+  }
+  if (at != der.data() + der.size()) {
+    return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the certificate");
+  }
+  // Parses and caches the extensions now, so that the object never changes again whoever reads it.
+  static_cast<void>(X509_check_purpose(handle.get(), -1, 0));
+  State state{std::move(handle), Bytes(der.begin(), der.end()), Sha256({der})};
+  return Certificate(std::make_shared<const State>(std::move(state)));
+}
+
+BytesView Certificate::der() const noexcept { return state_->der; }
+const Digest& Certificate::fingerprint() const noexcept { return state_->fingerprint; }
+x509_st* Certificate::handle() const noexcept { return state_->handle.get(); }
+
+std::string Certificate::subject() const { return openssl::NameText(X509_get_subject_name(handle())); }
+std::string Certificate::issuer() const { return openssl::NameText(X509_get_issuer_name(handle())); }
+std::string Certificate::serial() const { return openssl::NumberText(X509_get0_serialNumber(handle())); }
+
+std::chrono::sys_seconds Certificate::not_before() const { return openssl::TimeValue(X509_get0_notBefore(handle())); }
+std::chrono::sys_seconds Certificate::not_after() const { return openssl::TimeValue(X509_get0_notAfter(handle())); }
+
+bool Certificate::IsSelfSigned() const {
+  const openssl::EmptyQueue empty;
+  return X509_self_signed(handle(), 1) == 1;
+}
+
+bool Certificate::IsAuthority() const {
+  return (X509_get_extension_flags(handle()) & (EXFLAG_BCONS | EXFLAG_CA)) == (EXFLAG_BCONS | EXFLAG_CA);
+}
+
+Bytes Certificate::IssuerAndSerial() const {
+  const openssl::EmptyQueue empty;
+  Bytes bytes;
+  const std::uint8_t* name = nullptr;
+  std::size_t name_size = 0;
+  if (X509_NAME_get0_der(X509_get_issuer_name(handle()), &name, &name_size) == 1) bytes.assign(name, name + name_size);
+  const std::string number = serial();
+  bytes.insert(bytes.end(), number.begin(), number.end());
+  return bytes;
+}
+
+}  // namespace certfs

@@ -1,0 +1,71 @@
+#include "crypto/private_key.h"
+
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+
+#include "crypto/openssl/error_queue.h"
+
+namespace certfs {
+
+namespace {
+
+using EncryptedKey = openssl::Handle<X509_SIG, X509_SIG_free>;
+using Pkcs8Handle = openssl::Handle<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
+
+// PKCS#8's EncryptedPrivateKeyInfo begins SEQUENCE { SEQUENCE ...: no unencrypted key does.
+bool IsEncrypted(BytesView der) {
+  const std::uint8_t* at = der.data();
+  const EncryptedKey key(d2i_X509_SIG(nullptr, &at, static_cast<long>(der.size())));
+  return key != nullptr && at == der.data() + der.size();
+}
+
+}  // namespace
+
+Result<PrivateKey> PrivateKey::FromDer(BytesView der) {
+  const openssl::EmptyQueue empty;
+  if (IsEncrypted(der)) {
+    return Error(ErrorCode::kPasswordRequired, "encrypted-key", "the key is encrypted, and the mount has no one to ask for its password");
+  }
+  const std::uint8_t* at = der.data();
+  openssl::KeyHandle key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
+  if (!key) {
+    return Error(ErrorCode::kMalformed, "unreadable", "not a private key: " + openssl::TakeReason("bad DER"));
+  }
+  if (at != der.data() + der.size()) return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the key");
+  return PrivateKey(std::shared_ptr<evp_pkey_st>(key.release(), EVP_PKEY_free));
+}
+
+bool PrivateKey::Matches(const Certificate& certificate) const {
+  const openssl::EmptyQueue empty;
+  EVP_PKEY* const certified = X509_get0_pubkey(certificate.handle());
+  return certified != nullptr && EVP_PKEY_eq(certified, handle()) == 1;
+}
+
+std::string PrivateKey::Describe() const {
+  const openssl::EmptyQueue empty;
+  char group[64] = {};
+  std::size_t size = 0;
+  if (EVP_PKEY_is_a(handle(), "EC") == 1 && EVP_PKEY_get_group_name(handle(), group, sizeof group, &size) == 1) {
+    const char* nist = EC_curve_nid2nist(OBJ_txt2nid(group));
+    return std::string("EC ") + (nist != nullptr ? nist : group);
+  }
+  const char* name = EVP_PKEY_get0_type_name(handle());
+  const std::string type = name != nullptr ? name : "?";
+  if (type == "RSA" || type == "RSA-PSS" || type == "DSA") return type + " " + std::to_string(EVP_PKEY_get_bits(handle()));
+  return type;
+}
+
+Result<SecretBytes> PrivateKey::ToPkcs8() const {
+  const openssl::EmptyQueue empty;
+  const Pkcs8Handle info(EVP_PKEY2PKCS8(handle()));
+  const int size = info ? i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr) : -1;
+  if (size <= 0) return Error(ErrorCode::kInternal, "the key has no PKCS#8 encoding");
+  SecretBytes out(static_cast<std::size_t>(size));
+  std::uint8_t* at = out.data();
+  i2d_PKCS8_PRIV_KEY_INFO(info.get(), &at);
+  return out;
+}
+
+evp_pkey_st* PrivateKey::handle() const noexcept { return key_.get(); }
+
+}  // namespace certfs
