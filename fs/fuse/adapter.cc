@@ -1,0 +1,278 @@
+#include "fs/fuse/adapter.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "fs/fuse/errno.h"
+#include "fs/fuse/session.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr std::string_view kPidAttribute = "user.certfs.pid";
+constexpr blksize_t kBlockBytes = 4096;
+
+timespec TimespecOf(Time time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  return {seconds.time_since_epoch().count(), (time - seconds).count()};
+}
+
+Time TimeOf(const timespec& time) { return Time(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)); }
+
+}  // namespace
+
+Adapter::Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only_in, std::function<void()> ready_in)
+    : volume(keystore, RealProcesses(), *this, options),
+      redirect(volume),
+      stores_only(stores_only_in),
+      ready(std::move(ready_in)) {}
+
+NodeId Adapter::FromKernel(fuse_ino_t inode) const {
+  return stores_only && inode == FUSE_ROOT_ID ? NodeId::Of(Fixed::kStores) : NodeId(inode);
+}
+
+fuse_ino_t Adapter::ToKernel(NodeId node) const {
+  return stores_only && node == NodeId::Of(Fixed::kStores) ? FUSE_ROOT_ID : node.value();
+}
+
+void Adapter::NameChanged(NodeId directory, std::string_view name) {
+  if (notifier) notifier->ForgetName(ToKernel(directory), std::string(name));
+}
+void Adapter::DropPages(NodeId node) {
+  if (notifier) notifier->ForgetPages(ToKernel(node));
+}
+void Adapter::Refused(const std::string& line) { spdlog::warn("refused: {}", line); }
+
+Adapter& AdapterOf(fuse_req_t request) { return *static_cast<Adapter*>(fuse_req_userdata(request)); }
+
+Caller CallerOf(fuse_req_t request) {
+  const fuse_ctx* const context = fuse_req_ctx(request);
+  return {context->uid, context->gid, context->pid};
+}
+
+struct stat StatOf(const Adapter& adapter, const Node& node) {
+  struct stat out {};
+  out.st_ino = adapter.ToKernel(node.id);
+  const mode_t type = node.type == NodeType::kDirectory ? S_IFDIR : node.type == NodeType::kLink ? S_IFLNK : S_IFREG;
+  out.st_mode = type | node.attributes.mode;
+  out.st_nlink = node.links;
+  out.st_uid = node.attributes.uid;
+  out.st_gid = node.attributes.gid;
+  out.st_size = static_cast<off_t>(node.size);
+  out.st_blksize = kBlockBytes;
+  out.st_blocks = static_cast<blkcnt_t>((node.size + 511) / 512);
+  out.st_atim = TimespecOf(node.attributes.atime);
+  out.st_mtim = TimespecOf(node.attributes.mtime);
+  out.st_ctim = TimespecOf(node.attributes.ctime);
+  return out;
+}
+
+fuse_entry_param EntryOf(const Adapter& adapter, const Node& node) {
+  fuse_entry_param entry{};
+  entry.ino = adapter.ToKernel(node.id);
+  entry.attr = StatOf(adapter, node);
+  entry.attr_timeout = entry.entry_timeout = node.volatile_names ? 0 : kTimeoutSeconds;
+  return entry;
+}
+
+void LogFailure(const char* operation, const Error& error) {
+  spdlog::error("{}: {}: {}", operation, ToString(error.code()), error.message());
+}
+void LogException(const char* operation, const char* what) { spdlog::critical("{}: unexpected: {}", operation, what); }
+
+int ErrnoOf(const char* operation, const Error& error) {
+  const int code = ToErrno(error.code());
+  if (code == EIO) LogFailure(operation, error);
+  return code;
+}
+
+namespace {
+
+void OnInit(void* userdata, fuse_conn_info* connection) {
+  // Staged bytes must not pass through pipes, and what the kernel caches is for us to say.
+  connection->want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                                             FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_AUTO_INVAL_DATA);
+  connection->want |= connection->capable & (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
+                                             FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+  static_cast<Adapter*>(userdata)->ready();
+}
+
+void OnLookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  EntryRequest request(req);
+  Answer(request, "lookup", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const Caller caller = CallerOf(req);
+    const NodeId directory = adapter.FromKernel(parent);
+    const auto staging = adapter.redirect.Find(caller, directory, name, std::chrono::steady_clock::now());
+    const Node node = staging ? TRY(adapter.volume.GetAttributes(caller, *staging, 0))
+                              : TRY(adapter.volume.Lookup(caller, directory, name));
+    request.ReplyEntry(EntryOf(adapter, node));
+    return {};
+  });
+}
+
+// Node ids are derived, never allocated: there is nothing to forget.
+void OnForget(fuse_req_t req, fuse_ino_t, std::uint64_t) { fuse_reply_none(req); }
+void OnForgetMulti(fuse_req_t req, std::size_t, fuse_forget_data*) { fuse_reply_none(req); }
+
+void OnGetAttributes(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
+  AttributesRequest request(req);
+  Answer(request, "getattr", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0));
+    request.ReplyAttributes(StatOf(adapter, node), node.volatile_names ? 0 : kTimeoutSeconds);
+    return {};
+  });
+}
+
+void OnSetAttributes(fuse_req_t req, fuse_ino_t inode, struct stat* wanted, int valid, fuse_file_info* file) {
+  AttributesRequest request(req);
+  Answer(request, "setattr", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const Time now = std::chrono::system_clock::now();
+    AttributeChange change;
+    if ((valid & FUSE_SET_ATTR_MODE) != 0) change.mode = wanted->st_mode & 07777;
+    if ((valid & FUSE_SET_ATTR_UID) != 0) change.uid = wanted->st_uid;
+    if ((valid & FUSE_SET_ATTR_GID) != 0) change.gid = wanted->st_gid;
+    if ((valid & FUSE_SET_ATTR_ATIME) != 0) change.atime = TimeOf(wanted->st_atim);
+    if ((valid & FUSE_SET_ATTR_MTIME) != 0) change.mtime = TimeOf(wanted->st_mtim);
+    if ((valid & FUSE_SET_ATTR_ATIME_NOW) != 0) change.atime = now;
+    if ((valid & FUSE_SET_ATTR_MTIME_NOW) != 0) change.mtime = now;
+    std::optional<std::uint64_t> size;
+    if ((valid & FUSE_SET_ATTR_SIZE) != 0) size = static_cast<std::uint64_t>(wanted->st_size);
+    const Node node = TRY(adapter.volume.SetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0,
+                                                       change, size));
+    request.ReplyAttributes(StatOf(adapter, node), node.volatile_names ? 0 : kTimeoutSeconds);
+    return {};
+  });
+}
+
+void OnReadLink(fuse_req_t req, fuse_ino_t inode) {
+  LinkRequest request(req);
+  Answer(request, "readlink", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    request.ReplyTarget(TRY(adapter.volume.ReadLink(adapter.FromKernel(inode))));
+    return {};
+  });
+}
+
+void OnMakeDirectory(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
+  EntryRequest request(req);
+  Answer(request, "mkdir", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const Node node = TRY(adapter.volume.MakeDirectory(CallerOf(req), adapter.FromKernel(parent), name, mode));
+    request.ReplyEntry(EntryOf(adapter, node));
+    return {};
+  });
+}
+
+void OnRemoveDirectory(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  DoneRequest request(req);
+  Answer(request, "rmdir", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    TRY(adapter.volume.RemoveDirectory(CallerOf(req), adapter.FromKernel(parent), name));
+    request.ReplyDone();
+    return {};
+  });
+}
+
+void OnUnlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  DoneRequest request(req);
+  Answer(request, "unlink", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    TRY(adapter.volume.Unlink(CallerOf(req), adapter.FromKernel(parent), name));
+    request.ReplyDone();
+    return {};
+  });
+}
+
+void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+              unsigned flags) {
+  DoneRequest request(req);
+  Answer(request, "rename", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    TRY(adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name, adapter.FromKernel(new_parent), new_name,
+                              flags));
+    request.ReplyDone();
+    return {};
+  });
+}
+
+// Links and special files have no row in the tree's table.
+void OnSymlink(fuse_req_t req, const char*, fuse_ino_t, const char*) { EntryRequest(req).ReplyError(EPERM); }
+void OnLink(fuse_req_t req, fuse_ino_t, fuse_ino_t, const char*) { EntryRequest(req).ReplyError(EPERM); }
+void OnMakeNode(fuse_req_t req, fuse_ino_t, const char*, mode_t, dev_t) { EntryRequest(req).ReplyError(EPERM); }
+
+void OnUsage(fuse_req_t req, fuse_ino_t) {
+  UsageRequest request(req);
+  Answer(request, "statfs", [&]() -> Result<void> {
+    const Usage usage = AdapterOf(req).volume.GetUsage();
+    struct statvfs out {};
+    out.f_bsize = out.f_frsize = kBlockBytes;
+    out.f_blocks = usage.limit / kBlockBytes;
+    out.f_bfree = out.f_bavail = (usage.limit - std::min(usage.limit, usage.used)) / kBlockBytes;
+    out.f_namemax = kStoreNameBytesMax;
+    request.ReplyUsage(out);
+    return {};
+  });
+}
+
+// The one extended attribute: the daemon's process id, on the root, which `certfs umount` waits for. ACLs stored blindly would leak
+// keys (tools set the mode through them), so system.* is not supported; nor is anything else.
+void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t size) {
+  BytesRequest request(req);
+  Answer(request, "getxattr", [&]() -> Result<void> {
+    if (inode != FUSE_ROOT_ID || name != kPidAttribute) return Error(ErrorCode::kUnsupported, "no such attribute");
+    const std::string pid = std::to_string(getpid());
+    if (size == 0) {
+      request.ReplySize(pid.size());
+    } else if (size < pid.size()) {
+      request.ReplyError(ERANGE);
+    } else {
+      request.ReplyBytes(AsBytes(pid));
+    }
+    return {};
+  });
+}
+void OnSetXattr(fuse_req_t req, fuse_ino_t, const char*, const char*, std::size_t, int) {
+  DoneRequest(req).ReplyError(EOPNOTSUPP);
+}
+void OnRemoveXattr(fuse_req_t req, fuse_ino_t, const char*) { DoneRequest(req).ReplyError(EOPNOTSUPP); }
+void OnListXattr(fuse_req_t req, fuse_ino_t, std::size_t size) {
+  BytesRequest request(req);
+  if (size == 0) {
+    request.ReplySize(0);
+  } else {
+    request.ReplyBytes({});
+  }
+}
+
+}  // namespace
+
+void SetNameOperations(fuse_lowlevel_ops& operations) {
+  operations.init = OnInit;
+  operations.lookup = OnLookup;
+  operations.forget = OnForget;
+  operations.forget_multi = OnForgetMulti;
+  operations.getattr = OnGetAttributes;
+  operations.setattr = OnSetAttributes;
+  operations.readlink = OnReadLink;
+  operations.mkdir = OnMakeDirectory;
+  operations.rmdir = OnRemoveDirectory;
+  operations.unlink = OnUnlink;
+  operations.rename = OnRename;
+  operations.symlink = OnSymlink;
+  operations.link = OnLink;
+  operations.mknod = OnMakeNode;
+  operations.statfs = OnUsage;
+  operations.getxattr = OnGetXattr;
+  operations.setxattr = OnSetXattr;
+  operations.removexattr = OnRemoveXattr;
+  operations.listxattr = OnListXattr;
+}
+
+}  // namespace certfs

@@ -1,0 +1,203 @@
+// Callbacks of files and listings.
+
+#include <fcntl.h>
+
+#include <chrono>
+#include <vector>
+
+#include "fs/fuse/adapter.h"
+
+namespace certfs {
+
+namespace {
+
+// Key material and what changes by the moment stays out of the page cache; so does what is being written.
+bool IsUncached(NodeId node) {
+  return node.is_staging() || node.fixed() || (node.member() && IsKeyMaterial(*node.member()));
+}
+
+OpenMode ModeOf(int flags) {
+  OpenMode mode;
+  mode.read = (flags & O_ACCMODE) != O_WRONLY;
+  mode.write = (flags & O_ACCMODE) != O_RDONLY;
+  mode.append = (flags & O_APPEND) != 0;
+  mode.truncate = (flags & O_TRUNC) != 0;
+  return mode;
+}
+
+void OnCreate(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t, fuse_file_info* file) {
+  OpenRequest request(req);
+  Answer(request, "create", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const auto created =
+        TRY(adapter.volume.Create(CallerOf(req), adapter.FromKernel(parent), name, ModeOf(file->flags)));
+    file->fh = created.handle;
+    file->direct_io = 1;
+    if (!request.ReplyCreated(EntryOf(adapter, created.node), *file)) {
+      adapter.volume.Release(created.node.id, created.handle);
+    }
+    return {};
+  });
+}
+
+void OnOpen(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
+  OpenRequest request(req);
+  Answer(request, "open", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const Caller caller = CallerOf(req);
+    const NodeId node = adapter.FromKernel(inode);
+    OpenMode mode = ModeOf(file->flags);
+    // O_TRUNC asks for writing, whatever the access mode says.
+    mode.write = mode.write || mode.truncate;
+    if (mode.write && node.member()) return adapter.redirect.OpenLive(caller, node, std::chrono::steady_clock::now());
+
+    if (node.is_staging()) adapter.redirect.Arrived(caller);
+    file->fh = TRY(adapter.volume.Open(caller, node, mode));
+    file->direct_io = IsUncached(node) ? 1 : 0;
+    file->keep_cache = IsUncached(node) ? 0 : 1;
+    file->noflush = mode.write ? 0 : 1;
+    if (!request.ReplyOpen(*file)) adapter.volume.Release(node, file->fh);
+    return {};
+  });
+}
+
+void OnRead(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* file) {
+  BytesRequest request(req);
+  Answer(request, "read", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const SecretBytes bytes = TRY(
+        adapter.volume.Read(adapter.FromKernel(inode), file->fh, static_cast<std::uint64_t>(offset), size));
+    request.ReplyBytes(bytes.Reveal());
+    return {};
+  });
+}
+
+void OnWrite(fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off_t offset, fuse_file_info* file) {
+  WriteRequest request(req);
+  Answer(request, "write", [&]() -> Result<void> {
+    TRY(AdapterOf(req).volume.Write(CallerOf(req), file->fh, static_cast<std::uint64_t>(offset), AsBytes({data, size})));
+    request.ReplyWritten(size);
+    return {};
+  });
+}
+
+void OnFlush(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
+  DoneRequest request(req);
+  Answer(request, "flush", [&]() -> Result<void> {
+    TRY(AdapterOf(req).volume.Flush(CallerOf(req), file->fh));
+    request.ReplyDone();
+    return {};
+  });
+}
+
+void OnSync(fuse_req_t req, fuse_ino_t, int, fuse_file_info* file) {
+  DoneRequest request(req);
+  Answer(request, "fsync", [&]() -> Result<void> {
+    TRY(AdapterOf(req).volume.Sync(CallerOf(req), file->fh));
+    request.ReplyDone();
+    return {};
+  });
+}
+
+void OnRelease(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
+  DoneRequest request(req);
+  Answer(request, "release", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const NodeId node = adapter.FromKernel(inode);
+    adapter.volume.Release(node, file->fh);
+    // direct_io keeps read(2) out of the page cache, but neither sendfile(2) nor a private mapping.
+    if (node.member() && IsKeyMaterial(*node.member())) adapter.DropPages(node);
+    request.ReplyDone();
+    return {};
+  });
+}
+
+// --- Listings
+
+// What one opendir has told so far. A directory handle is this pointer's number, known to this process alone: another process's
+// handle is unknown to it, and it then answers as if nothing had been damaged.
+struct OpenDirectory {
+  bool damaged = false;
+  bool told = false;
+};
+
+void OnOpenDirectory(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
+  OpenRequest request(req);
+  Answer(request, "opendir", [&]() -> Result<void> {
+    auto open = std::make_unique<OpenDirectory>();
+    file->fh = reinterpret_cast<std::uint64_t>(open.get());
+    if (request.ReplyOpen(*file)) static_cast<void>(open.release());
+    return {};
+  });
+}
+
+void OnReleaseDirectory(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
+  DoneRequest request(req);
+  delete reinterpret_cast<OpenDirectory*>(file->fh);
+  request.ReplyDone();
+}
+
+void OnSyncDirectory(fuse_req_t req, fuse_ino_t, int, fuse_file_info*) { DoneRequest(req).ReplyDone(); }
+
+void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* file, bool plus) {
+  BytesRequest request(req);
+  Answer(request, "readdir", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    auto& open = *reinterpret_cast<OpenDirectory*>(file->fh);
+    std::vector<char> buffer(size);
+    std::size_t used = 0;
+    const auto sink = [&](const DirectoryItem& item) {
+      const std::string name(item.name);
+      fuse_entry_param entry = EntryOf(adapter, item.node);
+      const bool dots = name == "." || name == "..";
+      if (dots) entry.ino = 0;  // These are not looked up.
+      const off_t next = static_cast<off_t>(item.offset);
+      const std::size_t needed =
+          plus ? fuse_add_direntry_plus(req, buffer.data() + used, size - used, name.c_str(), &entry, next)
+               : fuse_add_direntry(req, buffer.data() + used, size - used, name.c_str(), &entry.attr, next);
+      if (needed > size - used) return false;
+      used += needed;
+      return true;
+    };
+    auto listed = adapter.volume.List(CallerOf(req), adapter.FromKernel(inode), static_cast<std::uint64_t>(offset), sink);
+    if (!listed.has_value()) {
+      if (listed.error().code() != ErrorCode::kCorrupt) return listed;
+      open.damaged = true;
+      LogFailure("readdir", listed.error());
+    }
+    // Everything that can be named comes first; then, once, the error.
+    if (used == 0 && open.damaged && !open.told) {
+      open.told = true;
+      request.ReplyError(EIO);
+      return {};
+    }
+    request.ReplyBytes(AsBytes({buffer.data(), used}));
+    return {};
+  });
+}
+
+void OnReadDirectory(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* file) {
+  List(req, inode, size, offset, file, false);
+}
+void OnReadDirectoryPlus(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* file) {
+  List(req, inode, size, offset, file, true);
+}
+
+}  // namespace
+
+void SetFileOperations(fuse_lowlevel_ops& operations) {
+  operations.create = OnCreate;
+  operations.open = OnOpen;
+  operations.read = OnRead;
+  operations.write = OnWrite;
+  operations.flush = OnFlush;
+  operations.fsync = OnSync;
+  operations.release = OnRelease;
+  operations.opendir = OnOpenDirectory;
+  operations.releasedir = OnReleaseDirectory;
+  operations.fsyncdir = OnSyncDirectory;
+  operations.readdir = OnReadDirectory;
+  operations.readdirplus = OnReadDirectoryPlus;
+}
+
+}  // namespace certfs

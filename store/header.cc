@@ -1,0 +1,191 @@
+#include "store/header.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace certfs {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+// On disk: never change or reuse.
+constexpr auto kMagic = "CERTFS\r\n"sv;
+constexpr std::uint16_t kFormat = 1;
+constexpr auto kHeaderLabel = "certfs/v1/header\0"sv;
+constexpr auto kManifestLabel = "certfs/v1/manifest\0"sv;
+constexpr std::size_t kSlotsAt = 40;
+constexpr std::size_t kMacBytes = 32;
+constexpr std::size_t kChecksumBytes = 32;
+constexpr std::size_t kSlotsMax = 16;
+constexpr std::size_t kHeaderBytesMax = kSlotsAt + kSlotBytes * kSlotsMax + kMacBytes + kChecksumBytes;
+constexpr auto kHeaderName = "keystore.hdr";
+constexpr auto kHeaderNameNew = "keystore.hdr.new";
+
+Error Damaged(std::string_view how) {
+  return {ErrorCode::kCorrupt, "keystore.hdr is damaged: " + std::string(how)};
+}
+
+Error Failure(std::string_view what, int error) {
+  const bool full = error == ENOSPC || error == EDQUOT;
+  return {full ? ErrorCode::kNoSpace : ErrorCode::kIo,
+          std::string(what) + " keystore.hdr: " + std::generic_category().message(error)};
+}
+
+Result<SecretBytes> DeriveFromRoot(const SecretBytes& root_key, std::string_view label,
+                                   const StoreId& store_id) {
+  Bytes info;
+  Writer writer(info);
+  writer.Raw(AsBytes(label));
+  writer.Raw(store_id);
+  return DeriveKey(root_key, {}, info, 32);
+}
+
+Bytes EncodeFront(const StoreId& store_id, std::chrono::sys_seconds created, const std::vector<Slot>& slots) {
+  Bytes bytes;
+  Writer writer(bytes);
+  writer.Raw(AsBytes(kMagic));
+  writer.U16(kFormat);
+  writer.U16(static_cast<std::uint16_t>(slots.size()));
+  writer.U32(0);
+  writer.Raw(store_id);
+  writer.I64(created.time_since_epoch().count());
+  for (const Slot& slot : slots) writer.Raw(slot);
+  return bytes;
+}
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const noexcept { return number_; }
+  bool open() const noexcept { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+Result<void> WriteAll(int descriptor, BytesView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Failure("write", errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Header> Header::Create(const UnlockSecret& secret, std::chrono::sys_seconds now) {
+  Header header;
+  TRY(FillRandom(header.store_id_));
+  SecretBytes root_key(kRootKeyBytes);
+  TRY(FillRandom({root_key.data(), root_key.size()}));
+  header.created_ = now;
+  header.slots_.push_back(TRY(WrapRootKey(header.store_id_, secret, root_key, now)));
+  header.bytes_ = EncodeFront(header.store_id_, now, header.slots_);
+  const SecretBytes mac_key = TRY(DeriveFromRoot(root_key, kHeaderLabel, header.store_id_));
+  Writer writer(header.bytes_);
+  writer.Raw(HmacSha256(mac_key, {header.bytes_}));
+  writer.Raw(Sha256({header.bytes_}));
+  return header;
+}
+
+Result<Header> Header::Parse(BytesView bytes) {
+  Reader reader(bytes);
+  if (AsText(reader.Raw(kMagic.size())) != kMagic) return Damaged("it does not begin as one");
+  const std::uint16_t format = reader.U16();
+  if (!reader.ok()) return Damaged("it is cut short");
+  // Before the checksum: only this format says where the checksum lies.
+  if (format != kFormat) {
+    return Error(ErrorCode::kUnsupported,
+                 "keystore.hdr has format version " + std::to_string(format) + "; this certfs knows 1");
+  }
+  const std::size_t slot_count = reader.U16();
+  const std::uint32_t zero = reader.U32();
+  if (slot_count == 0 || slot_count > kSlotsMax) return Damaged("its number of key slots is not possible");
+  if (bytes.size() != kSlotsAt + kSlotBytes * slot_count + kMacBytes + kChecksumBytes) {
+    return Damaged("it has another length than its slots need");
+  }
+  const std::size_t checksum_at = bytes.size() - kChecksumBytes;
+  const Digest checksum = Sha256({bytes.first(checksum_at)});
+  if (!EqualSecrets(checksum, bytes.subspan(checksum_at)) || zero != 0)
+    return Damaged("its checksum does not fit");
+
+  Header header;
+  reader.Fill(header.store_id_);
+  header.created_ = std::chrono::sys_seconds(std::chrono::seconds(reader.I64()));
+  header.slots_.resize(slot_count);
+  for (Slot& slot : header.slots_) reader.Fill(slot);
+  header.bytes_.assign(bytes.begin(), bytes.end());
+  return header;
+}
+
+Result<Header> Header::Load(const std::filesystem::path& directory) {
+  const Descriptor file(open((directory / kHeaderName).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.open() && errno == ENOENT) {
+    return Error(ErrorCode::kNotFound, "there is no keystore.hdr in " + directory.string());
+  }
+  if (!file.open()) return Failure("open", errno);
+  Bytes bytes(kHeaderBytesMax + 1);  // One more than the largest, so that a longer file shows.
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t got = read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Failure("read", errno);
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  return Parse(BytesView(bytes).first(filled));
+}
+
+Result<void> Header::Save(const std::filesystem::path& directory) const {
+  const std::filesystem::path beside = directory / kHeaderNameNew;
+  {
+    const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file.open()) return Failure("create", errno);
+    TRY(WriteAll(file.get(), bytes_));
+    if (fsync(file.get()) != 0) return Failure("sync", errno);
+  }
+  if (rename(beside.c_str(), (directory / kHeaderName).c_str()) != 0) return Failure("rename", errno);
+  // The new name is durable only once the directory is.
+  const Descriptor parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent.open() || fsync(parent.get()) != 0) return Failure("sync the directory of", errno);
+  return {};
+}
+
+Result<RootKeys> Header::Unlock(const UnlockSecret& secret) const {
+  Error refusal(ErrorCode::kAccessDenied, "wrong key: it opens no slot of this keystore");
+  for (const Slot& slot : slots_) {
+    auto root_key = UnwrapRootKey(store_id_, secret, slot);
+    if (!root_key.has_value()) {
+      const ErrorCode code = root_key.error().code();
+      if (code == ErrorCode::kAccessDenied) continue;
+      // A slot that this version cannot try does not keep the next one from fitting.
+      refusal = std::move(root_key).error();
+      if (code == ErrorCode::kUnsupported) continue;
+      return refusal;
+    }
+    const SecretBytes mac_key = TRY(DeriveFromRoot(root_key.value(), kHeaderLabel, store_id_));
+    const std::size_t mac_at = bytes_.size() - kChecksumBytes - kMacBytes;
+    const Digest mac = HmacSha256(mac_key, {BytesView(bytes_).first(mac_at)});
+    if (!EqualSecrets(mac, BytesView(bytes_).subspan(mac_at, kMacBytes))) {
+      return Damaged("the key fits, and its MAC does not");
+    }
+    return RootKeys{store_id_, TRY(DeriveFromRoot(root_key.value(), kManifestLabel, store_id_))};
+  }
+  return refusal;
+}
+
+}  // namespace certfs

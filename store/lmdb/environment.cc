@@ -1,0 +1,173 @@
+#include "store/lmdb/environment.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <string>
+
+#include "store/lmdb/transaction.h"
+
+namespace certfs::lmdb {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// On disk: never change or reuse.
+constexpr std::array<const char*, kTableCount> kTableNames{"manifest", "stores", "entries", "contents",
+                                                           "nodes"};
+
+constexpr unsigned int kReadersMax = 512;
+constexpr unsigned int kTablesMax = 8;
+constexpr MDB_dbi kFreeList = 0;  // LMDB's own table of freed pages.
+
+// How long a newcomer stands back for somebody who wants to close the gate, and how long that one waits in
+// all.
+constexpr auto kCourtesy = 50ms;
+constexpr auto kPatience = 5s;
+
+ErrorCode CodeOf(int code) {
+  switch (code) {
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT:
+      return ErrorCode::kNoSpace;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+      return ErrorCode::kCorrupt;
+    case MDB_READERS_FULL:
+      return ErrorCode::kBusy;
+    case ENOMEM:
+      return ErrorCode::kNoMemory;
+    default:
+      return ErrorCode::kIo;
+  }
+}
+
+}  // namespace
+
+Error Failure(std::string_view what, int code) {
+  return {CodeOf(code), "LMDB: " + std::string(what) + ": " + mdb_strerror(code)};
+}
+
+void Gate::Enter() {
+  std::unique_lock lock(mutex_);
+  // Standing back keeps a stream of readers from shutting out a change of size. It ends by itself, because
+  // what the closer waits for may be another transaction of this very thread.
+  changed_.wait_for(lock, kCourtesy, [&] { return closing_ == 0 && !closed_; });
+  changed_.wait(lock, [&] { return !closed_; });
+  ++inside_;
+}
+
+void Gate::Leave() {
+  const std::lock_guard lock(mutex_);
+  if (--inside_ == 0) changed_.notify_all();
+}
+
+bool Gate::Close() {
+  std::unique_lock lock(mutex_);
+  ++closing_;
+  const bool alone = changed_.wait_for(lock, kPatience, [&] { return inside_ == 0 && !closed_; });
+  if (alone) closed_ = true;
+  --closing_;
+  changed_.notify_all();
+  return alone;
+}
+
+void Gate::Open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+  changed_.notify_all();
+}
+
+Environment::~Environment() { mdb_env_close(env_); }
+
+Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::path& directory,
+                                                       std::uint64_t map_bytes, bool create) {
+  MDB_env* env = nullptr;
+  if (const int code = mdb_env_create(&env); code != 0) return Failure("create the environment", code);
+  std::unique_ptr<Environment> environment(new Environment(env));
+  int code = mdb_env_set_mapsize(env, map_bytes);
+  if (code == 0) code = mdb_env_set_maxreaders(env, kReadersMax);
+  if (code == 0) code = mdb_env_set_maxdbs(env, kTablesMax);
+  if (code == 0) code = mdb_env_open(env, directory.c_str(), MDB_NOTLS, 0600);
+  if (code != 0) return Failure("open " + directory.string(), code);
+
+  // LMDB leaves its data file open across exec.
+  int descriptor = -1;
+  code = mdb_env_get_fd(env, &descriptor);
+  if (code == 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) code = errno;
+  // Slots of readers that were killed would keep old pages from being used again.
+  int dead = 0;
+  if (code == 0) code = mdb_reader_check(env, &dead);
+  if (code != 0) return Failure("prepare " + directory.string(), code);
+  TRY(environment->OpenTables(create));
+  return environment;
+}
+
+Result<void> Environment::OpenTables(bool create) {
+  const auto transaction = TRY(Transaction::Begin(*this, create ? Access::kWrite : Access::kRead));
+  for (std::size_t i = 0; i < kTableCount; ++i) {
+    const int code = mdb_dbi_open(transaction->get(), kTableNames[i], create ? MDB_CREATE : 0, &handles_[i]);
+    if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE) {
+      return Error(ErrorCode::kCorrupt, std::string("data.mdb has no table of ") + kTableNames[i]);
+    }
+    if (code != 0) return Failure("open a table", code);
+  }
+  return transaction->Commit();
+}
+
+Result<void> Environment::Resize(std::uint64_t bytes) {
+  if (!gate_.Close())
+    return Error(ErrorCode::kBusy, "the keystore cannot change its size while it is being read");
+  const int code = mdb_env_set_mapsize(env_, bytes);
+  gate_.Open();
+  if (code != 0) return Failure("change the size of the map", code);
+  return {};
+}
+
+Result<bool> Environment::Grow(std::uint64_t map_bytes_max) {
+  MDB_envinfo info;
+  gate_.Enter();
+  const int code = mdb_env_info(env_, &info);
+  gate_.Leave();
+  if (code != 0) return Failure("measure the map", code);
+  if (info.me_mapsize >= map_bytes_max) return false;
+  TRY(Resize(std::min<std::uint64_t>(std::uint64_t{info.me_mapsize} * 2, map_bytes_max)));
+  return true;
+}
+
+Result<void> Environment::AdoptSize() { return Resize(0); }
+
+Result<std::uint64_t> Environment::UsedBytes() {
+  const auto transaction = TRY(Transaction::Begin(*this, Access::kRead));
+  MDB_envinfo info;
+  MDB_stat stat;
+  MDB_cursor* cursor = nullptr;
+  int code = mdb_env_info(env_, &info);
+  if (code == 0) code = mdb_env_stat(env_, &stat);
+  if (code == 0) code = mdb_cursor_open(transaction->get(), kFreeList, &cursor);
+  if (code != 0) return Failure("measure the map", code);
+  const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> owner(cursor, mdb_cursor_close);
+  // Each value of the free list begins with the number of pages that it lists.
+  std::uint64_t free_pages = 0;
+  MDB_val key;
+  MDB_val value;
+  while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+    std::size_t pages = 0;
+    if (value.mv_size >= sizeof(pages)) std::memcpy(&pages, value.mv_data, sizeof(pages));
+    free_pages += pages;
+  }
+  if (code != MDB_NOTFOUND) return Failure("measure the map", code);
+  const std::uint64_t pages = std::uint64_t{info.me_last_pgno} + 1;
+  return (pages - std::min(pages, free_pages)) * stat.ms_psize;
+}
+
+}  // namespace certfs::lmdb

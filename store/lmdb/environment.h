@@ -1,0 +1,83 @@
+// The LMDB environment of one keystore. Private to store/; with transaction.h the only place that knows LMDB.
+//
+// Thread-safety: any thread. A process opens one directory at most once at a time, and does not fork
+// meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when LMDB
+// finds its own structure broken, kBusy when the map cannot change its size because transactions stay open,
+// kIo otherwise.
+
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include "crypto/base/result.h"
+#include "store/entry_table.h"
+
+struct MDB_env;
+
+namespace certfs::lmdb {
+
+// The named databases. store/README.md, "LMDB tables".
+enum class Table : std::uint8_t { kManifest, kStores, kEntries, kContents, kNodes };
+inline constexpr std::size_t kTableCount = 5;
+
+// Returns what LMDB's `code` means, as the failure of `what`.
+Error Failure(std::string_view what, int code);
+
+// Lets transactions in together and a change of the map alone. Not a std::shared_mutex: a thread may open a
+// second transaction while it holds one, which must not wait for somebody who waits for the first.
+class Gate {
+ public:
+  void Enter();
+  void Leave();
+
+  // Waits until nobody is inside; returns false when that takes too long. After true, call Open().
+  bool Close();
+  void Open();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t inside_ = 0;
+  std::uint64_t closing_ = 0;  // How many wait to close it.
+  bool closed_ = false;
+};
+
+class Environment {
+ public:
+  // Opens `directory`, or makes its tables in it when `create`.
+  static Result<std::unique_ptr<Environment>> Open(const std::filesystem::path& directory,
+                                                   std::uint64_t map_bytes, bool create);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  // Doubles the map, up to `map_bytes_max`. Returns false when it is that large already.
+  Result<bool> Grow(std::uint64_t map_bytes_max);
+
+  // Takes over the size that another process gave the map.
+  Result<void> AdoptSize();
+
+  // Returns how many bytes are in use, without pages that were freed.
+  Result<std::uint64_t> UsedBytes();
+
+  MDB_env* get() noexcept { return env_; }
+  Gate& gate() noexcept { return gate_; }
+  unsigned int handle(Table table) const noexcept { return handles_[static_cast<std::size_t>(table)]; }
+
+ private:
+  explicit Environment(MDB_env* env) : env_(env) {}
+  Result<void> OpenTables(bool create);
+  Result<void> Resize(std::uint64_t bytes);
+
+  MDB_env* env_;
+  Gate gate_;
+  std::array<unsigned int, kTableCount> handles_{};
+};
+
+}  // namespace certfs::lmdb

@@ -1,0 +1,77 @@
+#include "store/lmdb/transaction.h"
+
+#include <lmdb.h>
+
+#include <utility>
+
+namespace certfs::lmdb {
+
+namespace {
+
+// LMDB only reads through the values that it is given.
+MDB_val ValueOf(BytesView bytes) { return {bytes.size(), const_cast<std::uint8_t*>(bytes.data())}; }
+
+Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
+
+}  // namespace
+
+Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment, Access access) {
+  for (bool first = true;; first = false) {
+    environment.gate().Enter();
+    MDB_txn* txn = nullptr;
+    const bool write = access == Access::kWrite;
+    const int code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
+    if (code == 0) {
+      const std::uint64_t id = mdb_txn_id(txn);
+      return std::unique_ptr<Transaction>(new Transaction(environment, txn, write ? id - 1 : id));
+    }
+    environment.gate().Leave();
+    // Another process made the map larger than ours.
+    if (code != MDB_MAP_RESIZED || !first) return Failure("begin a transaction", code);
+    TRY(environment.AdoptSize());
+  }
+}
+
+void Transaction::Abandon() noexcept {
+  if (txn_ == nullptr) return;
+  mdb_txn_abort(std::exchange(txn_, nullptr));
+  environment_.gate().Leave();
+}
+
+Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
+  if (txn_ == nullptr) return Spent();
+  MDB_val name = ValueOf(key);
+  MDB_val value;
+  const int code = mdb_get(txn_, environment_.handle(table), &name, &value);
+  if (code == MDB_NOTFOUND) return std::optional<BytesView>();
+  if (code != 0) return Failure("read", code);
+  return std::optional<BytesView>(BytesView(static_cast<const std::uint8_t*>(value.mv_data), value.mv_size));
+}
+
+Result<void> Transaction::Put(Table table, BytesView key, BytesView value) {
+  if (txn_ == nullptr) return Spent();
+  MDB_val name = ValueOf(key);
+  MDB_val data = ValueOf(value);
+  if (const int code = mdb_put(txn_, environment_.handle(table), &name, &data, 0); code != 0) {
+    return Failure("write", code);
+  }
+  return {};
+}
+
+Result<void> Transaction::Remove(Table table, BytesView key) {
+  if (txn_ == nullptr) return Spent();
+  MDB_val name = ValueOf(key);
+  const int code = mdb_del(txn_, environment_.handle(table), &name, nullptr);
+  if (code != 0 && code != MDB_NOTFOUND) return Failure("remove", code);
+  return {};
+}
+
+Result<void> Transaction::Commit() {
+  if (txn_ == nullptr) return Spent();
+  const int code = mdb_txn_commit(std::exchange(txn_, nullptr));
+  environment_.gate().Leave();
+  if (code != 0) return Failure("commit", code);
+  return {};
+}
+
+}  // namespace certfs::lmdb

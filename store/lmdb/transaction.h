@@ -1,0 +1,54 @@
+// One transaction of LMDB. Private to store/.
+//
+// Thread-safety: none; it belongs to one thread. Ownership: borrows its Environment.
+// Errors: as Environment.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+#include "store/lmdb/environment.h"
+
+struct MDB_txn;
+
+namespace certfs::lmdb {
+
+enum class Access : std::uint8_t { kRead, kWrite };
+
+class Transaction {
+ public:
+  // A second writer waits here for the first, whichever process it is in.
+  static Result<std::unique_ptr<Transaction>> Begin(Environment& environment, Access access);
+  ~Transaction() { Abandon(); }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  // Views hold until the next change and the end of the transaction.
+  Result<std::optional<BytesView>> Get(Table table, BytesView key);
+  Result<void> Put(Table table, BytesView key, BytesView value);
+  // Removing what is not there is no failure.
+  Result<void> Remove(Table table, BytesView key);
+
+  // Durable on return. The transaction is spent, whatever the outcome.
+  Result<void> Commit();
+
+  // Gives up every change. The transaction is spent.
+  void Abandon() noexcept;
+
+  // The number of the commit whose state this transaction began from.
+  std::uint64_t base() const noexcept { return base_; }
+  MDB_txn* get() noexcept { return txn_; }
+
+ private:
+  Transaction(Environment& environment, MDB_txn* txn, std::uint64_t base)
+      : environment_(environment), txn_(txn), base_(base) {}
+
+  Environment& environment_;
+  MDB_txn* txn_;
+  std::uint64_t base_;
+};
+
+}  // namespace certfs::lmdb

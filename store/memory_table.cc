@@ -1,0 +1,273 @@
+#include "store/memory_table.h"
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "crypto/sealing.h"
+#include "store/hash_tree.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr Number kNumberEnd = Number{1} << 32;  // As in SealedTable.
+constexpr std::uint64_t kLimit = std::uint64_t{16} << 30;
+constexpr Number kOfStores = 0;
+
+Bytes BytesOf(std::initializer_list<std::uint64_t> values) {
+  Bytes bytes;
+  Writer writer(bytes);
+  for (const std::uint64_t value : values) writer.U64(value);
+  return bytes;
+}
+
+// A place in the listing of `parent`, 0 for the list of stores. Hashed, so that the order is as odd as
+// SealedTable's.
+using Position = std::pair<Number, Cursor>;
+Position PositionOf(Number parent, std::string_view name) {
+  return {parent, CursorOf(Sha256({BytesOf({parent}), AsBytes(FoldName(name))}))};
+}
+
+// The positions lead to the numbers. Contents are shared between states, as they never change.
+struct State {
+  std::map<Number, Store> stores;
+  std::map<Number, Entry> entries;
+  std::map<Position, Number> order;
+  std::map<std::pair<Number, Member>, std::shared_ptr<const SecretBytes>> contents;
+  Number next_number = kFirstNumber;
+  std::uint64_t changes = 0;
+  std::uint64_t used = 0;
+};
+
+// The reading half of TableSnapshot or TableTransaction, over `state()`.
+template <typename Interface>
+class MemoryReads : public Interface {
+ public:
+  Result<std::optional<Store>> FindStoreFolded(const StoreName& name) final {
+    return Find(state().stores, At(kOfStores, name.text()));
+  }
+  Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias) final {
+    return Find(state().entries, At(store, alias.text()));
+  }
+  Result<std::optional<Store>> FindStoreByNumber(Number number) final { return Find(state().stores, number); }
+  Result<std::optional<Entry>> FindEntryByNumber(Number number) final {
+    return Find(state().entries, number);
+  }
+  Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor*) final {
+    return Next(state().stores, kOfStores, after);
+  }
+  Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor*) final {
+    return Next(state().entries, store, after);
+  }
+  Result<SecretBytes> ReadFile(const Entry& entry, Member member) final {
+    const auto& file = entry.file(member);
+    if (!file) return Error(ErrorCode::kNotFound, "the entry has no such file");
+    const auto found = state().contents.find({entry.number, member});
+    if (found == state().contents.end() || Sha256({found->second->Reveal()}) != file->digest) {
+      return Error(ErrorCode::kCorrupt, "the file is not the one that the entry knows");
+    }
+    return found->second->Clone();
+  }
+
+ protected:
+  virtual const State& state() const = 0;
+
+  Number At(Number parent, std::string_view name) const {
+    const auto found = state().order.find(PositionOf(parent, name));
+    return found == state().order.end() ? 0 : found->second;
+  }
+
+ private:
+  template <typename T>
+  static std::optional<T> Find(const std::map<Number, T>& items, Number number) {
+    const auto found = items.find(number);
+    return found == items.end() ? std::nullopt : std::optional<T>(found->second);
+  }
+
+  template <typename T>
+  std::optional<Listed<T>> Next(const std::map<Number, T>& items, Number parent, Cursor after) const {
+    const auto next = state().order.upper_bound({parent, after});
+    if (next == state().order.end() || next->first.first != parent) return std::nullopt;
+    return Listed<T>{next->first.second, items.at(next->second)};
+  }
+};
+
+class MemoryTable;
+
+class MemorySnapshot final : public MemoryReads<TableSnapshot> {
+ public:
+  explicit MemorySnapshot(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+ private:
+  const State& state() const override { return *state_; }
+  std::shared_ptr<const State> state_;
+};
+
+class MemoryTransaction final : public MemoryReads<TableTransaction> {
+ public:
+  MemoryTransaction(MemoryTable& table, std::unique_lock<std::mutex> turn, State state)
+      : table_(table), turn_(std::move(turn)), state_(std::move(state)) {}
+
+  Result<Number> PutStore(Store store) override;
+  Result<Number> PutEntry(Entry entry) override;
+  Result<void> PutFile(Entry& entry, Member member, BytesView bytes) override;
+  Result<void> RemoveFile(Entry& entry, Member member) override;
+  Result<void> RemoveStore(const Store& store) override;
+  Result<void> RemoveEntry(const Entry& entry) override;
+  Result<void> Commit() override;
+
+ private:
+  const State& state() const override { return state_; }
+  Result<Number> NewNumber();
+  void Touch(Store& store);
+  void DropContent(Number number, Member member);
+
+  MemoryTable& table_;
+  std::unique_lock<std::mutex> turn_;
+  State state_;
+};
+
+class MemoryTable final : public EntryTable {
+ public:
+  Result<std::unique_ptr<TableSnapshot>> Snapshot() override {
+    return std::unique_ptr<TableSnapshot>(std::make_unique<MemorySnapshot>(Current()));
+  }
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override {
+    std::unique_lock turn(turn_);
+    return std::unique_ptr<TableTransaction>(
+        std::make_unique<MemoryTransaction>(*this, std::move(turn), *Current()));
+  }
+  Usage GetUsage() override { return {Current()->used, kLimit}; }
+  Result<bool> Grow() override { return false; }
+
+  void Publish(std::shared_ptr<const State> state) {
+    const std::lock_guard lock(mutex_);
+    state_ = std::move(state);
+  }
+
+ private:
+  std::shared_ptr<const State> Current() {
+    const std::lock_guard lock(mutex_);
+    return state_;
+  }
+
+  std::mutex turn_;   // Held by the one transaction.
+  std::mutex mutex_;  // Guards `state_` alone.
+  std::shared_ptr<const State> state_ = std::make_shared<State>();
+};
+
+Result<Number> MemoryTransaction::NewNumber() {
+  if (state_.next_number >= kNumberEnd)
+    return Error(ErrorCode::kNoSpace, "the keystore has used up its numbers");
+  return state_.next_number++;
+}
+
+// Any value that was never there before says that something changed.
+void MemoryTransaction::Touch(Store& store) {
+  store.entries = Sha256({BytesOf({store.number, ++state_.changes})});
+}
+
+void MemoryTransaction::DropContent(Number number, Member member) {
+  const auto found = state_.contents.find({number, member});
+  if (found == state_.contents.end()) return;
+  state_.used -= found->second->size();
+  state_.contents.erase(found);
+}
+
+Result<Number> MemoryTransaction::PutStore(Store store) {
+  const Number taken = At(kOfStores, store.name.text());
+  if (taken != 0 && taken != store.number) return Error(ErrorCode::kAlreadyExists, "the name is taken");
+  store.entries = {};
+  store.entry_count = 0;
+  if (store.number == 0) {
+    store.number = TRY(NewNumber());
+  } else {
+    const auto old = state_.stores.find(store.number);
+    if (old == state_.stores.end()) return Error(ErrorCode::kNotFound, "there is no such store");
+    store.entries = old->second.entries;
+    store.entry_count = old->second.entry_count;
+    state_.order.erase(PositionOf(kOfStores, old->second.name.text()));
+  }
+  const Number number = store.number;
+  state_.order[PositionOf(kOfStores, store.name.text())] = number;
+  state_.stores.insert_or_assign(number, std::move(store));
+  return number;
+}
+
+Result<Number> MemoryTransaction::PutEntry(Entry entry) {
+  const Number taken = At(entry.store, entry.alias.text());
+  if (taken != 0 && taken != entry.number) return Error(ErrorCode::kAlreadyExists, "the alias is taken");
+  const auto store = state_.stores.find(entry.store);
+  if (store == state_.stores.end()) return Error(ErrorCode::kNotFound, "there is no such store");
+  if (entry.number == 0) {
+    entry.number = TRY(NewNumber());
+  } else {
+    const auto old = state_.entries.find(entry.number);
+    if (old == state_.entries.end()) return Error(ErrorCode::kNotFound, "there is no such entry");
+    Store& from = state_.stores.at(old->second.store);
+    state_.order.erase(PositionOf(from.number, old->second.alias.text()));
+    --from.entry_count;
+    Touch(from);
+  }
+  ++store->second.entry_count;
+  Touch(store->second);
+  const Number number = entry.number;
+  state_.order[PositionOf(entry.store, entry.alias.text())] = number;
+  state_.entries.insert_or_assign(number, std::move(entry));
+  return number;
+}
+
+Result<void> MemoryTransaction::PutFile(Entry& entry, Member member, BytesView bytes) {
+  if (entry.number == 0 || bytes.empty())
+    return Error(ErrorCode::kInvalidArgument, "no number, or nothing to store");
+  DropContent(entry.number, member);
+  state_.contents[{entry.number, member}] = std::make_shared<const SecretBytes>(SecretBytes::CopyOf(bytes));
+  state_.used += bytes.size();
+  auto& file = entry.file(member);
+  if (!file) file.emplace();
+  file->size = static_cast<std::uint32_t>(bytes.size());
+  file->digest = Sha256({bytes});
+  return {};
+}
+
+Result<void> MemoryTransaction::RemoveFile(Entry& entry, Member member) {
+  DropContent(entry.number, member);
+  entry.file(member).reset();
+  return {};
+}
+
+Result<void> MemoryTransaction::RemoveStore(const Store& store) {
+  const auto old = state_.stores.find(store.number);
+  if (old == state_.stores.end()) return Error(ErrorCode::kNotFound, "there is no such store");
+  if (old->second.entry_count != 0) return Error(ErrorCode::kNotEmpty, "the store holds entries");
+  state_.order.erase(PositionOf(kOfStores, old->second.name.text()));
+  state_.stores.erase(old);
+  return {};
+}
+
+Result<void> MemoryTransaction::RemoveEntry(const Entry& entry) {
+  const auto old = state_.entries.find(entry.number);
+  if (old == state_.entries.end()) return Error(ErrorCode::kNotFound, "there is no such entry");
+  Store& store = state_.stores.at(old->second.store);
+  state_.order.erase(PositionOf(store.number, old->second.alias.text()));
+  --store.entry_count;
+  Touch(store);
+  for (const Member member : kMembers) DropContent(old->first, member);
+  state_.entries.erase(old);
+  return {};
+}
+
+Result<void> MemoryTransaction::Commit() {
+  if (!turn_.owns_lock()) return Error(ErrorCode::kInternal, "the transaction is over");
+  table_.Publish(std::make_shared<const State>(std::move(state_)));
+  turn_.unlock();
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<EntryTable> MakeMemoryTable() { return std::make_unique<MemoryTable>(); }
+
+}  // namespace certfs

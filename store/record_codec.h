@@ -1,0 +1,46 @@
+// The plaintexts of sealed records (store/README.md, "LMDB tables"): manifest, store, entry, to bytes and
+// back.
+//
+// Thread-safety: free functions over values.
+// Errors: decoding returns kCorrupt for bytes that no encoder wrote, kUnsupported for a newer format.
+
+#pragma once
+
+#include <vector>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+#include "crypto/base/secret.h"
+#include "store/entry.h"
+
+namespace certfs {
+
+struct DataKey {
+  std::uint32_t epoch;
+  SecretBytes key;
+};
+
+// The root of everything: what one commit leaves behind.
+struct Manifest {
+  std::uint64_t commit = 0;
+  Number next_number = kFirstNumber;
+  Digest stores{};  // Root of the tree of stores.
+  std::uint64_t store_count = 0;
+  SecretBytes index_key;
+  std::vector<DataKey> data_keys;  // The last one seals new records.
+
+  Manifest Clone() const;
+  // Returns the data key of `epoch`, null where there is none.
+  const SecretBytes* KeyOf(std::uint32_t epoch) const;
+};
+
+SecretBytes EncodeManifest(const Manifest& manifest);
+Result<Manifest> DecodeManifest(BytesView bytes);
+
+Bytes EncodeStore(const Store& store);
+Result<Store> DecodeStore(BytesView bytes);
+
+Bytes EncodeEntry(const Entry& entry);
+Result<Entry> DecodeEntry(BytesView bytes);
+
+}  // namespace certfs

@@ -1,0 +1,211 @@
+#include "store/sealed_transaction.h"
+
+#include <limits>
+
+namespace certfs {
+
+namespace {
+
+// Node ids of the mount have 32 bits for a number.
+constexpr Number kNumberEnd = Number{1} << 32;
+
+class SealedTransaction final : public SealedReads<TableTransaction> {
+ public:
+  SealedTransaction(SealedShared& shared, std::unique_ptr<lmdb::Transaction> transaction,
+                    std::shared_ptr<CheckedState> checked)
+      : SealedReads(shared, *transaction, *checked, manifest_, &pending_),
+        shared_(shared),
+        transaction_(std::move(transaction)),
+        checked_(std::move(checked)),
+        manifest_(checked_->manifest().Clone()) {
+    ++manifest_.commit;
+  }
+
+  Result<Number> PutStore(Store store) override;
+  Result<Number> PutEntry(Entry entry) override;
+  Result<void> PutFile(Entry& entry, Member member, BytesView bytes) override;
+  Result<void> RemoveFile(Entry& entry, Member member) override;
+  Result<void> RemoveStore(const Store& store) override;
+  Result<void> RemoveEntry(const Entry& entry) override;
+  Result<void> Commit() override;
+
+ private:
+  Result<Number> NewNumber();
+  Result<Bytes> SealRecord(RecordKind kind, Number number, std::uint64_t member, BytesView plaintext);
+  Result<void> IndexStore(const Store& store, const Digest& digest);
+  Result<void> ForgetStoreName(const Store& store);
+  Result<void> ForgetAlias(const Entry& entry);
+  Result<Store> StoreOf(Number number);
+  Result<void> SealAll();
+
+  SealedShared& shared_;
+  std::unique_ptr<lmdb::Transaction> transaction_;
+  std::shared_ptr<CheckedState> checked_;
+  Manifest manifest_;  // As it will be committed.
+  PendingStores pending_;
+};
+
+Result<Number> SealedTransaction::NewNumber() {
+  if (manifest_.next_number >= kNumberEnd)
+    return Error(ErrorCode::kNoSpace, "the keystore has used up its numbers");
+  return manifest_.next_number++;
+}
+
+Result<Bytes> SealedTransaction::SealRecord(RecordKind kind, Number number, std::uint64_t member,
+                                            BytesView plaintext) {
+  const DataKey& current = manifest_.data_keys.back();
+  return Seal(current.key, {shared_.keys.store_id, kind, current.epoch, number, member}, manifest_.commit,
+              plaintext);
+}
+
+Result<void> SealedTransaction::IndexStore(const Store& store, const Digest& digest) {
+  HashTree tree(view_.nodes(), kTreeOfStores, manifest_.stores);
+  TRY(tree.Put({NameKey(manifest_, kTreeOfStores, store.name.text()), store.number, digest}));
+  manifest_.stores = tree.root();
+  return {};
+}
+
+Result<void> SealedTransaction::ForgetStoreName(const Store& store) {
+  HashTree tree(view_.nodes(), kTreeOfStores, manifest_.stores);
+  TRY(tree.Remove(NameKey(manifest_, kTreeOfStores, store.name.text())));
+  manifest_.stores = tree.root();
+  return {};
+}
+
+Result<Store> SealedTransaction::StoreOf(Number number) {
+  std::optional<Store> store = TRY(FindStoreByNumber(number));
+  if (!store) return Error(ErrorCode::kNotFound, "there is no such store");
+  return *std::move(store);
+}
+
+// A store's record is sealed by Commit, once: until then its leaf holds no digest, and readers ask
+// `pending_`.
+Result<Number> SealedTransaction::PutStore(Store store) {
+  const std::optional<Store> taken = TRY(FindStoreFolded(store.name));
+  if (taken && taken->number != store.number) return Error(ErrorCode::kAlreadyExists, "the name is taken");
+  store.entries = {};
+  store.entry_count = 0;
+  if (store.number == 0) {
+    store.number = TRY(NewNumber());
+    ++manifest_.store_count;
+  } else {
+    // What hangs off the store is this class's to say, not that of whoever read the store earlier.
+    const Store old = TRY(StoreOf(store.number));
+    store.entries = old.entries;
+    store.entry_count = old.entry_count;
+    if (!taken) TRY(ForgetStoreName(old));
+  }
+  if (!taken) TRY(IndexStore(store, Digest{}));
+  const Number number = store.number;
+  pending_[number] = std::move(store);
+  return number;
+}
+
+// Takes an entry as it is stored out of its store's tree.
+Result<void> SealedTransaction::ForgetAlias(const Entry& entry) {
+  Store store = TRY(StoreOf(entry.store));
+  HashTree tree(view_.nodes(), store.number, store.entries);
+  const bool removed = TRY(tree.Remove(NameKey(manifest_, store.number, entry.alias.text())));
+  store.entries = tree.root();
+  if (removed) --store.entry_count;
+  pending_[store.number] = std::move(store);
+  return {};
+}
+
+Result<Number> SealedTransaction::PutEntry(Entry entry) {
+  const std::optional<Entry> taken = TRY(FindEntryFolded(entry.store, entry.alias));
+  if (taken && taken->number != entry.number) return Error(ErrorCode::kAlreadyExists, "the alias is taken");
+  TRY(StoreOf(entry.store));
+  if (entry.number == 0) {
+    entry.number = TRY(NewNumber());
+  } else if (!taken) {
+    const std::optional<Entry> old = TRY(FindEntryByNumber(entry.number));
+    if (!old) return Error(ErrorCode::kNotFound, "there is no such entry");
+    TRY(ForgetAlias(*old));
+  }
+  const Bytes sealed = TRY(SealRecord(RecordKind::kEntry, entry.number, 0, EncodeEntry(entry)));
+  TRY(transaction_->Put(lmdb::Table::kEntries, RecordKey(entry.number), sealed));
+  Store store = TRY(StoreOf(entry.store));  // Again: taking the entry out may have changed it.
+  HashTree tree(view_.nodes(), store.number, store.entries);
+  TRY(tree.Put({NameKey(manifest_, store.number, entry.alias.text()), entry.number, Sha256({sealed})}));
+  store.entries = tree.root();
+  if (!taken) ++store.entry_count;
+  pending_[store.number] = std::move(store);
+  return entry.number;
+}
+
+Result<void> SealedTransaction::PutFile(Entry& entry, Member member, BytesView bytes) {
+  if (entry.number == 0 || bytes.empty())
+    return Error(ErrorCode::kInvalidArgument, "no number, or nothing to store");
+  if (bytes.size() > std::numeric_limits<std::uint32_t>::max())
+    return Error(ErrorCode::kTooLarge, "a file too large");
+  const Bytes sealed =
+      TRY(SealRecord(RecordKind::kContent, entry.number, static_cast<std::uint64_t>(member), bytes));
+  TRY(transaction_->Put(lmdb::Table::kContents, ContentKey(entry.number, member), sealed));
+  auto& file = entry.file(member);
+  if (!file) file.emplace();
+  file->size = static_cast<std::uint32_t>(bytes.size());
+  file->digest = Sha256({sealed});
+  return {};
+}
+
+Result<void> SealedTransaction::RemoveFile(Entry& entry, Member member) {
+  TRY(transaction_->Remove(lmdb::Table::kContents, ContentKey(entry.number, member)));
+  entry.file(member).reset();
+  return {};
+}
+
+Result<void> SealedTransaction::RemoveStore(const Store& store) {
+  const Store old = TRY(StoreOf(store.number));
+  if (old.entry_count != 0) return Error(ErrorCode::kNotEmpty, "the store holds entries");
+  TRY(ForgetStoreName(old));
+  TRY(transaction_->Remove(lmdb::Table::kStores, RecordKey(old.number)));
+  --manifest_.store_count;
+  pending_[old.number] = std::nullopt;
+  return {};
+}
+
+Result<void> SealedTransaction::RemoveEntry(const Entry& entry) {
+  const std::optional<Entry> old = TRY(FindEntryByNumber(entry.number));
+  if (!old) return Error(ErrorCode::kNotFound, "there is no such entry");
+  TRY(ForgetAlias(*old));
+  for (const Member member : kMembers) {
+    TRY(transaction_->Remove(lmdb::Table::kContents, ContentKey(old->number, member)));
+  }
+  return transaction_->Remove(lmdb::Table::kEntries, RecordKey(old->number));
+}
+
+Result<void> SealedTransaction::SealAll() {
+  for (const auto& [number, store] : pending_) {
+    if (!store) continue;
+    const Bytes sealed = TRY(SealRecord(RecordKind::kStore, number, 0, EncodeStore(*store)));
+    TRY(transaction_->Put(lmdb::Table::kStores, RecordKey(number), sealed));
+    TRY(IndexStore(*store, Sha256({sealed})));
+  }
+  return WriteManifest(*transaction_, shared_.keys, manifest_);
+}
+
+Result<void> SealedTransaction::Commit() {
+  auto sealed = SealAll();
+  if (sealed.has_value()) return transaction_->Commit();
+  transaction_->Abandon();
+  return sealed;
+}
+
+}  // namespace
+
+Result<void> WriteManifest(lmdb::Transaction& transaction, const RootKeys& keys, const Manifest& manifest) {
+  const SecretBytes plaintext = EncodeManifest(manifest);
+  const Bytes sealed =
+      TRY(Seal(keys.manifest_key, ManifestIdentity(keys.store_id), manifest.commit, plaintext.Reveal()));
+  return transaction.Put(lmdb::Table::kManifest, kManifestKey, sealed);
+}
+
+Result<std::unique_ptr<TableTransaction>> BeginSealedTransaction(SealedShared& shared) {
+  auto transaction = TRY(lmdb::Transaction::Begin(*shared.environment, lmdb::Access::kWrite));
+  auto checked = TRY(shared.StateOf(*transaction));
+  return std::unique_ptr<TableTransaction>(
+      std::make_unique<SealedTransaction>(shared, std::move(transaction), std::move(checked)));
+}
+
+}  // namespace certfs

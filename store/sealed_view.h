@@ -1,0 +1,162 @@
+// Reading sealed records, each checked along its path from the manifest. Private to store/; what
+// SealedTable's snapshots and transactions have in common.
+//
+// Thread-safety: SealedShared and CheckedState serve any thread; a SealedView belongs to one.
+// Errors: as EntryTable.
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "store/entry_cache.h"
+#include "store/hash_tree.h"
+#include "store/header.h"
+#include "store/lmdb/transaction.h"
+#include "store/record_codec.h"
+
+namespace certfs {
+
+// One committed state, as far as it has been checked: its manifest, and the stores that were read.
+class CheckedState {
+ public:
+  CheckedState(std::uint64_t base, Manifest manifest) : base_(base), manifest_(std::move(manifest)) {}
+
+  std::uint64_t base() const noexcept { return base_; }
+  const Manifest& manifest() const noexcept { return manifest_; }
+
+  std::optional<Store> ByNumber(Number number);
+  std::optional<Store> ByName(const std::string& folded);
+  void Put(const Store& store);
+
+ private:
+  const std::uint64_t base_;
+  const Manifest manifest_;
+  std::mutex mutex_;
+  std::unordered_map<Number, Store> by_number_;
+  std::unordered_map<std::string, Number> by_name_;
+};
+
+// What all snapshots and transactions of one table share.
+class SealedShared {
+ public:
+  SealedShared(std::unique_ptr<lmdb::Environment> lmdb_environment, RootKeys root_keys)
+      : environment(std::move(lmdb_environment)), keys(std::move(root_keys)) {}
+
+  // Returns the state that `transaction` began from.
+  Result<std::shared_ptr<CheckedState>> StateOf(lmdb::Transaction& transaction);
+
+  const std::unique_ptr<lmdb::Environment> environment;
+  const RootKeys keys;
+  EntryCache cache;
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<CheckedState> latest_;
+};
+
+// The nodes of all trees, in LMDB.
+class LmdbNodes final : public NodeTable {
+ public:
+  explicit LmdbNodes(lmdb::Transaction& transaction) : transaction_(transaction) {}
+  Result<std::optional<BytesView>> Get(Number tree, std::uint8_t depth, BytesView prefix) override;
+  Result<void> Put(Number tree, std::uint8_t depth, BytesView prefix, BytesView node) override;
+  Result<void> Remove(Number tree, std::uint8_t depth, BytesView prefix) override;
+
+ private:
+  lmdb::Transaction& transaction_;
+};
+
+// What a transaction has done to stores and not yet sealed; nothing for a store that it removed.
+using PendingStores = std::map<Number, std::optional<Store>>;
+
+// On disk: the keys of the tables, and what names map to in a hash tree. `parent` is 0 for a store.
+Bytes RecordKey(Number number);
+Bytes ContentKey(Number number, Member member);
+inline const Bytes kManifestKey{0};
+inline constexpr Number kTreeOfStores = 0;
+Digest NameKey(const Manifest& manifest, Number parent, std::string_view name);
+RecordIdentity ManifestIdentity(const StoreId& store_id);
+
+class SealedView {
+ public:
+  // Borrows everything. A snapshot has no `pending`; a transaction's manifest and pending stores change
+  // beneath it.
+  SealedView(SealedShared& shared, lmdb::Transaction& transaction, CheckedState& checked,
+             const Manifest& manifest, const PendingStores* pending)
+      : shared_(shared),
+        transaction_(transaction),
+        checked_(checked),
+        manifest_(manifest),
+        pending_(pending),
+        nodes_(transaction) {}
+
+  Result<std::optional<Store>> FindStoreFolded(const StoreName& name);
+  Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias);
+  Result<std::optional<Store>> FindStoreByNumber(Number number);
+  Result<std::optional<Entry>> FindEntryByNumber(Number number);
+  Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped);
+  Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped);
+  Result<SecretBytes> ReadFile(const Entry& entry, Member member);
+
+  LmdbNodes& nodes() noexcept { return nodes_; }
+
+ private:
+  struct Record {
+    Digest digest;
+    SecretBytes plaintext;
+  };
+
+  Result<Record> Open(BytesView sealed, RecordKind kind, Number number, std::uint64_t member,
+                      const Digest* expected);
+  Result<Store> LoadStore(const TreeItem& item);
+  Result<Entry> LoadEntry(const Store& store, const TreeItem& item);
+
+  SealedShared& shared_;
+  lmdb::Transaction& transaction_;
+  CheckedState& checked_;
+  const Manifest& manifest_;
+  const PendingStores* pending_;
+  LmdbNodes nodes_;
+};
+
+// The reading half of TableSnapshot or TableTransaction, whichever `Interface` is.
+template <typename Interface>
+class SealedReads : public Interface {
+ public:
+  Result<std::optional<Store>> FindStoreFolded(const StoreName& name) final {
+    return view_.FindStoreFolded(name);
+  }
+  Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias) final {
+    return view_.FindEntryFolded(store, alias);
+  }
+  Result<std::optional<Store>> FindStoreByNumber(Number number) final {
+    return view_.FindStoreByNumber(number);
+  }
+  Result<std::optional<Entry>> FindEntryByNumber(Number number) final {
+    return view_.FindEntryByNumber(number);
+  }
+  Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped) final {
+    return view_.NextStore(after, skipped);
+  }
+  Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped) final {
+    return view_.NextEntry(store, after, skipped);
+  }
+  Result<SecretBytes> ReadFile(const Entry& entry, Member member) final {
+    return view_.ReadFile(entry, member);
+  }
+
+ protected:
+  SealedReads(SealedShared& shared, lmdb::Transaction& transaction, CheckedState& checked,
+              const Manifest& manifest, const PendingStores* pending)
+      : view_(shared, transaction, checked, manifest, pending) {}
+
+  SealedView view_;
+};
+
+}  // namespace certfs

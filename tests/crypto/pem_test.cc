@@ -1,0 +1,114 @@
+// Goal: what may stand in a file of a store is read strictly, kept as written, and put in order only where it must be.
+// Method: tables of texts around one good vector; every truncation of good files.
+
+#include "crypto/pem.h"
+
+#include <gtest/gtest.h>
+
+#include "crypto/store_file.h"
+#include "tests/support/vectors.h"
+
+namespace certfs {
+namespace {
+
+using test::Vector;
+
+std::string Text(const std::string& name) {
+  const Bytes bytes = Vector(name);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string RuleOf(const std::string& text) {
+  const auto file = ReadCertificateFile(AsBytes(text));
+  return file.has_value() ? "accepted" : std::string(file.error().rule());
+}
+
+TEST(Pem, WhatStandsAroundABlock) {
+  const std::string leaf = Text("leaf.pem");
+  ASSERT_FALSE(leaf.empty());
+  const struct {
+    std::string text;
+    std::string rule;
+  } rows[] = {
+      {leaf, "accepted"},
+      {"\n  \n" + leaf, "accepted"},
+      {"# a comment\n" + leaf, "accepted"},
+      {"subject=CN = www\nissuer=CN = ca\n" + leaf, "accepted"},
+      {"Bag Attributes\n    friendlyName: x\n" + leaf, "accepted"},
+      {"Certificate:\n    Data:\n" + leaf, "accepted"},
+      {leaf + "\n\n", "accepted"},
+      {leaf + "# end\n", "accepted"},
+      {leaf.substr(0, leaf.size() - 1), "accepted"},
+      {"garbage\n" + leaf, "unreadable"},
+      {leaf + "garbage\n", "trailing-data"},
+      {leaf + std::string("\0", 1), "trailing-data"},
+      {"garbage", "unreadable"},
+      {"", "unreadable"},
+      {"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "empty-body"},
+      {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END X509 CRL-----\n", "unreadable"},
+      {"-----BEGIN CERTIFICATE-----\nAA*A\n-----END CERTIFICATE-----\n", "unreadable"},
+      {"-----BEGIN CERTIFICATE-----\nAAB=\n-----END CERTIFICATE-----\n", "unreadable"},
+      {"-----BEGIN CERTIFICATE-----\nAAAA\n", "unreadable"},
+      {leaf + Text("leaf.key"), "wrong-kind"},
+      {std::string(kFileBytesMax + 1, '\n'), "too-large"},
+  };
+  for (const auto& row : rows) EXPECT_EQ(RuleOf(row.text), row.rule) << row.text.substr(0, 60);
+}
+
+TEST(Pem, EveryPrefixOfAGoodFileMayBeginAndNoneIsAWholeOne) {
+  for (const char* name : {"chain.pem", "leaf.key", "leaf-sec1.key", "crl-5.pem", "leaf.der", "leaf.key.der"}) {
+    const Bytes whole = Vector(name);
+    ASSERT_FALSE(whole.empty()) << name;
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      const BytesView part = BytesView(whole).first(size);
+      EXPECT_TRUE(MayBegin(part.first(std::min<std::size_t>(size, 64)))) << name << " " << size;
+      // Without its last newline a file is whole; the first half of a chain is a certificate of its own.
+      if (whole.front() == 0x30 || (name != std::string("chain.pem") && size + 1 < whole.size())) {
+        EXPECT_FALSE(ReadCertificateFile(part).has_value() || ReadKeyFile(part).has_value() ||
+                     ReadRevocationListFile(part).has_value())
+            << name << " " << size;
+      }
+    }
+  }
+}
+
+TEST(Pem, HopelessStarts) {
+  for (const char* text : {"garbage", "x", "{\"a\":1}", "-----END", "--x", "BEGIN", "PK\x03\x04"}) {
+    EXPECT_FALSE(MayBegin(AsBytes(text))) << text;
+  }
+  for (const char* text : {"", "-", "-----B", "s", "subj", "#", " ", "\n", "0", "Bag", "Certificate:"}) {
+    EXPECT_TRUE(MayBegin(AsBytes(text))) << text;
+  }
+}
+
+TEST(StoreFile, KeepsPemAsWrittenAndTurnsDerIntoPem) {
+  const std::string text = "# ours\n" + Text("chain.pem");
+  CertificateFile file = ReadCertificateFile(AsBytes(text)).value();
+  Arrange(file, nullptr);
+  EXPECT_EQ(AsText(file.text), text);
+  EXPECT_FALSE(file.rearranged);
+  EXPECT_EQ(AsText(ReadCertificateFile(Vector("leaf.der")).value().text), Text("leaf.pem"));
+  EXPECT_EQ(AsText(ReadKeyFile(Vector("leaf.key.der")).value().text.Reveal()), Text("leaf.key"));
+}
+
+TEST(StoreFile, PutsAChainInOrder) {
+  CertificateFile file = ReadCertificateFile(Vector("chain-wrong-order.pem")).value();
+  Arrange(file, nullptr);
+  EXPECT_TRUE(file.rearranged);
+  EXPECT_EQ(AsText(file.text), Text("chain.pem"));
+  EXPECT_EQ(ReadCertificateFile(file.text).value().certificates.front().subject(), "CN=www.example.com");
+
+  const PrivateKey key = ReadKeyFile(Vector("leaf.key")).value().key;
+  CertificateFile mixed = ReadCertificateFile(AsBytes(Text("other-root.pem") + Text("leaf.pem"))).value();
+  Arrange(mixed, &key);
+  EXPECT_EQ(AsText(mixed.text), Text("leaf.pem") + Text("other-root.pem"));
+}
+
+TEST(StoreFile, KeysSayWhatTheyAre) {
+  EXPECT_EQ(ReadKeyFile(Vector("leaf.key")).value().key.Describe(), "EC P-256");
+  EXPECT_EQ(ReadKeyFile(Vector("rsa2048.key")).value().key.Describe(), "RSA 2048");
+  EXPECT_EQ(ReadKeyFile(Vector("ed25519.key")).value().key.Describe(), "ED25519");
+}
+
+}  // namespace
+}  // namespace certfs

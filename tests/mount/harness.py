@@ -1,0 +1,156 @@
+"""A certfs mount in a temporary directory, which is always unmounted, and the words of its errors.
+
+Run by ctest with CERTFS set to the program under test. Every process that a test starts is ended by its own id.
+"""
+
+import atexit
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import pki
+
+CERTFS = os.environ.get("CERTFS", "")
+# The sanitizer build is several times slower; loops shrink, what they check does not.
+ROUNDS = float(os.environ.get("CERTFS_ROUNDS", "1"))
+
+
+def rounds(count):
+    return max(3, int(count * ROUNDS))
+
+
+def run(*command, **options):
+    """Runs `command` with its words in English; returns the finished process with text output."""
+    environment = dict(os.environ, LC_ALL="C")
+    return subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, timeout=300, **options)
+
+
+class Mount:
+    """A keystore and its mount. Close() ends both; so does the end of the process."""
+
+    def __init__(self, directory=None, options=()):
+        self.directory = directory or tempfile.mkdtemp(prefix="certfs-test-")
+        os.chmod(self.directory, 0o755)
+        self.keystore = os.path.join(self.directory, "keystore")
+        self.path = os.path.join(self.directory, "mnt")
+        self.options = list(options)
+        os.makedirs(self.path, exist_ok=True)
+        atexit.register(self.close)
+        made = run(CERTFS, "init", self.keystore)
+        if made.returncode:
+            raise RuntimeError("init: " + made.stderr)
+        self.mount()
+
+    def mount(self):
+        mounted = run(CERTFS, "mount", self.keystore, self.path, *self.options)
+        if mounted.returncode:
+            raise RuntimeError("mount: " + mounted.stderr)
+
+    def unmount(self):
+        done = run(CERTFS, "umount", self.path)
+        if done.returncode:
+            raise RuntimeError("umount: " + done.stderr)
+
+    def pid(self):
+        return int(os.getxattr(self.path, "user.certfs.pid"))
+
+    def kill(self):
+        """Ends the daemon as a crash would, and clears the dead mount away."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGKILL)
+        run("umount", "-l", self.path)
+        while os.path.exists(f"/proc/{pid}"):
+            time.sleep(0.005)
+
+    def close(self):
+        if not os.path.isdir(self.directory):
+            return
+        if os.path.ismount(self.path) or run("mountpoint", "-q", self.path).returncode == 0:
+            if run(CERTFS, "umount", self.path).returncode:
+                run("umount", "-l", self.path)
+        run("umount", "-l", self.path)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def at(self, *parts):
+        return os.path.join(self.path, *parts)
+
+    def entry(self, store, alias):
+        path = self.at("stores", store, alias)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def why(self):
+        return pki.read(self.at("status", "why")).decode()
+
+    def errors(self):
+        return pki.read(self.at("status", "errors.log")).decode()
+
+
+def put(path, data):
+    """Writes in one open, so that the error of write or close is this call's."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(descriptor, data)
+    except OSError:
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass
+        raise
+    os.close(descriptor)
+
+
+def errno_of(action, *arguments):
+    """The errno with which `action` fails, by name; None when it succeeds."""
+    try:
+        action(*arguments)
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    return None
+
+
+class MountTest(unittest.TestCase):
+    """One mount and one small PKI for all tests of a class."""
+
+    OPTIONS = ()
+
+    @classmethod
+    def setUpClass(cls):
+        if not os.path.exists("/dev/fuse"):
+            raise unittest.SkipTest("there is no /dev/fuse on this machine")
+        cls.mount = Mount(options=cls.OPTIONS)
+        cls.work = tempfile.mkdtemp(prefix="certfs-pki-")
+        cls.root = pki.Authority(cls.work, "Test Root")
+        cls.issuing = pki.Authority(cls.work, "Test Issuing CA", cls.root)
+        cls.key = pki.new_key(os.path.join(cls.work, "server.key"))
+        cls.leaf = cls.issuing.issue("localhost", cls.key)
+        cls.chain = cls.leaf + pki.read(cls.issuing.cert)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.mount.close()
+        shutil.rmtree(cls.work, ignore_errors=True)
+
+    def trust_root(self):
+        put(os.path.join(self.mount.entry("TRUSTED_ROOTS", "test-root"), "cert.pem"), pki.read(self.root.cert))
+
+    def machine_pair(self):
+        """The live pair of MACHINE_SSL_CERT, made once."""
+        self.trust_root()
+        entry = self.mount.entry("MACHINE_SSL_CERT", "__MACHINE_CERT")
+        if not os.path.exists(entry + "/key.pem"):
+            put(entry + "/key.pem", pki.read(self.key))
+        put(entry + "/cert.pem", self.chain)
+        return entry
+
+
+def main():
+    if not CERTFS:
+        sys.exit("set CERTFS to the certfs program under test")
+    unittest.main(verbosity=2)

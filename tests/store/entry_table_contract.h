@@ -1,0 +1,381 @@
+// What every EntryTable does, whichever it is. Include it in one test and instantiate EntryTableContract there.
+
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "store/entry_table.h"
+#include "tests/store/table_fixture.h"
+
+namespace certfs {
+
+struct TableKind {
+  const char* name;
+  std::unique_ptr<EntryTable> (*make)(const std::filesystem::path& directory);
+};
+
+class EntryTableContract : public testing::TestWithParam<TableKind> {
+ protected:
+  EntryTableContract() : table_(GetParam().make(directory_.path())) {}
+
+  std::unique_ptr<TableSnapshot> Snapshot() { return Must(table_->Snapshot()); }
+  std::unique_ptr<TableTransaction> Begin() { return Must(table_->BeginTransaction()); }
+
+  Number MakeStore(std::string_view name) {
+    const auto transaction = Begin();
+    const Number number = Must(transaction->PutStore(NewStore(name)));
+    Must(transaction->Commit());
+    return number;
+  }
+
+  // Makes the entries e0 to e<count - 1>.
+  std::vector<Number> MakeEntries(Number store, int count) {
+    const auto transaction = Begin();
+    std::vector<Number> numbers;
+    for (int i = 0; i < count; ++i) {
+      numbers.push_back(Must(transaction->PutEntry(NewEntry(store, "e" + std::to_string(i)))));
+    }
+    Must(transaction->Commit());
+    return numbers;
+  }
+
+  static std::vector<std::string> List(TableSnapshot& snapshot, Number store) {
+    std::vector<std::string> names;
+    for (Cursor after = 0;;) {
+      const auto next = Must(snapshot.NextEntry(store, after, nullptr));
+      if (!next) return names;
+      EXPECT_GT(next->at, after);
+      EXPECT_LE(next->at, kCursorMax);
+      after = next->at;
+      names.push_back(next->item.alias.text());
+    }
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<EntryTable> table_;
+};
+
+TEST_P(EntryTableContract, BeginsEmpty) {
+  const auto snapshot = Snapshot();
+  EXPECT_FALSE(Must(snapshot->FindStore(NameOf("A"))));
+  EXPECT_FALSE(Must(snapshot->FindStoreByNumber(kFirstNumber)));
+  EXPECT_FALSE(Must(snapshot->FindEntryByNumber(kFirstNumber)));
+  EXPECT_FALSE(Must(snapshot->FindEntry(kFirstNumber, AliasOf("a"))));
+  EXPECT_FALSE(Must(snapshot->NextStore(0, nullptr)));
+  EXPECT_FALSE(Must(snapshot->NextEntry(kFirstNumber, 0, nullptr)));
+}
+
+TEST_P(EntryTableContract, KeepsAStoreWhole) {
+  const Number number = MakeStore("Servers");
+  EXPECT_GE(number, kFirstNumber);
+  const auto snapshot = Snapshot();
+  const auto store = Must(snapshot->FindStoreByNumber(number));
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->number, number);
+  EXPECT_EQ(store->name.text(), "Servers");
+  EXPECT_EQ(store->attributes, AttributesOf(7));
+  EXPECT_EQ(store->entry_count, 0U);
+}
+
+TEST_P(EntryTableContract, FindsNamesExactlyAndFolded) {
+  const Number store = MakeStore("Servers");
+  MakeEntries(store, 1);
+  const auto snapshot = Snapshot();
+  EXPECT_TRUE(Must(snapshot->FindStore(NameOf("Servers"))));
+  EXPECT_FALSE(Must(snapshot->FindStore(NameOf("SERVERS"))));
+  EXPECT_EQ(Must(snapshot->FindStoreFolded(NameOf("sERVERS")))->number, store);
+  EXPECT_TRUE(Must(snapshot->FindEntry(store, AliasOf("e0"))));
+  EXPECT_FALSE(Must(snapshot->FindEntry(store, AliasOf("E0"))));
+  EXPECT_EQ(Must(snapshot->FindEntryFolded(store, AliasOf("E0")))->alias.text(), "e0");
+  EXPECT_FALSE(Must(snapshot->FindEntryFolded(store, AliasOf("e1"))));
+  EXPECT_FALSE(Must(snapshot->FindEntryFolded(store + 100, AliasOf("e0"))));
+}
+
+TEST_P(EntryTableContract, KeepsAnEntryAndItsFiles) {
+  const Number store = MakeStore("S");
+  Number number = 0;
+  {
+    const auto transaction = Begin();
+    number = PutEntryWithFile(*transaction, store, "www", "the bytes of a key");
+    Must(transaction->Commit());
+  }
+  const auto snapshot = Snapshot();
+  const auto entry = Must(snapshot->FindEntryByNumber(number));
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->store, store);
+  EXPECT_EQ(entry->revision, 1U);
+  EXPECT_EQ(entry->attributes, AttributesOf(9));
+  ASSERT_TRUE(entry->file(Member::kKey));
+  EXPECT_EQ(entry->file(Member::kKey)->size, 18U);
+  EXPECT_EQ(entry->file(Member::kKey)->attributes, AttributesOf(3));
+  EXPECT_FALSE(entry->file(Member::kCertificate));
+  EXPECT_EQ(ReadText(*snapshot, *entry), "the bytes of a key");
+  EXPECT_EQ(Must(snapshot->FindStoreByNumber(store))->entry_count, 1U);
+}
+
+TEST_P(EntryTableContract, ReplacesAndRemovesFiles) {
+  const Number store = MakeStore("S");
+  const auto transaction = Begin();
+  const Number number = PutEntryWithFile(*transaction, store, "www", "first");
+  Entry entry = *Must(transaction->FindEntryByNumber(number));
+  Must(transaction->PutFile(entry, Member::kKey, AsBytes("second")));
+  Must(transaction->PutFile(entry, Member::kCertificate, AsBytes("third")));
+  Must(transaction->PutEntry(entry));
+  EXPECT_EQ(ReadText(*transaction, entry), "second");
+  EXPECT_EQ(ReadText(*transaction, entry, Member::kCertificate), "third");
+  Must(transaction->RemoveFile(entry, Member::kKey));
+  Must(transaction->PutEntry(entry));
+  Must(transaction->Commit());
+  const auto snapshot = Snapshot();
+  const Entry after = *Must(snapshot->FindEntryByNumber(number));
+  EXPECT_FALSE(after.file(Member::kKey));
+  EXPECT_EQ(CodeOf(snapshot->ReadFile(after, Member::kKey)), ErrorCode::kNotFound);
+  EXPECT_EQ(ReadText(*snapshot, after, Member::kCertificate), "third");
+}
+
+TEST_P(EntryTableContract, RenamesAnEntry) {
+  const Number store = MakeStore("S");
+  const Number number = MakeEntries(store, 3)[1];
+  for (const char* const name : {"other", "OTHER"}) {
+    const auto transaction = Begin();
+    Entry entry = *Must(transaction->FindEntryByNumber(number));
+    entry.alias = AliasOf(name);
+    EXPECT_EQ(Must(transaction->PutEntry(entry)), number);
+    Must(transaction->Commit());
+    const auto snapshot = Snapshot();
+    EXPECT_FALSE(Must(snapshot->FindEntryFolded(store, AliasOf("e1"))));
+    EXPECT_EQ(Must(snapshot->FindEntry(store, AliasOf(name)))->number, number);
+    EXPECT_EQ(Must(snapshot->FindEntryByNumber(number))->alias.text(), name);
+    EXPECT_EQ(Must(snapshot->FindStoreByNumber(store))->entry_count, 3U);
+    EXPECT_EQ(List(*snapshot, store).size(), 3U);
+  }
+}
+
+TEST_P(EntryTableContract, RenamesAStoreWithItsEntries) {
+  const Number number = MakeStore("Old");
+  MakeEntries(number, 20);
+  {
+    const auto transaction = Begin();
+    Store store = *Must(transaction->FindStoreByNumber(number));
+    store.name = NameOf("New");
+    store.entry_count = 99;  // Not the caller's to say.
+    store.entries = {};
+    EXPECT_EQ(Must(transaction->PutStore(store)), number);
+    Must(transaction->Commit());
+  }
+  const auto snapshot = Snapshot();
+  EXPECT_FALSE(Must(snapshot->FindStoreFolded(NameOf("Old"))));
+  EXPECT_EQ(Must(snapshot->FindStore(NameOf("New")))->entry_count, 20U);
+  EXPECT_EQ(List(*snapshot, number).size(), 20U);
+}
+
+TEST_P(EntryTableContract, RefusesANameThatIsTaken) {
+  const Number store = MakeStore("S");
+  MakeEntries(store, 1);
+  const auto transaction = Begin();
+  EXPECT_EQ(CodeOf(transaction->PutStore(NewStore("s"))), ErrorCode::kAlreadyExists);
+  EXPECT_EQ(CodeOf(transaction->PutEntry(NewEntry(store, "E0"))), ErrorCode::kAlreadyExists);
+  EXPECT_EQ(CodeOf(transaction->PutEntry(NewEntry(store + 50, "x"))), ErrorCode::kNotFound);
+}
+
+TEST_P(EntryTableContract, NeverGivesANumberTwice) {
+  std::set<Number> numbers;
+  for (int round = 0; round < 5; ++round) {
+    const Number store = MakeStore("S" + std::to_string(round));
+    EXPECT_TRUE(numbers.insert(store).second);
+    for (const Number number : MakeEntries(store, 3)) EXPECT_TRUE(numbers.insert(number).second);
+    const auto transaction = Begin();
+    for (int i = 0; i < 3; ++i) {
+      Must(transaction->RemoveEntry(*Must(transaction->FindEntry(store, AliasOf("e" + std::to_string(i))))));
+    }
+    Must(transaction->RemoveStore(*Must(transaction->FindStoreByNumber(store))));
+    Must(transaction->Commit());
+  }
+  EXPECT_FALSE(Must(Snapshot()->NextStore(0, nullptr)));
+  EXPECT_FALSE(Must(Snapshot()->FindEntryByNumber(*numbers.rbegin())));
+}
+
+TEST_P(EntryTableContract, ShowsATransactionItsOwnWrites) {
+  const auto transaction = Begin();
+  const Number store = Must(transaction->PutStore(NewStore("S")));
+  EXPECT_EQ(Must(transaction->FindStore(NameOf("S")))->number, store);
+  EXPECT_TRUE(Must(transaction->FindStoreByNumber(store)));
+  EXPECT_EQ(Must(transaction->NextStore(0, nullptr))->item.number, store);
+  const Number entry = PutEntryWithFile(*transaction, store, "a", "text");
+  EXPECT_EQ(Must(transaction->FindEntry(store, AliasOf("a")))->number, entry);
+  EXPECT_EQ(ReadText(*transaction, *Must(transaction->FindEntryByNumber(entry))), "text");
+  EXPECT_EQ(Must(transaction->FindStoreByNumber(store))->entry_count, 1U);
+  EXPECT_EQ(List(*transaction, store), std::vector<std::string>{"a"});
+  EXPECT_EQ(CodeOf(transaction->RemoveStore(*Must(transaction->FindStoreByNumber(store)))), ErrorCode::kNotEmpty);
+  Must(transaction->RemoveEntry(*Must(transaction->FindEntryByNumber(entry))));
+  EXPECT_FALSE(Must(transaction->FindEntryByNumber(entry)));
+  EXPECT_FALSE(Must(transaction->FindEntry(store, AliasOf("a"))));
+  Must(transaction->RemoveStore(*Must(transaction->FindStoreByNumber(store))));
+  EXPECT_FALSE(Must(transaction->FindStoreByNumber(store)));
+  EXPECT_FALSE(Must(transaction->FindStore(NameOf("S"))));
+}
+
+TEST_P(EntryTableContract, ForgetsAnAbandonedTransaction) {
+  const Number store = MakeStore("S");
+  const Number kept = MakeEntries(store, 1)[0];
+  {
+    const auto transaction = Begin();
+    Must(transaction->PutStore(NewStore("T")));
+    Must(transaction->PutEntry(NewEntry(store, "unborn")));
+    EXPECT_TRUE(Must(transaction->FindEntry(store, AliasOf("unborn"))));
+    Must(transaction->RemoveEntry(*Must(transaction->FindEntryByNumber(kept))));
+  }
+  const auto snapshot = Snapshot();
+  EXPECT_FALSE(Must(snapshot->FindStore(NameOf("T"))));
+  EXPECT_FALSE(Must(snapshot->FindEntry(store, AliasOf("unborn"))));
+  EXPECT_TRUE(Must(snapshot->FindEntryByNumber(kept)));
+  EXPECT_EQ(Must(snapshot->FindStoreByNumber(store))->entry_count, 1U);
+}
+
+TEST_P(EntryTableContract, KeepsASnapshotAsItWas) {
+  const Number store = MakeStore("S");
+  const auto transaction = Begin();
+  const Number number = PutEntryWithFile(*transaction, store, "a", "before");
+  Must(transaction->Commit());
+  const auto before = Snapshot();
+  {
+    const auto change = Begin();
+    Entry entry = *Must(change->FindEntryByNumber(number));
+    Must(change->PutFile(entry, Member::kKey, AsBytes("after")));
+    entry.alias = AliasOf("b");
+    Must(change->PutEntry(entry));
+    Must(change->PutStore(NewStore("T")));
+    Must(change->Commit());
+  }
+  const auto after = Snapshot();
+  EXPECT_EQ(ReadText(*after, *Must(after->FindEntry(store, AliasOf("b")))), "after");
+  EXPECT_EQ(ReadText(*before, *Must(before->FindEntry(store, AliasOf("a")))), "before");
+  EXPECT_FALSE(Must(before->FindEntry(store, AliasOf("b"))));
+  EXPECT_FALSE(Must(before->FindStore(NameOf("T"))));
+  EXPECT_NE(Must(before->FindStoreByNumber(store))->entries, Must(after->FindStoreByNumber(store))->entries);
+}
+
+TEST_P(EntryTableContract, ChangesAStoresDigestWithItsEntriesAlone) {
+  const Number store = MakeStore("S");
+  const Number other = MakeStore("T");
+  const auto digest = [&](Number number) { return Must(Snapshot()->FindStoreByNumber(number))->entries; };
+  const Digest first = digest(store);
+  const Digest untouched = digest(other);
+  MakeEntries(store, 1);
+  const Digest second = digest(store);
+  EXPECT_NE(first, second);
+  {
+    const auto transaction = Begin();
+    Store same = *Must(transaction->FindStoreByNumber(store));
+    same.attributes.mode = 0700;
+    Must(transaction->PutStore(same));
+    Must(transaction->Commit());
+  }
+  EXPECT_EQ(digest(store), second);
+  EXPECT_EQ(digest(other), untouched);
+}
+
+TEST_P(EntryTableContract, ListsByCursorWhileOthersComeAndGo) {
+  const Number store = MakeStore("S");
+  MakeEntries(store, 60);
+  std::multiset<std::string> seen;
+  int round = 0;
+  for (Cursor after = 0;; ++round) {
+    const auto next = Must(Snapshot()->NextEntry(store, after, nullptr));
+    if (!next) break;
+    after = next->at;
+    seen.insert(next->item.alias.text());
+    const auto transaction = Begin();
+    Must(transaction->PutEntry(NewEntry(store, "new" + std::to_string(round))));
+    if (round < 30) {
+      const auto gone = Must(transaction->FindEntry(store, AliasOf("e" + std::to_string(round))));
+      Must(transaction->RemoveEntry(*gone));
+    }
+    Must(transaction->Commit());
+    ASSERT_LT(round, 1000);
+  }
+  for (int i = 30; i < 60; ++i) EXPECT_EQ(seen.count("e" + std::to_string(i)), 1U);
+  for (const std::string& name : seen) EXPECT_EQ(seen.count(name), 1U);
+}
+
+TEST_P(EntryTableContract, GrowsAndShrinksAcrossEverySize) {
+  const Number store = MakeStore("S");
+  constexpr int kCount = 300;
+  const std::vector<Number> numbers = MakeEntries(store, kCount);
+  for (int left = kCount; left > 0; left -= 25) {
+    const auto transaction = Begin();
+    EXPECT_EQ(Must(transaction->FindStoreByNumber(store))->entry_count, static_cast<std::uint64_t>(left));
+    const std::vector<std::string> names = List(*transaction, store);
+    EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), static_cast<std::size_t>(left));
+    for (int i = 0; i < kCount; ++i) {
+      const auto entry = Must(transaction->FindEntry(store, AliasOf("e" + std::to_string(i))));
+      ASSERT_EQ(entry.has_value(), i < left);
+      EXPECT_EQ(Must(transaction->FindEntryByNumber(numbers[i])).has_value(), i < left);
+    }
+    for (int i = left - 25; i < left; ++i) {
+      Must(transaction->RemoveEntry(*Must(transaction->FindEntryByNumber(numbers[i]))));
+    }
+    Must(transaction->Commit());
+  }
+  EXPECT_TRUE(List(*Snapshot(), store).empty());
+}
+
+TEST_P(EntryTableContract, ListsManyStores) {
+  {
+    const auto transaction = Begin();
+    for (int i = 0; i < 40; ++i) Must(transaction->PutStore(NewStore("store" + std::to_string(i))));
+    Must(transaction->Commit());
+  }
+  std::set<std::string> names;
+  const auto snapshot = Snapshot();
+  for (Cursor after = 0;;) {
+    const auto next = Must(snapshot->NextStore(after, nullptr));
+    if (!next) break;
+    after = next->at;
+    names.insert(next->item.name.text());
+  }
+  EXPECT_EQ(names.size(), 40U);
+}
+
+TEST_P(EntryTableContract, LetsOneWriterInAfterAnother) {
+  const Number store = MakeStore("S");
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < 4; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int i = 0; i < 10; ++i) {
+        const auto transaction = Begin();
+        Must(transaction->PutEntry(NewEntry(store, std::to_string(writer) + "-" + std::to_string(i))));
+        Must(transaction->Commit());
+        EXPECT_TRUE(Must(Snapshot()->FindEntry(store, AliasOf(std::to_string(writer) + "-" + std::to_string(i)))));
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(Must(Snapshot()->FindStoreByNumber(store))->entry_count, 40U);
+}
+
+TEST_P(EntryTableContract, RefusesAFileWithoutBytesOrNumber) {
+  const Number store = MakeStore("S");
+  const auto transaction = Begin();
+  Entry entry = NewEntry(store, "a");
+  EXPECT_EQ(CodeOf(transaction->PutFile(entry, Member::kKey, AsBytes("x"))), ErrorCode::kInvalidArgument);
+  entry.number = Must(transaction->PutEntry(entry));
+  EXPECT_EQ(CodeOf(transaction->PutFile(entry, Member::kKey, {})), ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EntryTableContract, SaysHowFullItIs) {
+  const Usage usage = table_->GetUsage();
+  EXPECT_GT(usage.limit, usage.used);
+  const Number store = MakeStore("S");
+  const auto transaction = Begin();
+  PutEntryWithFile(*transaction, store, "a", std::string(100'000, 'x'));
+  Must(transaction->Commit());
+  EXPECT_GE(table_->GetUsage().used, usage.used + 100'000);
+}
+
+}  // namespace certfs

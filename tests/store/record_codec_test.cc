@@ -1,0 +1,152 @@
+#include "store/record_codec.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/store/table_fixture.h"
+
+namespace certfs {
+
+namespace {
+
+Manifest SomeManifest() {
+  Manifest manifest;
+  manifest.commit = 41;
+  manifest.next_number = 99;
+  manifest.stores.fill(0xAB);
+  manifest.store_count = 5;
+  manifest.index_key = SecretOf(std::string(32, 'i'));
+  manifest.data_keys.push_back({1, SecretOf(std::string(32, 'd'))});
+  manifest.data_keys.push_back({2, SecretOf(std::string(32, 'e'))});
+  return manifest;
+}
+
+Store SomeStore() {
+  Store store = NewStore("Servers");
+  store.number = 20;
+  store.entry_count = 3;
+  store.entries.fill(0xCD);
+  store.attributes.access_acl = {1, 2, 3};
+  return store;
+}
+
+Entry SomeEntry() {
+  Entry entry = NewEntry(20, "www");
+  entry.number = 21;
+  entry.revision = 6;
+  entry.attributes.default_acl = {9};
+  for (const Member member : {Member::kCertificate, Member::kSecret}) {
+    File& file = entry.file(member).emplace();
+    file.attributes = AttributesOf(static_cast<std::uint32_t>(member));
+    file.size = 1234;
+    file.digest.fill(0xEF);
+  }
+  return entry;
+}
+
+TEST(RecordCodec, ManifestThereAndBack) {
+  const SecretBytes bytes = EncodeManifest(SomeManifest());
+  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 2 + 2 * 36);
+  const Manifest back = Must(DecodeManifest(bytes.Reveal()));
+  EXPECT_EQ(back.commit, 41U);
+  EXPECT_EQ(back.next_number, 99U);
+  EXPECT_EQ(back.store_count, 5U);
+  EXPECT_TRUE(EqualSecrets(back.KeyOf(2)->Reveal(), AsBytes(std::string(32, 'e'))));
+  EXPECT_EQ(back.KeyOf(3), nullptr);
+  EXPECT_TRUE(EqualSecrets(EncodeManifest(back).Reveal(), bytes.Reveal()));
+  EXPECT_TRUE(EqualSecrets(EncodeManifest(back.Clone()).Reveal(), bytes.Reveal()));
+}
+
+TEST(RecordCodec, StoreThereAndBack) {
+  const Bytes bytes = EncodeStore(SomeStore());
+  const Store back = Must(DecodeStore(bytes));
+  EXPECT_EQ(back.name.text(), "Servers");
+  EXPECT_EQ(back.attributes, SomeStore().attributes);
+  EXPECT_EQ(back.entries, SomeStore().entries);
+  EXPECT_EQ(EncodeStore(back), bytes);
+  // The layout itself, as store/README.md gives it: nothing may move.
+  EXPECT_EQ(ToHex(BytesView(bytes).first(22)), "0001" "0000000000000014" "00000007" "00000008" "000001a0");
+  EXPECT_EQ(ToHex(BytesView(bytes).subspan(22, 8)), "fffffffffffffffb");
+  EXPECT_EQ(ToHex(BytesView(bytes).last(9)), "0007" "53657276657273");
+}
+
+TEST(RecordCodec, EntryThereAndBack) {
+  const Bytes bytes = EncodeEntry(SomeEntry());
+  const Entry back = Must(DecodeEntry(bytes));
+  EXPECT_EQ(back.alias.text(), "www");
+  EXPECT_EQ(back.store, 20U);
+  EXPECT_EQ(back.revision, 6U);
+  EXPECT_EQ(back.attributes, SomeEntry().attributes);
+  EXPECT_EQ(back.files, SomeEntry().files);
+  EXPECT_EQ(EncodeEntry(back), bytes);
+}
+
+template <typename Decode>
+void RefusesEveryOtherLength(BytesView bytes, Decode&& decode) {
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(CodeOf(decode(bytes.first(size))), ErrorCode::kCorrupt) << size;
+  }
+  Bytes longer(bytes.begin(), bytes.end());
+  longer.push_back(0);
+  EXPECT_EQ(CodeOf(decode(longer)), ErrorCode::kCorrupt);
+  Bytes newer(bytes.begin(), bytes.end());
+  newer[1] = 2;
+  EXPECT_EQ(CodeOf(decode(newer)), ErrorCode::kUnsupported);
+  newer[1] = 0;
+  EXPECT_EQ(CodeOf(decode(newer)), ErrorCode::kCorrupt);
+}
+
+TEST(RecordCodec, RefusesEveryTruncation) {
+  RefusesEveryOtherLength(EncodeManifest(SomeManifest()).Reveal(), DecodeManifest);
+  RefusesEveryOtherLength(EncodeStore(SomeStore()), DecodeStore);
+  RefusesEveryOtherLength(EncodeEntry(SomeEntry()), DecodeEntry);
+}
+
+TEST(RecordCodec, NeverReadsBeyondItsBytes) {
+  // Under the sanitizers: whatever one changed byte does to lengths and counts, decoding stays inside.
+  const auto change_each = [](const Bytes& good, const auto& decode) {
+    for (std::size_t at = 0; at < good.size(); ++at) {
+      for (const std::uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
+        Bytes bad = good;
+        bad[at] = value;
+        static_cast<void>(decode(bad).has_value());
+      }
+    }
+  };
+  change_each(EncodeStore(SomeStore()), DecodeStore);
+  change_each(EncodeEntry(SomeEntry()), DecodeEntry);
+}
+
+TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
+  Store reserved = SomeStore();
+  reserved.number = 15;
+  EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(reserved))), ErrorCode::kCorrupt);
+  Store odd_mode = SomeStore();
+  odd_mode.attributes.mode = 0100644;
+  EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(odd_mode))), ErrorCode::kCorrupt);
+  Store nameless = SomeStore();
+  nameless.name = {};
+  EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(nameless))), ErrorCode::kCorrupt);
+  Entry orphan = SomeEntry();
+  orphan.store = 0;
+  EXPECT_EQ(CodeOf(DecodeEntry(EncodeEntry(orphan))), ErrorCode::kCorrupt);
+
+  // Members out of order, twice, or unknown. A file without ACLs takes 77 bytes: 1 + 40 + 4 + 32.
+  const Bytes good = EncodeEntry(SomeEntry());
+  const std::size_t second = good.size() - 77;
+  ASSERT_EQ(good[second], 4);
+  for (const std::uint8_t member : {0, 1, 5, 255}) {
+    Bytes bad = good;
+    bad[second] = member;
+    EXPECT_EQ(CodeOf(DecodeEntry(bad)), ErrorCode::kCorrupt) << int{member};
+  }
+  Manifest keyless = SomeManifest();
+  keyless.data_keys.clear();
+  EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(keyless).Reveal())), ErrorCode::kCorrupt);
+  Manifest twice = SomeManifest();
+  twice.data_keys.back().epoch = 1;
+  EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(twice).Reveal())), ErrorCode::kCorrupt);
+}
+
+}  // namespace
+
+}  // namespace certfs

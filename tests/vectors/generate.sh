@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Makes tests/vectors/pki: certificates, keys and CRLs at fixed dates, by the stock openssl command line and never by
+# certfs. Tests judge them at 2026-03-01. The results are kept in the repository; run this only to add a vector.
+set -euo pipefail
+cd "$(dirname "$0")/pki"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
+
+# authority NAME: a directory with the state that `openssl ca` needs.
+authority() {
+  mkdir -p "$work/$1"
+  : > "$work/$1/index.txt"
+  echo "${2:-1000}" > "$work/$1/serial"
+  echo 05 > "$work/$1/crlnumber"
+  cat > "$work/$1/ca.cnf" <<CNF
+[ca]
+default_ca=d
+[d]
+database=$work/$1/index.txt
+serial=$work/$1/serial
+new_certs_dir=$work/$1
+crlnumber=$work/$1/crlnumber
+default_md=sha256
+policy=p
+unique_subject=no
+default_crl_days=30
+[p]
+commonName=optional
+[req]
+distinguished_name=dn
+[dn]
+CRL=x
+[crl]
+authorityKeyIdentifier=keyid
+CNF
+}
+
+# issue ISSUER OUT KEY SUBJECT EXTENSIONS [more openssl ca options]
+issue() {
+  local issuer=$1 out=$2 key=$3 subject=$4 extensions=$5
+  shift 5
+  local dates=(-startdate 20260101000000Z -enddate 20270101000000Z)
+  printf '%b' "$extensions" > "$work/ext.cnf"
+  openssl req -new -config "$work/$issuer/ca.cnf" -key "$key" -subj "$subject" -out "$work/csr" 2>/dev/null
+  openssl ca -batch -notext -config "$work/$issuer/ca.cnf" -keyfile "$work/$issuer.key" "${dates[@]}" \
+    -extfile "$work/ext.cnf" -in "$work/csr" -out "$out" "$@" 2>"$work/log" || { cat "$work/log"; exit 1; }
+}
+
+ca='basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n'
+server='basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:www.example.com\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
+
+authority root; authority issuing; authority other
+for name in root issuing other narrow; do key "$work/$name.key"; done
+issue root root.pem "$work/root.key" "/CN=Vector Root" "$ca" -selfsign
+issue root issuing.pem "$work/issuing.key" "/CN=Vector Issuing CA" "${ca/CA:TRUE/CA:TRUE,pathlen:0}" -cert root.pem
+issue other other-root.pem "$work/other.key" "/CN=Other Root" "$ca" -selfsign
+by=(-cert issuing.pem)
+
+key leaf.key
+issue issuing leaf.pem leaf.key "/CN=www.example.com" "$server" "${by[@]}"
+cat leaf.pem issuing.pem > chain.pem
+cat issuing.pem leaf.pem > chain-wrong-order.pem
+cat leaf.pem issuing.pem root.pem > chain-with-root.pem
+cat leaf.pem issuing.pem other-root.pem > chain-with-stranger.pem
+issue issuing no-san.pem leaf.key "/CN=www.example.com" "${server/subjectAltName=DNS:www.example.com/}" "${by[@]}"
+issue issuing client-only.pem leaf.key "/CN=client" "${server/serverAuth/clientAuth}" "${by[@]}"
+issue issuing no-eku.pem leaf.key "/CN=www.example.com" "${server/extendedKeyUsage=serverAuth/}" "${by[@]}"
+issue issuing expired.pem leaf.key "/CN=old" "$server" "${by[@]}" -startdate 20240101000000Z -enddate 20250101000000Z
+issue issuing future.pem leaf.key "/CN=new" "$server" "${by[@]}" -startdate 20260601000000Z
+issue issuing tomorrow.pem leaf.key "/CN=soon" "$server" "${by[@]}" -startdate 20260301120000Z
+issue issuing unknown-critical.pem leaf.key "/CN=x" "${server}1.2.3.4=critical,DER:0500\n" "${by[@]}"
+issue issuing ca-as-server.pem leaf.key "/CN=x" "${server/CA:FALSE/CA:TRUE}keyUsage=keyCertSign\n" "${by[@]}"
+issue issuing leaf-signs.pem leaf.key "/CN=x" "${server}keyUsage=keyCertSign\n" "${by[@]}"
+issue issuing long-lived.pem leaf.key "/CN=x" "$server" "${by[@]}" -enddate 20300101000000Z
+issue issuing sha1.pem leaf.key "/CN=x" "$server" "${by[@]}" -md sha1
+# ECDSA has no MD5; RSA does.
+authority rsa
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/rsa.key" 2>/dev/null
+issue root rsa-issuing.pem "$work/rsa.key" "/CN=Vector RSA CA" "$ca" -cert root.pem
+issue rsa md5-leaf.pem leaf.key "/CN=x" "$server" -cert rsa-issuing.pem -md md5
+cat md5-leaf.pem rsa-issuing.pem > md5.pem; rm md5-leaf.pem rsa-issuing.pem
+issue other untrusted.pem leaf.key "/CN=www.example.com" "$server" -cert other-root.pem
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out rsa1024.key 2>/dev/null
+issue issuing rsa1024.pem rsa1024.key "/CN=weak" "$server" "${by[@]}"
+echo 00 > "$work/issuing/serial"
+issue issuing zero-serial.pem leaf.key "/CN=zero" "$server" "${by[@]}"
+echo 2000 > "$work/issuing/serial"
+
+authority self; cp leaf.key "$work/self.key"
+issue self self-signed.pem leaf.key "/CN=www.example.com" "$server" -selfsign
+
+# CA certificates that break one rule each.
+authority ca2; cp "$work/other.key" "$work/ca2.key"
+issue ca2 ca-not-critical.pem "$work/ca2.key" "/CN=CA" "${ca/critical,CA/CA}" -selfsign
+issue ca2 ca-no-key-usage.pem "$work/ca2.key" "/CN=CA" "${ca/keyUsage=critical,keyCertSign,cRLSign/}" -selfsign
+issue ca2 ca-may-not-sign.pem "$work/ca2.key" "/CN=CA" "${ca/keyCertSign,cRLSign/digitalSignature}" -selfsign
+issue ca2 ca-no-ski.pem "$work/ca2.key" "/CN=CA" "${ca/subjectKeyIdentifier=hash/subjectKeyIdentifier=none}" -selfsign
+issue ca2 ca-expired.pem "$work/ca2.key" "/CN=CA" "$ca" -selfsign -startdate 20200101000000Z -enddate 20210101000000Z
+issue ca2 ca-sha1.pem "$work/ca2.key" "/CN=CA" "$ca" -selfsign -md sha1
+issue ca2 ca-same-name.pem "$work/ca2.key" "/CN=Vector Root" "$ca" -selfsign
+
+# pathLen: the issuing CA may issue no CA. Name constraints: the narrow CA may issue for example.org alone.
+issue issuing below.pem "$work/narrow.key" "/CN=Below" "$ca" "${by[@]}"
+authority narrow
+issue narrow path-length-leaf.pem leaf.key "/CN=www.example.com" "$server" -cert below.pem
+cat path-length-leaf.pem below.pem issuing.pem > path-length.pem
+issue root narrow.pem "$work/narrow.key" "/CN=Narrow" "${ca}nameConstraints=critical,permitted;DNS:example.org\n" -cert root.pem
+issue narrow name-constraints-leaf.pem leaf.key "/CN=www.example.com" "$server" -cert narrow.pem
+cat name-constraints-leaf.pem narrow.pem > name-constraints.pem
+rm -f path-length-leaf.pem name-constraints-leaf.pem
+
+# Keys.
+openssl ec -in leaf.key -out leaf-sec1.body 2>/dev/null
+{ openssl ecparam -name prime256v1; cat leaf-sec1.body; } > leaf-sec1.key; rm leaf-sec1.body
+openssl pkey -in leaf.key -outform DER -out leaf.key.der
+openssl x509 -in leaf.pem -outform DER -out leaf.der
+key other.key
+openssl genpkey -algorithm ED25519 -out ed25519.key
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa2048.key 2>/dev/null
+openssl rsa -in rsa2048.key -traditional -out rsa2048-pkcs1.key 2>/dev/null
+openssl pkcs8 -topk8 -in leaf.key -passout pass:secret -out encrypted.key
+openssl rsa -in rsa2048.key -traditional -aes128 -passout pass:secret -out encrypted-traditional.key 2>/dev/null
+openssl dsaparam -genkey -out dsa.pem.tmp 2048 2>/dev/null && openssl pkey -in dsa.pem.tmp -out dsa.key 2>/dev/null; rm -f dsa.pem.tmp
+
+# CRLs.
+crl() {  # ISSUER CERT OUT LAST NEXT [options]
+  local issuer=$1 cert=$2 out=$3 last=$4 next=$5
+  shift 5
+  openssl ca -gencrl -config "$work/$issuer/ca.cnf" -keyfile "$work/$issuer.key" -cert "$cert" -crlexts crl \
+    -crl_lastupdate "$last" -crl_nextupdate "$next" -out "$out" "$@" 2>/dev/null
+}
+crl root root.pem crl-5.pem 20260201000000Z 20260401000000Z
+crl root root.pem crl-6.pem 20260202000000Z 20260401000000Z
+echo 05 > "$work/root/crlnumber"; crl root root.pem crl-5-other-bytes.pem 20260203000000Z 20260401000000Z
+crl root root.pem crl-stale.pem 20250201000000Z 20250401000000Z
+crl root root.pem crl-future.pem 20260501000000Z 20260601000000Z
+crl other other-root.pem crl-other.pem 20260201000000Z 20260401000000Z
+openssl ca -config "$work/issuing/ca.cnf" -keyfile "$work/issuing.key" -cert issuing.pem -revoke leaf.pem 2>/dev/null
+crl issuing issuing.pem crl-revokes-leaf.pem 20260201000000Z 20260401000000Z
+ls

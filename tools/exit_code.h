@@ -1,0 +1,29 @@
+// What the programs of certfs answer to the shell. Scripts depend on the numbers: never change or reuse one.
+//
+// Thread-safety: a pure function.
+
+#pragma once
+
+#include "crypto/base/error.h"
+
+namespace certfs {
+
+enum class ExitCode : int {
+  kOk = 0,               // Done; for `verify`: accepted.
+  kFailed = 1,           // Refused or failed; the reason is on stderr.
+  kUsage = 2,            // Wrong options or arguments, or a file named on the command line cannot be read.
+  kWrongKey = 3,         // The key file or passphrase does not open this keystore.
+  kDamagedKeystore = 4,  // The keystore fails its integrity check.
+  kNewerFormat = 5,      // The keystore was written by a newer certfs.
+};
+
+// Returns the exit code of a command that ended in `error`.
+constexpr ExitCode ExitCodeOf(ErrorCode error) {
+  if (error == ErrorCode::kInvalidArgument) return ExitCode::kUsage;
+  if (error == ErrorCode::kAccessDenied) return ExitCode::kWrongKey;
+  if (error == ErrorCode::kCorrupt) return ExitCode::kDamagedKeystore;
+  if (error == ErrorCode::kUnsupported) return ExitCode::kNewerFormat;
+  return ExitCode::kFailed;
+}
+
+}  // namespace certfs

@@ -1,0 +1,260 @@
+// certfs mount: unlocks a keystore and serves it, in the background unless told otherwise.
+
+#include <fcntl.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/syslog_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fs/fuse/session.h"
+#include "tools/commands.h"
+#include "tools/mounts.h"
+#include "tools/system.h"
+#include "tools/unlock.h"
+
+namespace certfs {
+
+namespace {
+
+struct Options {
+  std::string keystore;
+  std::string mountpoint;
+  UnlockOptions unlock;
+  std::vector<std::string> mount_options;
+  bool foreground = false;
+};
+
+Error Usage(std::string words) { return Error(ErrorCode::kInvalidArgument, std::move(words)); }
+
+// Options that hold for every mount, and may be said all the same.
+bool AlwaysHolds(std::string_view option) {
+  for (const std::string_view known :
+       {"rw", "allow_other", "default_permissions", "nosuid", "nodev", "noexec"}) {
+    if (option == known) return true;
+  }
+  return false;
+}
+
+Result<void> ApplyMountOption(std::string_view option, MountOptions& mount) {
+  if (option == "subtree=stores") {
+    mount.stores_only = true;
+  } else if (option == "ro") {
+    mount.read_only = true;
+  } else if (!AlwaysHolds(option)) {
+    return Usage("-o " + std::string(option) +
+                 ": unknown; known are subtree=stores, ro, and what always holds: "
+                 "allow_other, default_permissions, nosuid, nodev, noexec");
+  }
+  return {};
+}
+
+// Checks everything that can be checked without the secret.
+Result<MountOptions> Prepare(const Options& options) {
+  MountOptions mount;
+  for (const std::string& option : options.mount_options) TRY(ApplyMountOption(option, mount));
+  std::error_code failure;
+  const std::filesystem::path source = std::filesystem::canonical(options.keystore, failure);
+  if (failure) return SystemError(options.keystore, failure.value());
+  mount.source = source.string();
+  mount.mountpoint = TRY(MountpointPath(options.mountpoint));
+  for (const Mount& other : TRY(FindMounts())) {
+    if (other.mountpoint == mount.mountpoint) {
+      return Error(ErrorCode::kBusy, mount.mountpoint.string() + ": is already a certfs mount, of " +
+                                         other.source + "; run: certfs umount '" + mount.mountpoint.string() +
+                                         "'");
+    }
+  }
+  struct stat status {};
+  if (stat(mount.mountpoint.c_str(), &status) != 0) return SystemError(options.mountpoint, errno);
+  if (!S_ISDIR(status.st_mode)) return SystemError(options.mountpoint, ENOTDIR);
+  return mount;
+}
+
+Result<void> ChooseSecret(const std::filesystem::path& keystore, UnlockOptions& unlock) {
+  if (unlock.given()) return {};
+  const std::filesystem::path key = DefaultKeyFile(keystore);
+  struct stat status {};
+  if (stat(key.c_str(), &status) != 0) {
+    return Usage(keystore.string() + ": there is no " + key.string() +
+                 "; say how to unlock it: --keyfile FILE, --passphrase-file FILE or --passphrase");
+  }
+  unlock.key_file = key.string();
+  return {};
+}
+
+Result<UnlockSecret> ReadSecretFrom(const UnlockOptions& unlock) {
+  if (!unlock.key_file.empty()) return ReadKeyFileSecret(unlock.key_file);
+  return ReadPassphraseFile(unlock.passphrase_file);
+}
+
+// What the daemon's first process and the daemon say to each other.
+struct Pipe {
+  Descriptor out;  // To read from.
+  Descriptor in;   // To write to.
+
+  static Result<Pipe> Make() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError("pipe", errno);
+    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+  }
+};
+
+Result<void> Serve(const Options& options, const MountOptions& mount, const UnlockSecret& secret,
+                   const std::function<void()>& ready) {
+  const auto keystore = TRY(Keystore::Open(mount.source, secret, std::chrono::system_clock::now));
+  const VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n"};
+  bool answered = false;
+  Result<void> end = RunMount(*keystore, volume, mount, [&] {
+    answered = true;
+    ready();
+  });
+  // Before it answered, main tells the terminal; afterwards nobody but the log listens.
+  if (!end.has_value() && answered && !options.foreground) spdlog::error("{}", end.error().message());
+  return end;
+}
+
+void LogTo(bool foreground) {
+  if (foreground) {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("certfs"));
+  } else {
+    spdlog::set_default_logger(spdlog::syslog_logger_mt("certfs", "certfs", LOG_PID, LOG_DAEMON));
+    spdlog::set_pattern("%v");  // The journal has its own times and levels.
+  }
+}
+
+void WarnIfUnlocked(bool locked) {
+  if (!locked) spdlog::warn("RLIMIT_MEMLOCK is too low: secrets may be written to the swap device");
+}
+
+// Leaves the terminal and the caller's directory.
+void Detach() {
+  if (chdir("/") != 0) spdlog::warn("cannot change to /");
+  const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null.open()) return;
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.number(), standard);
+}
+
+Result<ExitCode> ServeInForeground(const Options& options, const MountOptions& mount) {
+  const bool locked = ProtectProcess();
+  LogTo(true);
+  WarnIfUnlocked(locked);
+  const UnlockSecret secret =
+      TRY(options.unlock.passphrase ? AskSecret(mount.source, false) : ReadSecretFrom(options.unlock));
+  TRY(Serve(options, mount, secret,
+            [&] { spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string()); }));
+  return ExitCode::kOk;
+}
+
+Result<UnlockSecret> ReceiveSecret(int from) {
+  SecretBytes secret;
+  std::uint8_t byte = 0;
+  while (read(from, &byte, 1) == 1) secret.push_back(byte);
+  Wipe({&byte, 1});
+  // Nothing comes when the asking failed: the parent has said why.
+  if (secret.empty()) return Error(ErrorCode::kCancelled, "no passphrase was given");
+  return UnlockSecret{SlotType::kPassphrase, std::move(secret)};
+}
+
+// The daemon. Only it opens the keystore: LMDB does not survive a fork, and neither do memory locks.
+Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount, Pipe secrets, Pipe report) {
+  setsid();
+  secrets.in.Close();
+  report.out.Close();
+  const bool locked = ProtectProcess();
+  LogTo(false);
+  WarnIfUnlocked(locked);
+  const UnlockSecret secret =
+      TRY(options.unlock.passphrase ? ReceiveSecret(secrets.out.number()) : ReadSecretFrom(options.unlock));
+  TRY(Serve(options, mount, secret, [&] {
+    spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string());
+    Detach();
+    const char mounted = 1;
+    if (write(report.in.number(), &mounted, 1) != 1) spdlog::debug("nobody waits for the mount");
+    report.in.Close();
+  }));
+  spdlog::info("{} is unmounted", mount.mountpoint.string());
+  return ExitCode::kOk;
+}
+
+// Asks for the passphrase here, where the terminal is, and hands it to the daemon.
+Result<void> SendSecret(const MountOptions& mount, Descriptor to) {
+  ProtectProcess();
+  const UnlockSecret secret = TRY(AskSecret(mount.source, false));
+  const BytesView bytes = secret.bytes.Reveal();
+  // A pipe takes 64 KiB at once, and a terminal gives 4 KiB; a daemon that has gone reports below.
+  if (write(to.number(), bytes.data(), bytes.size()) < 0 && errno != EPIPE) return SystemError("pipe", errno);
+  return {};
+}
+
+Result<ExitCode> AwaitDaemon(pid_t daemon, Pipe report) {
+  report.in.Close();
+  char mounted = 0;
+  ssize_t got = 0;
+  do {
+    got = read(report.out.number(), &mounted, 1);
+  } while (got < 0 && errno == EINTR);
+  if (got == 1) return ExitCode::kOk;
+  int status = 0;
+  while (waitpid(daemon, &status, 0) < 0 && errno == EINTR) {
+  }
+  // It has said why on the same stderr.
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) return static_cast<ExitCode>(WEXITSTATUS(status));
+  if (WIFEXITED(status)) return Error(ErrorCode::kCancelled, "unmounted before it answered");
+  return Error(ErrorCode::kInternal, "the daemon was killed by signal " + std::to_string(WTERMSIG(status)) +
+                                         " before the mount answered");
+}
+
+Result<ExitCode> RunMountCommand(Options& options) {
+  const MountOptions mount = TRY(Prepare(options));
+  TRY(ChooseSecret(mount.source, options.unlock));
+  if (options.foreground) return ServeInForeground(options, mount);
+  signal(SIGPIPE, SIG_IGN);
+  Pipe secrets = TRY(Pipe::Make());
+  Pipe report = TRY(Pipe::Make());
+  const pid_t daemon = fork();
+  if (daemon < 0) return SystemError("fork", errno);
+  if (daemon == 0) return ServeAsDaemon(options, mount, std::move(secrets), std::move(report));
+  secrets.out.Close();
+  if (options.unlock.passphrase) {
+    auto sent = SendSecret(mount, std::move(secrets.in));
+    if (!sent.has_value()) {
+      kill(daemon, SIGKILL);  // It waits for a secret that will not come, and has opened nothing.
+      waitpid(daemon, nullptr, 0);
+      return std::move(sent).error();
+    }
+  } else {
+    secrets.in.Close();
+  }
+  return AwaitDaemon(daemon, std::move(report));
+}
+
+}  // namespace
+
+void AddMountCommand(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("mount", "Unlock a keystore and mount it");
+  auto options = std::make_shared<Options>();
+  command->add_option("KEYSTORE", options->keystore, "The keystore's directory")->required();
+  command->add_option("MOUNTPOINT", options->mountpoint, "Where to mount it")->required();
+  AddUnlockOptions(*command, options->unlock);
+  command->add_option("-o", options->mount_options, "Mount options: subtree=stores (stores at the root), ro")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all()
+      ->type_name("OPTION,...");
+  command->add_flag("--foreground", options->foreground, "Stay in the foreground and log to stderr");
+  command->footer("Without an unlock option KEYSTORE.key is used, if there is one.");
+  command->callback([options, &action] { action = [options] { return RunMountCommand(*options); }; });
+}
+
+}  // namespace certfs

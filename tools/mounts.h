@@ -1,0 +1,39 @@
+// The certfs mounts of this machine, as the kernel lists them in mountinfo.
+//
+// Thread-safety: free functions over their arguments.
+
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crypto/base/result.h"
+
+namespace certfs {
+
+struct Mount {
+  std::filesystem::path mountpoint;
+  std::string source;  // The keystore's path.
+};
+
+// Returns the mounts of type fuse.certfs in `mountinfo` (the text of /proc/self/mountinfo, proc(5)), newest
+// last. Bind mounts of a part of one are left out.
+std::vector<Mount> ParseMounts(std::string_view mountinfo);
+
+// Returns those of this process's mount namespace.
+Result<std::vector<Mount>> FindMounts();
+
+// Returns the mount that a command means: the one at `named`, or the only one when `named` is empty.
+// kNotFound if there is none; kInvalidArgument if there are several to choose from.
+Result<Mount> ChooseMount(const std::string& named);
+
+// Returns `path` as mountinfo would show it. Only its parent is asked for, so that a dead mount still has a
+// path.
+Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path);
+
+// Returns the directory that holds the stores: MOUNT/stores, or MOUNT itself under -o subtree=stores.
+std::filesystem::path StoresOf(const Mount& mount);
+
+}  // namespace certfs

@@ -1,0 +1,69 @@
+#include "tools/system.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include "crypto/base/secret.h"
+
+namespace certfs {
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this != &other) {
+    Close();
+    number_ = std::exchange(other.number_, -1);
+  }
+  return *this;
+}
+
+void Descriptor::Close() noexcept {
+  if (number_ >= 0) close(number_);
+  number_ = -1;
+}
+
+Error SystemError(const std::filesystem::path& path, int error) {
+  const ErrorCode code = error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+  return Error(code, path.string() + ": " + std::generic_category().message(error));
+}
+
+Result<Bytes> ReadWholeFile(const std::filesystem::path& path, std::size_t bytes_max) {
+  const bool standard_input = path == "-";
+  const Descriptor opened(standard_input ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const std::filesystem::path shown = standard_input ? "standard input" : path;
+  if (!opened.open()) return SystemError(shown, errno);
+  Bytes bytes;
+  std::array<std::uint8_t, 65536> chunk;
+  for (;;) {
+    const ssize_t got = read(opened.number(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError(shown, errno);
+    if (got == 0) return bytes;
+    bytes.insert(bytes.end(), chunk.begin(), chunk.begin() + got);
+    if (bytes.size() > bytes_max) {
+      return Error(ErrorCode::kTooLarge,
+                   shown.string() + ": larger than " + std::to_string(bytes_max) + " bytes");
+    }
+  }
+}
+
+std::filesystem::path TidyPath(const std::filesystem::path& path) {
+  const std::filesystem::path tidy = std::filesystem::absolute(path).lexically_normal();
+  return tidy.has_filename() ? tidy : tidy.parent_path();
+}
+
+bool ProtectProcess() {
+  umask(077);
+  const rlimit no_cores{0, 0};
+  setrlimit(RLIMIT_CORE, &no_cores);
+  prctl(PR_SET_DUMPABLE, 0);
+  return LockSecrets();
+}
+
+}  // namespace certfs

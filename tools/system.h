@@ -1,0 +1,50 @@
+// The few things the commands ask of the operating system: descriptors, whole files, a protected process.
+//
+// Thread-safety: main thread only. Errors: the path and the system's reason; kNotFound where nothing is
+// there, else kIo.
+
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <utility>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+
+namespace certfs {
+
+// A file descriptor that is closed when it goes.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { Close(); }
+
+  int number() const noexcept { return number_; }
+  bool open() const noexcept { return number_ >= 0; }
+  void Close() noexcept;
+
+ private:
+  int number_ = -1;
+};
+
+// Returns what went wrong with `path`, `error` being an errno: "certs/web.pem: No such file or directory".
+Error SystemError(const std::filesystem::path& path, int error);
+
+// Returns the whole of `path`, or of standard input for "-". kTooLarge over `bytes_max`.
+Result<Bytes> ReadWholeFile(const std::filesystem::path& path, std::size_t bytes_max);
+
+// Returns `path` absolute and tidy, without a trailing slash; symbolic links are kept.
+std::filesystem::path TidyPath(const std::filesystem::path& path);
+
+// Keeps the secrets that this process is about to handle in locked memory and out of core dumps, and what it
+// writes to its user. Call once, before the first secret and the first thread, and after any fork: locks do
+// not survive one. Returns whether memory could be locked.
+bool ProtectProcess();
+
+}  // namespace certfs

@@ -1,0 +1,120 @@
+// certfs umount: unmounts, and waits until the daemon has gone.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "tools/commands.h"
+#include "tools/mounts.h"
+#include "tools/system.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(30);
+
+// Returns a descriptor of the daemon that serves `mountpoint`; none if it cannot be told.
+Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {
+  std::array<char, 32> text{};
+  const ssize_t size = getxattr(mountpoint.c_str(), "user.certfs.pid", text.data(), text.size());
+  if (size <= 0) return Descriptor();
+  pid_t process = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + size, process);
+  if (parsed.ec != std::errc() || process <= 0) return Descriptor();
+  return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+}
+
+bool IsDead(const std::filesystem::path& mountpoint) {
+  struct stat status {};
+  return stat(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+Error InUse(const std::filesystem::path& mountpoint) {
+  return Error(ErrorCode::kBusy, mountpoint.string() +
+                                     ": in use: a process has a file open in it or works in one of its "
+                                     "directories (fuser -vm '" +
+                                     mountpoint.string() + "' shows which)");
+}
+
+// What a user who is not root asks instead.
+Result<void> AskFusermount(const std::filesystem::path& mountpoint, bool lazily) {
+  const pid_t child = fork();
+  if (child < 0) return SystemError("fork", errno);
+  if (child == 0) {
+    execlp("fusermount3", "fusermount3", lazily ? "-uz" : "-u", "--", mountpoint.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+    return Error(ErrorCode::kIo, "fusermount3 is missing; install the package fuse3");
+  }
+  return Error(ErrorCode::kBusy, mountpoint.string() + ": fusermount3 did not unmount it");
+}
+
+Result<void> Unmount(const std::filesystem::path& mountpoint, bool lazily) {
+  if (umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0) return {};
+  if (errno == EPERM) return AskFusermount(mountpoint, lazily);
+  if (errno == EBUSY) return InUse(mountpoint);
+  return SystemError(mountpoint, errno);
+}
+
+Result<void> AwaitEnd(int daemon, const std::filesystem::path& mountpoint) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd waiting{daemon, POLLIN, 0};
+    const int got = left.count() > 0 ? poll(&waiting, 1, static_cast<int>(left.count())) : 0;
+    if (got > 0) return {};
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError("poll", errno);
+    return Error(ErrorCode::kBusy,
+                 mountpoint.string() + ": unmounted, but its daemon is still running after 30 s");
+  }
+}
+
+Result<ExitCode> Umount(const std::string& named) {
+  const Mount mount = TRY(ChooseMount(named));
+  if (IsDead(mount.mountpoint)) {
+    TRY(Unmount(mount.mountpoint, true));
+    std::cout << mount.mountpoint.string() << ": its daemon had died; the mount is removed\n";
+    return ExitCode::kOk;
+  }
+  const Descriptor daemon = OpenDaemon(mount.mountpoint);
+  TRY(Unmount(mount.mountpoint, false));
+  if (!daemon.open()) {
+    std::cerr << "certfs: warning: " << mount.mountpoint.string()
+              << ": unmounted; its daemon could not be waited for\n";
+    return ExitCode::kOk;
+  }
+  TRY(AwaitEnd(daemon.number(), mount.mountpoint));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddUmountCommand(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("umount", "Unmount, and wait until the daemon has gone");
+  auto mountpoint = std::make_shared<std::string>();
+  command->add_option("MOUNTPOINT", *mountpoint, "Where it is mounted")->required();
+  command->callback([mountpoint, &action] { action = [mountpoint] { return Umount(*mountpoint); }; });
+}
+
+}  // namespace certfs

@@ -1,0 +1,45 @@
+// How an operator unlocks a keystore: a key file, a passphrase file, or a passphrase typed at a prompt.
+//
+// Thread-safety: main thread only. Ownership: secrets are SecretBytes from their first byte on.
+
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <string>
+
+#include "crypto/key_slot.h"
+
+namespace certfs {
+
+// What the command line says about it; at most one is given.
+struct UnlockOptions {
+  std::string key_file;
+  std::string passphrase_file;
+  bool passphrase = false;
+
+  bool given() const { return !key_file.empty() || !passphrase_file.empty() || passphrase; }
+};
+
+// Adds --keyfile, --passphrase-file and --passphrase, which exclude each other.
+void AddUnlockOptions(CLI::App& command, UnlockOptions& options);
+
+// Returns where `init` puts a key file that nobody named: KEYSTORE.key, beside the keystore.
+std::filesystem::path DefaultKeyFile(const std::filesystem::path& keystore);
+
+// Reads a key file. Returns kInvalidArgument if it is not a regular file of exactly kKeyFileBytes; warns on
+// stderr when others than its owner can read it.
+Result<UnlockSecret> ReadKeyFileSecret(const std::filesystem::path& path);
+
+// Reads a passphrase file, of at most 4096 bytes, without one trailing newline. kInvalidArgument if nothing
+// is left.
+Result<UnlockSecret> ReadPassphraseFile(const std::filesystem::path& path);
+
+// Asks once, or twice when a new passphrase is chosen. kInvalidArgument if it is empty or the two differ.
+Result<UnlockSecret> AskSecret(const std::filesystem::path& keystore, bool twice);
+
+// Makes a key file of random bytes, 0600, durable. Returns kAlreadyExists if there is one, with what to do.
+Result<UnlockSecret> MakeKeyFile(const std::filesystem::path& path);
+
+}  // namespace certfs

@@ -1,0 +1,98 @@
+#include "tools/verdict_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include <ostream>
+
+#include "tools/timestamp.h"
+
+namespace certfs {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view NameOf(Severity severity) {
+  switch (severity) {
+    case Severity::kNone:
+      return "none";
+    case Severity::kFix:
+      return "fix";
+    case Severity::kWarn:
+      return "warn";
+    case Severity::kRefuse:
+      return "refuse";
+  }
+  return "";
+}
+
+std::string_view NameOf(Stage stage) {
+  switch (stage) {
+    case Stage::kParse:
+      return "parse";
+    case Stage::kKind:
+      return "kind";
+    case Stage::kMatch:
+      return "match";
+    case Stage::kChain:
+      return "chain";
+    case Stage::kRevocation:
+      return "revocation";
+    case Stage::kDates:
+      return "dates";
+    case Stage::kRest:
+      return "rest";
+  }
+  return "";
+}
+
+Json ToJson(const Finding& finding) {
+  return {{"rule", finding.rule->id},
+          {"severity", NameOf(finding.severity)},
+          {"stage", NameOf(finding.rule->stage)},
+          {"code", ToString(finding.rule->code)},
+          {"section", finding.rule->section},
+          {"subject", finding.subject},
+          {"detail", finding.detail},
+          {"summary", finding.rule->summary}};
+}
+
+Json ToJson(const Certificate& certificate) {
+  return {{"subject", certificate.subject()},
+          {"issuer", certificate.issuer()},
+          {"serial", certificate.serial()},
+          {"not_before", FormatTimestamp(certificate.not_before())},
+          {"not_after", FormatTimestamp(certificate.not_after())},
+          {"sha256", ToHex(certificate.fingerprint())}};
+}
+
+}  // namespace
+
+void WriteText(std::ostream& out, const Verdict& verdict) {
+  for (const Finding& finding : verdict.findings()) {
+    const std::string severity(NameOf(finding.severity));
+    out << severity << std::string(8 - severity.size(), ' ') << finding.Describe() << "\n";
+  }
+  const std::optional<Error> refusal = verdict.refusal();
+  if (refusal) {
+    out << "refused: " << refusal->message() << "\n";
+  } else {
+    out << "accepted\n";
+  }
+}
+
+void WriteJson(std::ostream& out, const Judged& judged, const Verdict& verdict,
+               std::span<const Certificate> certificates) {
+  Json report{{"file", judged.file},
+              {"store", judged.store.empty() ? Json() : Json(judged.store)},
+              {"at", FormatTimestamp(judged.at)},
+              {"accepted", verdict.accepted()},
+              {"findings", Json::array()},
+              {"certificates", Json::array()}};
+  for (const Finding& finding : verdict.findings()) report["findings"].push_back(ToJson(finding));
+  for (const Certificate& certificate : certificates) report["certificates"].push_back(ToJson(certificate));
+  // Subjects may hold bytes that are not UTF-8, which JSON cannot carry.
+  out << report.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+}  // namespace certfs
