@@ -120,6 +120,9 @@ class Volume {
   // Forgets a staging inode that nobody opened. Does nothing for others.
   void Unstage(NodeId staging);
 
+  // Records that opening `node` was refused to `caller`, in the words of `error`; returns it.
+  Error RefuseOpen(const Caller& caller, NodeId node, Error error);
+
   // Creates and opens `name`, which becomes live at close. kNotPermitted for a name the entry may not hold, kReadOnly, kAlreadyExists.
   struct Created {
     Node node;

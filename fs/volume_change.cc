@@ -51,7 +51,24 @@ std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name) 
   return std::string(name);
 }
 
+// The path of `node` itself, for refusals.
+std::string NodePath(Keystore& keystore, NodeId node) {
+  if (const auto fixed = node.fixed()) return FixedPath(*fixed);
+  const auto snapshot = keystore.Snapshot();
+  if (!snapshot.has_value()) return "?";
+  const auto place = Resolve(*snapshot.value(), node);
+  if (!place.has_value()) return "?";
+  if (place.value().store) return PathOf(*place.value().store);
+  if (!place.value().entry) return "?";
+  const std::string entry = PathOf(*snapshot.value(), *place.value().entry);
+  return node.member() ? entry + "/" + std::string(FileName(*node.member())) : entry;
+}
+
 }  // namespace
+
+Error Volume::RefuseOpen(const Caller& caller, NodeId node, Error error) {
+  return state_->Refuse(caller, keystore_.Now(), NodePath(keystore_, node), std::move(error));
+}
 
 void Volume::Record(const Caller& caller, NodeId parent, std::string_view name, const Error& error) {
   if (!IsWorthALine(error.code())) return;
@@ -138,17 +155,6 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
   if (staging) return SetStagingAttributes(caller, *staging, change, size);
   if (node.is_staging()) return Error(ErrorCode::kStale, "its writer is gone");
 
-  const auto path = [&]() -> std::string {
-    if (const auto fixed = node.fixed()) return FixedPath(*fixed);
-    const auto snapshot = keystore_.Snapshot();
-    if (!snapshot.has_value()) return "?";
-    const auto place = Resolve(*snapshot.value(), node);
-    if (!place.has_value()) return "?";
-    if (place.value().store) return PathOf(*place.value().store);
-    if (!place.value().entry) return "?";
-    const std::string entry = PathOf(*snapshot.value(), *place.value().entry);
-    return node.member() ? entry + "/" + std::string(FileName(*node.member())) : entry;
-  };
   const auto set = [&]() -> Result<Node> {
     if (const auto fixed = node.fixed()) {
       if (size) return Error(ErrorCode::kReadOnly, "a generated file");
@@ -168,7 +174,7 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
   };
   auto outcome = set();
   if (!outcome.has_value() && IsWorthALine(outcome.error().code())) {
-    static_cast<void>(state_->Refuse(caller, keystore_.Now(), path(), outcome.error()));
+    static_cast<void>(state_->Refuse(caller, keystore_.Now(), NodePath(keystore_, node), outcome.error()));
   }
   return outcome;
 }

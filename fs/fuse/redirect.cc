@@ -25,8 +25,10 @@ Error Redirect::OpenLive(const Caller& caller, NodeId node, Instant now) {
       volume_.Unstage(note->second.staging);
       notes_.erase(note);
       if (led_nowhere) {
-        return {ErrorCode::kNotPermitted, "no-way-to-stage",
-                "a live file cannot be opened for writing through /proc/self/fd or a bind mount of a single file"};
+        return volume_.RefuseOpen(
+            caller, node,
+            {ErrorCode::kNotPermitted, "no-way-to-stage",
+             "a live file cannot be opened for writing through /proc/self/fd or a bind mount of a single file"});
       }
     }
   }

@@ -137,16 +137,18 @@ class MountTest(unittest.TestCase):
         cls.mount.close()
         shutil.rmtree(cls.work, ignore_errors=True)
 
-    def trust_root(self):
-        put(os.path.join(self.mount.entry("TRUSTED_ROOTS", "test-root"), "cert.pem"), pki.read(self.root.cert))
+    @classmethod
+    def trust_root(cls):
+        put(os.path.join(cls.mount.entry("TRUSTED_ROOTS", "test-root"), "cert.pem"), pki.read(cls.root.cert))
 
-    def machine_pair(self):
+    @classmethod
+    def machine_pair(cls):
         """The live pair of MACHINE_SSL_CERT, made once."""
-        self.trust_root()
-        entry = self.mount.entry("MACHINE_SSL_CERT", "__MACHINE_CERT")
+        cls.trust_root()
+        entry = cls.mount.entry("MACHINE_SSL_CERT", "__MACHINE_CERT")
         if not os.path.exists(entry + "/key.pem"):
-            put(entry + "/key.pem", pki.read(self.key))
-        put(entry + "/cert.pem", self.chain)
+            put(entry + "/key.pem", pki.read(cls.key))
+        put(entry + "/cert.pem", cls.chain)
         return entry
 
 

@@ -1,0 +1,131 @@
+// The program itself: what it prints and how it ends, as far as no mount is needed.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "tests/tools/scratch_directory.h"
+
+namespace certfs {
+namespace {
+
+struct End {
+  int code;
+  std::string words;  // stdout and stderr.
+};
+
+std::string Quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
+
+// Runs the program without a terminal.
+End Certfs(const std::string& arguments) {
+  FILE* out = popen(("setsid -w " CERTFS_PROGRAM " " + arguments + " 2>&1 </dev/null").c_str(), "r");
+  std::string words;
+  std::array<char, 4096> chunk{};
+  while (const std::size_t got = fread(chunk.data(), 1, chunk.size(), out)) words.append(chunk.data(), got);
+  const int status = pclose(out);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, words};
+}
+
+bool Has(const End& end, const std::string& words) { return end.words.find(words) != std::string::npos; }
+
+// Goal: help and version everywhere, 0. Method: every command.
+TEST(Cli, HelpsAndTellsItsVersion) {
+  for (const char* command : {"", "init", "mount", "umount", "verify", "why"}) {
+    const End help = Certfs(std::string(command) + " --help");
+    EXPECT_EQ(help.code, 0) << command;
+    EXPECT_TRUE(Has(help, "Usage")) << help.words;
+    const End version = Certfs(std::string(command) + " --version");
+    EXPECT_EQ(version.code, 0) << command;
+    EXPECT_EQ(version.words, "certfs " CERTFS_VERSION "\n");
+  }
+}
+
+// Goal: wrong usage is 2, with words. Method: a table of command lines.
+TEST(Cli, RefusesWrongUsage) {
+  const ScratchDirectory scratch;
+  const std::string short_key = Quoted(scratch.Write("short", "123"));
+  const std::string cert = Quoted(scratch.Write("cert.pem", "x"));
+  for (const std::string& line :
+       {std::string(), std::string("frob"), std::string("init"),
+        "init " + Quoted(scratch / "k") + " --keyfile " + short_key,
+        "init " + Quoted(scratch / "k") + " --passphrase",
+        "init " + Quoted(scratch / "k") + " --passphrase --keyfile x",
+        "mount " + Quoted(scratch / "") + " " + Quoted(scratch / "") + " -o frob",
+        "mount " + Quoted(scratch / "") + " " + Quoted(scratch / ""), "verify " + Quoted(scratch / "none"),
+        "verify --at yesterday " + cert, "verify --purpose other " + cert,
+        "verify --store BACKUP_STORE " + cert, "verify --store .x " + cert,
+        "verify --roots " + Quoted(scratch / "none") + " " + cert}) {
+    const End end = Certfs(line);
+    EXPECT_EQ(end.code, 2) << line << "\n" << end.words;
+    EXPECT_FALSE(end.words.empty()) << line;
+  }
+}
+
+// Goal: init makes key and keystore, never overwrites either, and leaves nothing behind when it fails.
+// Method: twice, and where no directory can be made.
+TEST(Cli, InitMakesAKeystoreOnce) {
+  const ScratchDirectory scratch;
+  const std::string keystore = Quoted(scratch / "ks");
+  const End made = Certfs("init " + keystore);
+  ASSERT_EQ(made.code, 0) << made.words;
+  EXPECT_TRUE(Has(made, "ks.key"));
+  EXPECT_EQ(std::filesystem::file_size(scratch / "ks.key"), 32u);
+  EXPECT_TRUE(std::filesystem::exists(scratch / "ks" / "keystore.hdr"));
+  EXPECT_EQ(Certfs("init " + keystore).code, 1);
+
+  std::filesystem::rename(scratch / "ks.key", scratch / "kept.key");
+  EXPECT_EQ(Certfs("init " + keystore).code, 1);
+  EXPECT_FALSE(std::filesystem::exists(scratch / "ks.key"));
+  EXPECT_EQ(Certfs("init " + Quoted(scratch / "missing" / "ks")).code, 1);
+}
+
+// Goal: the exit code tells a wrong key and a damaged keystore apart. Method: mount with another key, then
+// flip a byte of the header; neither gets as far as mounting.
+TEST(Cli, MountTellsWrongKeyFromDamage) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(Certfs("init " + Quoted(scratch / "ks")).code, 0);
+  std::filesystem::create_directory(scratch / "mnt");
+  const std::string line = "mount " + Quoted(scratch / "ks") + " " + Quoted(scratch / "mnt") + " --keyfile ";
+  const End wrong = Certfs(line + Quoted(scratch.Write("other", std::string(32, 'k'))));
+  EXPECT_EQ(wrong.code, 3) << wrong.words;
+
+  std::fstream header(scratch / "ks" / "keystore.hdr", std::ios::in | std::ios::out | std::ios::binary);
+  header.seekp(33);
+  header.put('x');
+  header.close();
+  const End damaged = Certfs(line + Quoted(scratch / "ks.key"));
+  EXPECT_EQ(damaged.code, 4) << damaged.words;
+}
+
+// Goal: verify says refused with 1, in words and in JSON. Method: a file that is no certificate.
+TEST(Cli, VerifyRefuses) {
+  const ScratchDirectory scratch;
+  const std::string file = Quoted(scratch.Write("cert.pem", "no certificate\n"));
+  // Roots of its own, so that a mount on this machine does not matter.
+  const std::string roots =
+      "--roots " + Quoted(std::filesystem::path(CERTFS_SOURCE_DIR) / "tests/vectors/pki/root.pem");
+  const End text = Certfs("verify " + roots + " " + file);
+  EXPECT_EQ(text.code, 1) << text.words;
+  EXPECT_TRUE(Has(text, "\nrefused: ") && Has(text, "unreadable")) << text.words;
+  const End json = Certfs("verify --json " + roots + " " + file);
+  EXPECT_EQ(json.code, 1);
+  EXPECT_TRUE(Has(json, "\"accepted\": false")) << json.words;
+}
+
+// Goal: what is no mount is said to be none. Method: a plain directory.
+TEST(Cli, KnowsWhatIsNoMount) {
+  const ScratchDirectory scratch;
+  for (const std::string& line :
+       {"umount " + Quoted(scratch / "x"), "why --mount " + Quoted(scratch / "x")}) {
+    const End end = Certfs(line);
+    EXPECT_EQ(end.code, 1) << line;
+    EXPECT_TRUE(Has(end, "not a certfs mount")) << end.words;
+  }
+}
+
+}  // namespace
+}  // namespace certfs
