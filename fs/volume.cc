@@ -199,12 +199,12 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
     if (live) return NodeOf(*place.entry, *member);
     // A superseded or removed file keeps what it had for those who hold it open.
     const std::lock_guard lock(state_->mutex);
-    const auto reader = state_->readers.find(handle);
-    if (reader != state_->readers.end() && reader->second->node == node) {
+    const auto open = state_->open_contents.find(node);
+    if (open != state_->open_contents.end()) {
       Node gone;
       gone.id = node;
-      gone.attributes = reader->second->attributes;
-      gone.size = reader->second->bytes().size();
+      gone.attributes = open->second.content->attributes;
+      gone.size = open->second.content->bytes().size();
       gone.links = 0;
       gone.uncached = IsKeyMaterial(*member);
       return gone;
@@ -230,6 +230,9 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
     state_->told_stale.erase(caller.thread);
     state_->DropSuperseded(keystore_.Now());
     const HandleId handle = state_->next_handle++;
+    auto& open = state_->open_contents[content->node];
+    open.content = content;
+    ++open.handles;
     state_->readers.emplace(handle, std::move(content));
     return handle;
   };

@@ -208,7 +208,11 @@ void Volume::Release(NodeId node, HandleId handle) {
   StagingPointer staging;
   {
     const std::lock_guard lock(state_->mutex);
-    state_->readers.erase(handle);
+    if (const auto reader = state_->readers.find(handle); reader != state_->readers.end()) {
+      const auto open = state_->open_contents.find(reader->second->node);
+      if (--open->second.handles == 0) state_->open_contents.erase(open);
+      state_->readers.erase(reader);
+    }
     state_->DropSuperseded(keystore_.Now());
     const auto writer = state_->writers.find(handle);
     if (writer == state_->writers.end()) return;

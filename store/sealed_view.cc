@@ -233,6 +233,8 @@ Result<std::optional<Listed<Store>>> SealedView::NextStore(Cursor after, Cursor*
 }
 
 Result<std::optional<Listed<Entry>>> SealedView::NextEntry(Number number, Cursor after, Cursor* skipped) {
+  // Nothing lies behind the last position; asking the store again would only fail again.
+  if (after >= kCursorMax) return std::optional<Listed<Entry>>();
   // Without its store, nothing of the listing can be had.
   if (skipped != nullptr) *skipped = kCursorMax;
   const std::optional<Store> store = TRY(FindStoreByNumber(number));

@@ -137,6 +137,15 @@ void WarnIfUnlocked(bool locked) {
   if (!locked) spdlog::warn("RLIMIT_MEMLOCK is too low: secrets may be written to the swap device");
 }
 
+// Closes what the caller had open beyond the three standard descriptors, lest a daemon hold its pipes for
+// ever; `kept` stays. Only after the secret was read: it may come from a descriptor of the caller's
+// (/dev/fd/N).
+void CloseInherited(int kept) {
+  const unsigned number = static_cast<unsigned>(kept);
+  if (number > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, number - 1, 0);
+  close_range(number + 1, ~0U, 0);
+}
+
 // Leaves the terminal and the caller's directory.
 void Detach() {
   if (chdir("/") != 0) spdlog::warn("cannot change to /");
@@ -172,10 +181,12 @@ Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount
   secrets.in.Close();
   report.out.Close();
   const bool locked = ProtectProcess();
-  LogTo(false);
-  WarnIfUnlocked(locked);
   const UnlockSecret secret =
       TRY(options.unlock.passphrase ? ReceiveSecret(secrets.out.number()) : ReadSecretFrom(options.unlock));
+  secrets.out.Close();
+  CloseInherited(report.in.number());
+  LogTo(false);
+  WarnIfUnlocked(locked);
   TRY(Serve(options, mount, secret, [&] {
     spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string());
     Detach();

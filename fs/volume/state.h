@@ -79,6 +79,12 @@ struct Volume::State {
   std::uint64_t next_handle = 1;   // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
   std::unordered_map<HandleId, ContentPointer> readers;
+  // What is open for reading, by node: fstat(2) asks for a node without saying through which handle.
+  struct OpenContent {
+    ContentPointer content;
+    std::size_t handles = 0;
+  };
+  std::map<NodeId, OpenContent> open_contents;
   std::unordered_map<HandleId, StagingPointer> writers;
   std::map<NodeId, StagingPointer> stagings;
   ContentCache cache;

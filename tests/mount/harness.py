@@ -36,6 +36,7 @@ class Mount:
 
     def __init__(self, directory=None, options=()):
         self.directory = directory or tempfile.mkdtemp(prefix="certfs-test-")
+        os.makedirs(self.directory, exist_ok=True)
         os.chmod(self.directory, 0o755)
         self.keystore = os.path.join(self.directory, "keystore")
         self.path = os.path.join(self.directory, "mnt")

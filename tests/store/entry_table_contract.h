@@ -1,4 +1,5 @@
-// What every EntryTable does, whichever it is. Include it in one test and instantiate EntryTableContract there.
+// What every EntryTable does, whichever it is. Include it in one test and instantiate EntryTableContract
+// there.
 
 #pragma once
 
@@ -211,7 +212,8 @@ TEST_P(EntryTableContract, ShowsATransactionItsOwnWrites) {
   EXPECT_EQ(ReadText(*transaction, *Must(transaction->FindEntryByNumber(entry))), "text");
   EXPECT_EQ(Must(transaction->FindStoreByNumber(store))->entry_count, 1U);
   EXPECT_EQ(List(*transaction, store), std::vector<std::string>{"a"});
-  EXPECT_EQ(CodeOf(transaction->RemoveStore(*Must(transaction->FindStoreByNumber(store)))), ErrorCode::kNotEmpty);
+  EXPECT_EQ(CodeOf(transaction->RemoveStore(*Must(transaction->FindStoreByNumber(store)))),
+            ErrorCode::kNotEmpty);
   Must(transaction->RemoveEntry(*Must(transaction->FindEntryByNumber(entry))));
   EXPECT_FALSE(Must(transaction->FindEntryByNumber(entry)));
   EXPECT_FALSE(Must(transaction->FindEntry(store, AliasOf("a"))));
@@ -351,7 +353,8 @@ TEST_P(EntryTableContract, LetsOneWriterInAfterAnother) {
         const auto transaction = Begin();
         Must(transaction->PutEntry(NewEntry(store, std::to_string(writer) + "-" + std::to_string(i))));
         Must(transaction->Commit());
-        EXPECT_TRUE(Must(Snapshot()->FindEntry(store, AliasOf(std::to_string(writer) + "-" + std::to_string(i)))));
+        EXPECT_TRUE(
+            Must(Snapshot()->FindEntry(store, AliasOf(std::to_string(writer) + "-" + std::to_string(i)))));
       }
     });
   }

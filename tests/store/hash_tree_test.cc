@@ -39,7 +39,8 @@ constexpr Number kTree = 17;
 
 TreeItem ItemOf(int i) {
   const std::string text = std::to_string(i);
-  return {Sha256({AsBytes("key"), AsBytes(text)}), static_cast<Number>(i), Sha256({AsBytes("value"), AsBytes(text)})};
+  return {Sha256({AsBytes("key"), AsBytes(text)}), static_cast<Number>(i),
+          Sha256({AsBytes("value"), AsBytes(text)})};
 }
 
 Digest Fill(MapNodes& nodes, const std::vector<int>& numbers) {
@@ -143,26 +144,25 @@ TEST(HashTree, KeysThatShareAllButTheirLastNibbleSplit) {
   EXPECT_TRUE(nodes.nodes.empty());
 }
 
-// Each key is found right or refused, and the listing passes over what is refused. Returns how many are refused.
-int CheckAll(MapNodes& nodes, const Digest& root, int count) {
+// Each key is found right or refused, and the listing passes over what is refused. Returns how many are
+// refused.
+std::size_t CheckAll(MapNodes& nodes, const Digest& root, const std::vector<TreeItem>& items) {
   HashTree tree(nodes, kTree, root);
-  int refused = 0;
   std::map<Digest, TreeItem> served;
-  for (int i = 0; i < count; ++i) {
-    auto found = tree.Find(ItemOf(i).key);
+  for (const TreeItem& item : items) {
+    const auto found = tree.Find(item.key);
     if (found.has_value()) {
-      EXPECT_EQ(found.value(), ItemOf(i));
-      served[ItemOf(i).key] = ItemOf(i);
+      EXPECT_EQ(found.value(), item);
+      served[item.key] = item;
     } else {
       EXPECT_EQ(found.error().code(), ErrorCode::kCorrupt);
-      ++refused;
     }
   }
   std::map<Digest, TreeItem> listed;
-  int rounds = 0;
-  for (Cursor after = 0; rounds < 2 * count; ++rounds) {
+  std::size_t rounds = 0;
+  for (Cursor after = 0; rounds <= 2 * items.size(); ++rounds) {
     Cursor skipped = after;
-    auto next = tree.Next(after, &skipped);
+    const auto next = tree.Next(after, &skipped);
     if (!next.has_value()) {
       EXPECT_GT(skipped, after);
       after = skipped;
@@ -173,24 +173,37 @@ int CheckAll(MapNodes& nodes, const Digest& root, int count) {
       break;
     }
   }
-  EXPECT_LT(rounds, 2 * count);
+  EXPECT_LE(rounds, 2 * items.size());
   EXPECT_EQ(listed, served);
-  return refused;
+  return items.size() - served.size();
+}
+
+// Sixty items; of the first forty, keys share a nibble, so that an inner node lies beneath the root.
+std::vector<TreeItem> ClusteredItems() {
+  std::vector<TreeItem> items;
+  for (int i = 0; i < 60; ++i) {
+    items.push_back(ItemOf(i));
+    std::uint8_t& first = items.back().key[0];
+    if (i < 40) first = static_cast<std::uint8_t>(0x30 | (first & 15));
+  }
+  return items;
 }
 
 TEST(HashTree, EveryChangedNodeIsRefusedAndTheRestServed) {
-  constexpr int kCount = 300;
+  const std::vector<TreeItem> items = ClusteredItems();
   MapNodes nodes;
-  const Digest root = Fill(nodes, Range(kCount));
-  ASSERT_GT(nodes.nodes.size(), 17U);
-  ASSERT_EQ(CheckAll(nodes, root, kCount), 0);
+  HashTree tree(nodes, kTree, {});
+  for (const TreeItem& item : items) Must(tree.Put(item));
+  const Digest root = tree.root();
+  ASSERT_EQ(CheckAll(nodes, root, items), 0U);
   const auto whole = nodes.nodes;
+  ASSERT_EQ(whole.at({kTree, std::uint8_t{1}, Bytes{0x30}})[0], 2);
   for (const auto& [place, node] : whole) {
     const bool is_root = std::get<1>(place) == 0;
     const auto expect_refusal = [&] {
-      const int refused = CheckAll(nodes, root, kCount);
-      EXPECT_GT(refused, 0);
-      EXPECT_EQ(refused == kCount, is_root);
+      const std::size_t refused = CheckAll(nodes, root, items);
+      EXPECT_GT(refused, 0U);
+      EXPECT_EQ(refused == items.size(), is_root);
       nodes.nodes = whole;
     };
     for (const std::size_t at : {std::size_t{0}, std::size_t{1}, node.size() / 2, node.size() - 1}) {
@@ -208,15 +221,15 @@ TEST(HashTree, EveryChangedNodeIsRefusedAndTheRestServed) {
 }
 
 TEST(HashTree, EveryByteOfALeafCounts) {
+  const std::vector<TreeItem> items{ItemOf(0), ItemOf(1), ItemOf(2)};
   MapNodes nodes;
-  const Digest root = Fill(nodes, Range(5));
-  Bytes& leaf = nodes.nodes.begin()->second;
-  for (std::uint8_t& byte : leaf) {
+  const Digest root = Fill(nodes, Range(3));
+  for (std::uint8_t& byte : nodes.nodes.begin()->second) {
     byte ^= 1;
-    EXPECT_EQ(CheckAll(nodes, root, 5), 5);
+    EXPECT_EQ(CheckAll(nodes, root, items), 3U);
     byte ^= 1;
   }
-  EXPECT_EQ(CheckAll(nodes, root, 5), 0);
+  EXPECT_EQ(CheckAll(nodes, root, items), 0U);
 }
 
 TEST(HashTree, ANodeOfAnotherTreeIsRefused) {

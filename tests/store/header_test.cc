@@ -61,11 +61,14 @@ TEST(Header, UnlocksWithItsKey) {
 TEST(Header, UnlocksWithItsPassphrase) {
   const Header header = Must(Header::Create({SlotType::kPassphrase, SecretOf("correct horse")}, kNow));
   EXPECT_TRUE(header.Unlock({SlotType::kPassphrase, SecretOf("correct horse")}).has_value());
-  EXPECT_EQ(CodeOf(header.Unlock({SlotType::kPassphrase, SecretOf("correct hors")})), ErrorCode::kAccessDenied);
+  EXPECT_EQ(CodeOf(header.Unlock({SlotType::kPassphrase, SecretOf("correct hors")})),
+            ErrorCode::kAccessDenied);
   EXPECT_EQ(CodeOf(header.Unlock(KeyFile('k'))), ErrorCode::kAccessDenied);
 }
 
-TEST(Header, RefusesAWrongKey) { EXPECT_EQ(CodeOf(NewHeader().Unlock(KeyFile('x'))), ErrorCode::kAccessDenied); }
+TEST(Header, RefusesAWrongKey) {
+  EXPECT_EQ(CodeOf(NewHeader().Unlock(KeyFile('x'))), ErrorCode::kAccessDenied);
+}
 
 TEST(Header, TwoHeadersHaveNothingInCommon) {
   const Header first = NewHeader();
@@ -78,7 +81,7 @@ TEST(Header, TwoHeadersHaveNothingInCommon) {
 TEST(Header, RefusesEveryFlippedByte) {
   const Bytes good = NewHeader().bytes();
   for (std::size_t at = 0; at < good.size(); ++at) {
-    for (const std::uint8_t bit : {0x01, 0x80}) {
+    for (const int bit : {0x01, 0x80}) {
       Bytes bad = good;
       bad[at] = static_cast<std::uint8_t>(bad[at] ^ bit);
       const ErrorCode code = CodeOf(Header::Parse(bad));
@@ -93,7 +96,8 @@ TEST(Header, RefusesEveryFlippedByteUnderAFittingChecksum) {
     Bytes bad = good;
     bad[at] ^= 0x01;
     auto header = Header::Parse(WithChecksum(bad));
-    if (header.has_value()) EXPECT_FALSE(header.value().Unlock(KeyFile('k')).has_value()) << at;
+    if (!header.has_value()) continue;
+    EXPECT_FALSE(header.value().Unlock(KeyFile('k')).has_value()) << at;
   }
   // The wrapped key and the MAC are damage, not a wrong key.
   for (const std::size_t at : {std::size_t{40 + 80}, std::size_t{40 + 127}, good.size() - 64}) {

@@ -9,10 +9,25 @@ namespace certfs {
 namespace {
 
 TEST(Name, TakesGoodNames) {
-  const std::string good[] = {
-      "a",           "A B",          "www.example.org", "-",        "~",     "a.",     "x..y",
-      "M\xC3\xBCller", "\xE2\x82\xAC", "\xF0\x9F\x94\x92", "\xF4\x8F\xBF\xBF", "\xED\x9F\xBF", "\xEE\x80\x80", "\xC2\xA0",
-      std::string(120, 'x'), "a\\b", "%00", "\xE0\xA0\x80", "\xF0\x90\x80\x80"};
+  const std::string good[] = {"a",
+                              "A B",
+                              "www.example.org",
+                              "-",
+                              "~",
+                              "a.",
+                              "x..y",
+                              "M\xC3\xBCller",
+                              "\xE2\x82\xAC",
+                              "\xF0\x9F\x94\x92",
+                              "\xF4\x8F\xBF\xBF",
+                              "\xED\x9F\xBF",
+                              "\xEE\x80\x80",
+                              "\xC2\xA0",
+                              std::string(120, 'x'),
+                              "a\\b",
+                              "%00",
+                              "\xE0\xA0\x80",
+                              "\xF0\x90\x80\x80"};
   for (const std::string& name : good) {
     const auto alias = Alias::Parse(name);
     ASSERT_TRUE(alias.has_value()) << name;
@@ -23,11 +38,36 @@ TEST(Name, TakesGoodNames) {
 
 TEST(Name, RefusesBadNames) {
   using namespace std::string_literals;
-  const std::string bad[] = {
-      "",          ".",        "..",           ".hidden",      "a/b",      "/",        "a@b",          "@",
-      "a\nb",      "\t",       "a\x7F",        "a\0b"s,        "\0"s,      "\xC2\x80", "a\xC2\x9F",    "\x80",
-      "\xFF",      "\xC0\xAF", "\xC1\xBF",     "\xE0\x80\x80", "\xC3",     "\xE2\x82", "\xF0\x9F\x94", "\xED\xA0\x80",
-      "\xED\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xF0\x80\x80\x80", "\xE9t", "ok\xE2\x82"};
+  const std::string bad[] = {"",
+                             ".",
+                             "..",
+                             ".hidden",
+                             "a/b",
+                             "/",
+                             "a@b",
+                             "@",
+                             "a\nb",
+                             "\t",
+                             "a\x7F",
+                             "a\0b"s,
+                             "\0"s,
+                             "\xC2\x80",
+                             "a\xC2\x9F",
+                             "\x80",
+                             "\xFF",
+                             "\xC0\xAF",
+                             "\xC1\xBF",
+                             "\xE0\x80\x80",
+                             "\xC3",
+                             "\xE2\x82",
+                             "\xF0\x9F\x94",
+                             "\xED\xA0\x80",
+                             "\xED\xBF\xBF",
+                             "\xF4\x90\x80\x80",
+                             "\xF5\x80\x80\x80",
+                             "\xF0\x80\x80\x80",
+                             "\xE9t",
+                             "ok\xE2\x82"};
   for (const std::string& name : bad) {
     EXPECT_EQ(CodeOf(Alias::Parse(name)), ErrorCode::kMalformed) << ToHex(AsBytes(name));
     EXPECT_EQ(CodeOf(StoreName::Parse(name)), ErrorCode::kMalformed) << ToHex(AsBytes(name));

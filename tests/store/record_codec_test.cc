@@ -64,9 +64,16 @@ TEST(RecordCodec, StoreThereAndBack) {
   EXPECT_EQ(back.entries, SomeStore().entries);
   EXPECT_EQ(EncodeStore(back), bytes);
   // The layout itself, as store/README.md gives it: nothing may move.
-  EXPECT_EQ(ToHex(BytesView(bytes).first(22)), "0001" "0000000000000014" "00000007" "00000008" "000001a0");
+  EXPECT_EQ(ToHex(BytesView(bytes).first(22)),
+            "0001"
+            "0000000000000014"
+            "00000007"
+            "00000008"
+            "000001a0");
   EXPECT_EQ(ToHex(BytesView(bytes).subspan(22, 8)), "fffffffffffffffb");
-  EXPECT_EQ(ToHex(BytesView(bytes).last(9)), "0007" "53657276657273");
+  EXPECT_EQ(ToHex(BytesView(bytes).last(9)),
+            "0007"
+            "53657276657273");
 }
 
 TEST(RecordCodec, EntryThereAndBack) {
@@ -105,9 +112,9 @@ TEST(RecordCodec, NeverReadsBeyondItsBytes) {
   // Under the sanitizers: whatever one changed byte does to lengths and counts, decoding stays inside.
   const auto change_each = [](const Bytes& good, const auto& decode) {
     for (std::size_t at = 0; at < good.size(); ++at) {
-      for (const std::uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
+      for (const int value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
         Bytes bad = good;
-        bad[at] = value;
+        bad[at] = static_cast<std::uint8_t>(value);
         static_cast<void>(decode(bad).has_value());
       }
     }
@@ -134,10 +141,10 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   const Bytes good = EncodeEntry(SomeEntry());
   const std::size_t second = good.size() - 77;
   ASSERT_EQ(good[second], 4);
-  for (const std::uint8_t member : {0, 1, 5, 255}) {
+  for (const int member : {0, 1, 5, 255}) {
     Bytes bad = good;
-    bad[second] = member;
-    EXPECT_EQ(CodeOf(DecodeEntry(bad)), ErrorCode::kCorrupt) << int{member};
+    bad[second] = static_cast<std::uint8_t>(member);
+    EXPECT_EQ(CodeOf(DecodeEntry(bad)), ErrorCode::kCorrupt) << member;
   }
   Manifest keyless = SomeManifest();
   keyless.data_keys.clear();

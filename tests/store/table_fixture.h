@@ -1,4 +1,5 @@
-// What the tests of tables share: a directory that goes away, keys that are always the same, and values to put in.
+// What the tests of tables share: a directory that goes away, keys that are always the same, and values to
+// put in.
 
 #pragma once
 
