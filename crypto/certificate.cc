@@ -1,9 +1,22 @@
 #include "crypto/certificate.h"
 
+#include <algorithm>
+
 #include "crypto/openssl/error_queue.h"
 #include "crypto/sealing.h"
 
 namespace certfs {
+
+namespace {
+
+bool IsCanonical(X509* certificate, BytesView der) {
+  std::uint8_t* encoded = nullptr;
+  const int size = i2d_X509(certificate, &encoded);
+  const openssl::DerHandle owner(encoded);
+  return size > 0 && std::ranges::equal(BytesView(encoded, static_cast<std::size_t>(size)), der);
+}
+
+}  // namespace
 
 struct Certificate::State {
   openssl::CertificateHandle handle;
@@ -16,10 +29,17 @@ Result<Certificate> Certificate::FromDer(BytesView der) {
   const std::uint8_t* at = der.data();
   openssl::CertificateHandle handle(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   if (!handle) {
-    return Error(ErrorCode::kMalformed, "unreadable", "not an X.509 certificate: " + openssl::TakeReason("bad DER"));
+    return Error(ErrorCode::kMalformed, "unreadable",
+                 "not an X.509 certificate: " + openssl::TakeReason("bad DER"));
   }
   if (at != der.data() + der.size()) {
     return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the certificate");
+  }
+  // Two encodings of one certificate would have two fingerprints: only DER, the canonical one, is let in.
+  if (!IsCanonical(handle.get(), der)) return Error(ErrorCode::kMalformed, "unreadable", "not in DER");
+  if (!openssl::IsTime(X509_get0_notBefore(handle.get())) ||
+      !openssl::IsTime(X509_get0_notAfter(handle.get()))) {
+    return Error(ErrorCode::kMalformed, "unreadable", "a date of the certificate's validity is none");
   }
   // Parses and caches the extensions now, so that the object never changes again whoever reads it.
   static_cast<void>(X509_check_purpose(handle.get(), -1, 0));
@@ -35,8 +55,12 @@ std::string Certificate::subject() const { return openssl::NameText(X509_get_sub
 std::string Certificate::issuer() const { return openssl::NameText(X509_get_issuer_name(handle())); }
 std::string Certificate::serial() const { return openssl::NumberText(X509_get0_serialNumber(handle())); }
 
-std::chrono::sys_seconds Certificate::not_before() const { return openssl::TimeValue(X509_get0_notBefore(handle())); }
-std::chrono::sys_seconds Certificate::not_after() const { return openssl::TimeValue(X509_get0_notAfter(handle())); }
+std::chrono::sys_seconds Certificate::not_before() const {
+  return openssl::TimeValue(X509_get0_notBefore(handle()));
+}
+std::chrono::sys_seconds Certificate::not_after() const {
+  return openssl::TimeValue(X509_get0_notAfter(handle()));
+}
 
 bool Certificate::IsSelfSigned() const {
   const openssl::EmptyQueue empty;
@@ -52,7 +76,8 @@ Bytes Certificate::IssuerAndSerial() const {
   Bytes bytes;
   const std::uint8_t* name = nullptr;
   std::size_t name_size = 0;
-  if (X509_NAME_get0_der(X509_get_issuer_name(handle()), &name, &name_size) == 1) bytes.assign(name, name + name_size);
+  if (X509_NAME_get0_der(X509_get_issuer_name(handle()), &name, &name_size) == 1)
+    bytes.assign(name, name + name_size);
   const std::string number = serial();
   bytes.insert(bytes.end(), number.begin(), number.end());
   return bytes;

@@ -17,8 +17,8 @@ namespace certfs {
 
 class Certificate {
  public:
-  // Parses exactly one DER certificate. Returns kMalformed ("unreadable") for anything else, ("trailing-data")
-  // when bytes follow it.
+  // Parses exactly one DER certificate. Returns kMalformed ("unreadable") for anything else,
+  // ("trailing-data") when bytes follow it.
   static Result<Certificate> FromDer(BytesView der);
 
   // The encoding as it was read; lives as long as any copy of this certificate.
@@ -44,7 +44,8 @@ class Certificate {
   // Says whether basicConstraints make it a CA (RFC 5280, 4.2.1.9).
   bool IsAuthority() const;
 
-  // What must identify a certificate (RFC 5280, 4.1.2.2): the DER of its issuer and of its serial number, joined.
+  // What must identify a certificate (RFC 5280, 4.1.2.2): the DER of its issuer and of its serial number,
+  // joined.
   Bytes IssuerAndSerial() const;
 
   // The OpenSSL object, borrowed, for use inside crypto/ only.

@@ -25,9 +25,9 @@ enum class RuleSet {
 struct Question {
   RuleSet rules = RuleSet::kGeneral;
   std::chrono::sys_seconds now;
-  const TrustSet* trust = nullptr;   // Never null for RuleSet::kServer and for CRLs of RuleSet::kTrust.
-  Purpose purpose = Purpose::kAny;   // kServer is implied by RuleSet::kServer.
-  std::optional<std::string> host;   // A name or address that the leaf should cover; only warned about.
+  const TrustSet* trust = nullptr;  // Never null for RuleSet::kServer and for CRLs of RuleSet::kTrust.
+  Purpose purpose = Purpose::kAny;  // kServer is implied by RuleSet::kServer.
+  std::optional<std::string> host;  // A name or address that the leaf should cover; only warned about.
 };
 
 // Judges a parsed `cert.pem`. `key` is the live or staged partner, null where there is none. In a trust store
@@ -38,6 +38,7 @@ Verdict JudgeCertificates(const CertificateFile& file, const PrivateKey* key, co
 Verdict JudgeKey(const KeyFile& file, const CertificateFile* partner, const Question& question);
 
 // Judges a parsed `crl.pem`. `live` is the list that it would replace, null where there is none.
-Verdict JudgeRevocationList(const RevocationListFile& file, const RevocationList* live, const Question& question);
+Verdict JudgeRevocationList(const RevocationListFile& file, const RevocationList* live,
+                            const Question& question);
 
 }  // namespace certfs

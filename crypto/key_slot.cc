@@ -31,8 +31,8 @@ struct ScryptCost {
 };
 constexpr ScryptCost kWrittenCost{17, 8, 1};
 
-// Bounds on what a header may ask for. The lower ones keep a forged header from weakening the passphrase, the upper
-// ones from exhausting memory before anything is authenticated.
+// Bounds on what a header may ask for. The lower ones keep a forged header from weakening the passphrase, the
+// upper ones from exhausting memory before anything is authenticated.
 bool WithinBounds(const ScryptCost& cost) {
   return cost.log2_n >= 16 && cost.log2_n <= 20 && cost.r == 8 && cost.p >= 1 && cost.p <= 4;
 }
@@ -50,7 +50,8 @@ Result<SecretBytes> Scrypt(const SecretBytes& passphrase, BytesView salt, const 
   const std::array<OSSL_PARAM, 7> parameters{
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, const_cast<std::uint8_t*>(secret.data()),
                                         secret.size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<std::uint8_t*>(salt.data()), salt.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<std::uint8_t*>(salt.data()),
+                                        salt.size()),
       OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_N, &n),
       OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_R, &r),
       OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_P, &p),
@@ -109,7 +110,8 @@ Result<Slot> WrapRootKey(const StoreId& store_id, const UnlockSecret& secret, co
   const BytesView commitment = keys.Reveal().subspan(32);
   std::copy(commitment.begin(), commitment.end(), slot.begin() + kCommitmentAt);
   Bytes wrapped;
-  TRY(openssl::EncryptOnce(keys.Reveal().first(32), AssociatedData(store_id, slot), root_key.Reveal(), wrapped));
+  TRY(openssl::EncryptOnce(keys.Reveal().first(32), AssociatedData(store_id, slot), root_key.Reveal(),
+                           wrapped));
   std::copy(wrapped.begin(), wrapped.end(), slot.begin() + kWrappedAt);
   return slot;
 }

@@ -32,13 +32,13 @@ struct UnlockSecret {
   SecretBytes bytes;
 };
 
-// Wraps `root_key` for `secret`. A passphrase costs 128 MiB and about half a second (scrypt N = 2^17, r = 8, p = 1).
-// Returns kInvalidArgument for an empty passphrase or a key file of another length.
+// Wraps `root_key` for `secret`. A passphrase costs 128 MiB and about half a second (scrypt N = 2^17, r = 8,
+// p = 1). Returns kInvalidArgument for an empty passphrase or a key file of another length.
 Result<Slot> WrapRootKey(const StoreId& store_id, const UnlockSecret& secret, const SecretBytes& root_key,
                          std::chrono::sys_seconds now);
 
-// Opens `slot`. Returns kAccessDenied if `secret` is not the one (including one of another type), kCorrupt if it is
-// but the slot is damaged, kUnsupported if the slot asks for parameters outside the bounds compiled in.
+// Opens `slot`. Returns kAccessDenied if `secret` is not the one (including one of another type), kCorrupt if
+// it is but the slot is damaged, kUnsupported if the slot asks for parameters outside the bounds compiled in.
 Result<SecretBytes> UnwrapRootKey(const StoreId& store_id, const UnlockSecret& secret, const Slot& slot);
 
 }  // namespace certfs

@@ -17,11 +17,31 @@ constexpr std::size_t kBlocksMax = 64;
 constexpr std::string_view kSpace = " \t\r\n\v\f";
 
 // How the lines begin that OpenSSL's tools print around what they write.
-constexpr std::array<std::string_view, 24> kExplanations{
-    "Bag Attributes", "Key Attributes", "friendlyName", "localKeyID", "Certificate:", "Certificate Request:",
-    "Certificate Revocation List (CRL):", "subject", "issuer", "notBefore=", "notAfter=", "serial=",
-    "SHA1 Fingerprint=", "sha1 Fingerprint=", "SHA256 Fingerprint=", "sha256 Fingerprint=", "Private-Key:",
-    "RSA Private-Key:", "ED25519 Private-Key:", "ED448 Private-Key:", "Public-Key:", "read ", "writing ", "MD5 Fingerprint="};
+constexpr auto kExplanations = std::to_array<std::string_view>({"Bag Attributes",
+                                                                "Key Attributes",
+                                                                "friendlyName",
+                                                                "localKeyID",
+                                                                "Certificate:",
+                                                                "Certificate Request:",
+                                                                "Certificate Revocation List (CRL):",
+                                                                "subject",
+                                                                "issuer",
+                                                                "notBefore=",
+                                                                "notAfter=",
+                                                                "serial=",
+                                                                "SHA1 Fingerprint=",
+                                                                "sha1 Fingerprint=",
+                                                                "SHA256 Fingerprint=",
+                                                                "sha256 Fingerprint=",
+                                                                "Private-Key:",
+                                                                "RSA Private-Key:",
+                                                                "ED25519 Private-Key:",
+                                                                "ED448 Private-Key:",
+                                                                "Public-Key:",
+                                                                "read EC key",
+                                                                "read RSA key",
+                                                                "writing EC key",
+                                                                "writing RSA key"});
 
 Error Unreadable(std::string reason) { return {ErrorCode::kMalformed, "unreadable", std::move(reason)}; }
 
@@ -30,7 +50,8 @@ std::string_view SkipSpace(std::string_view text) {
   return start == std::string_view::npos ? std::string_view() : text.substr(start);
 }
 
-// Says whether text that stands outside the blocks is what may stand there: `partial` text may still become so.
+// Says whether text that stands outside the blocks is what may stand there: `partial` text may still become
+// so.
 bool IsExplanation(std::string_view text, bool partial) {
   const std::string_view rest = SkipSpace(text);
   if (rest.empty() || rest.front() == '#') return true;
@@ -82,11 +103,13 @@ Result<SecretBytes> DecodeBase64(const SecretBytes& text) {
   while (padding < 2 && in[in.size() - 1 - padding] == '=') ++padding;
   for (std::size_t i = 0; i < in.size() - padding; ++i) {
     const auto c = static_cast<char>(in[i]);
-    const bool known = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    const bool known =
+        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
     if (!known) return Unreadable("a character that is not base64");
   }
   SecretBytes out(in.size() / 4 * 3);
-  if (EVP_DecodeBlock(out.data(), in.data(), static_cast<int>(in.size())) < 0) return Unreadable("bad base64");
+  if (EVP_DecodeBlock(out.data(), in.data(), static_cast<int>(in.size())) < 0)
+    return Unreadable("bad base64");
   out.resize(out.size() - padding);
   SecretBytes again((out.size() + 2) / 3 * 4 + 1);
   EVP_EncodeBlock(again.data(), out.Reveal().data(), static_cast<int>(out.size()));
@@ -116,7 +139,8 @@ Result<PemBlock> ReadBlock(Lines& lines, std::string label) {
     // RFC 1421, 4.6: header lines, then an empty one. Only those of an encrypted key are known.
     if (in_headers && text.find(':') != std::string_view::npos) {
       has_headers = true;
-      if (text.starts_with("Proc-Type:") && text.find("ENCRYPTED") != std::string_view::npos) block.encrypted = true;
+      if (text.starts_with("Proc-Type:") && text.find("ENCRYPTED") != std::string_view::npos)
+        block.encrypted = true;
       continue;
     }
     if (text.empty()) continue;
@@ -130,7 +154,8 @@ Result<PemBlock> ReadBlock(Lines& lines, std::string label) {
 }  // namespace
 
 Result<std::vector<PemBlock>> ReadPem(BytesView input) {
-  if (input.size() > kFileBytesMax) return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
+  if (input.size() > kFileBytesMax)
+    return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
   const std::string_view text = AsText(input);
   Lines lines(text);
   std::vector<PemBlock> blocks;
@@ -142,7 +167,8 @@ Result<std::vector<PemBlock>> ReadPem(BytesView input) {
     if (!begins) return Unreadable("a line of dashes that is no BEGIN line");
     const std::string_view before = text.substr(text_at, line->begin - text_at);
     if (!IsPrintable(before)) return Unreadable("control characters outside the blocks");
-    if (blocks.empty() && !IsExplanation(before, false)) return Unreadable("text that does not belong before PEM");
+    if (blocks.empty() && !IsExplanation(before, false))
+      return Unreadable("text that does not belong before PEM");
     if (blocks.size() == kBlocksMax) return Unreadable("more than 64 PEM blocks");
     const std::size_t label_size = line->text.size() - kBegin.size() - kDashes.size();
     PemBlock block = TRY(ReadBlock(lines, std::string(line->text.substr(kBegin.size(), label_size))));
@@ -184,7 +210,8 @@ bool MayBegin(BytesView start) noexcept {
   if (start.empty() || start.front() == 0x30) return true;
   const std::string_view text = SkipSpace(AsText(start));
   if (text.empty()) return true;
-  if (text.front() == '-') return text.starts_with("-----BEGIN") || std::string_view("-----BEGIN").starts_with(text);
+  if (text.front() == '-')
+    return text.starts_with("-----BEGIN") || std::string_view("-----BEGIN").starts_with(text);
   return IsExplanation(text, true);
 }
 

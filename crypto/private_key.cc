@@ -24,14 +24,16 @@ bool IsEncrypted(BytesView der) {
 Result<PrivateKey> PrivateKey::FromDer(BytesView der) {
   const openssl::EmptyQueue empty;
   if (IsEncrypted(der)) {
-    return Error(ErrorCode::kPasswordRequired, "encrypted-key", "the key is encrypted, and the mount has no one to ask for its password");
+    return Error(ErrorCode::kPasswordRequired, "encrypted-key",
+                 "the key is encrypted, and the mount has no one to ask for its password");
   }
   const std::uint8_t* at = der.data();
   openssl::KeyHandle key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
   if (!key) {
     return Error(ErrorCode::kMalformed, "unreadable", "not a private key: " + openssl::TakeReason("bad DER"));
   }
-  if (at != der.data() + der.size()) return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the key");
+  if (at != der.data() + der.size())
+    return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the key");
   return PrivateKey(std::shared_ptr<evp_pkey_st>(key.release(), EVP_PKEY_free));
 }
 
@@ -45,13 +47,15 @@ std::string PrivateKey::Describe() const {
   const openssl::EmptyQueue empty;
   char group[64] = {};
   std::size_t size = 0;
-  if (EVP_PKEY_is_a(handle(), "EC") == 1 && EVP_PKEY_get_group_name(handle(), group, sizeof group, &size) == 1) {
+  if (EVP_PKEY_is_a(handle(), "EC") == 1 &&
+      EVP_PKEY_get_group_name(handle(), group, sizeof group, &size) == 1) {
     const char* nist = EC_curve_nid2nist(OBJ_txt2nid(group));
     return std::string("EC ") + (nist != nullptr ? nist : group);
   }
   const char* name = EVP_PKEY_get0_type_name(handle());
   const std::string type = name != nullptr ? name : "?";
-  if (type == "RSA" || type == "RSA-PSS" || type == "DSA") return type + " " + std::to_string(EVP_PKEY_get_bits(handle()));
+  if (type == "RSA" || type == "RSA-PSS" || type == "DSA")
+    return type + " " + std::to_string(EVP_PKEY_get_bits(handle()));
   return type;
 }
 

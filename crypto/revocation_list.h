@@ -35,14 +35,15 @@ class RevocationList {
   // (RFC 5280, 5.2.1): one of them replaces the other.
   bool SameAuthority(const RevocationList& other) const;
 
-  // Orders two lists of one authority: by CRL number (RFC 5280, 5.2.3) where both have one, else by thisUpdate.
+  // Orders two lists of one authority: by CRL number (RFC 5280, 5.2.3) where both have one, else by
+  // thisUpdate.
   std::weak_ordering CompareAge(const RevocationList& other) const;
 
   // Says whether `issuer` signed this list: its subject is our issuer and its key verifies the signature.
   bool SignedBy(const Certificate& issuer) const;
 
-  // Says whether the list names the serial number of `certificate` as revoked. A "removeFromCRL" entry does not
-  // count. The caller has checked that the certificate's issuer signed the list.
+  // Says whether the list names the serial number of `certificate` as revoked. A "removeFromCRL" entry does
+  // not count. The caller has checked that the certificate's issuer signed the list.
   bool Revokes(const Certificate& certificate) const;
 
   // The OpenSSL object, borrowed, for use inside crypto/ only.

@@ -15,78 +15,148 @@ constexpr Severity R = Severity::kRefuse;
 using enum Stage;
 using enum ErrorCode;
 
-// Sorted by stage. The columns of severities are those of Role: server leaf, leaf, intermediate, anchor, key, CRL of a
-// trust store, CRL elsewhere.
+// Sorted by stage. The columns of severities are those of Role: server leaf, leaf, intermediate, anchor, key,
+// CRL of a trust store, CRL elsewhere.
+// Two lines a row, so that it stays a table.
+// clang-format off
 constexpr auto kRules = std::to_array<Rule>({
     // --- Reading; found by pem.h and the objects' FromDer.
-    {"too-large", kParse, kTooLarge, "", "the file is over 1 MiB", {R, R, R, R, R, R, R}},
-    {"unreadable", kParse, kMalformed, "RFC 7468, 3", "neither PEM nor DER of such an object", {R, R, R, R, R, R, R}},
-    {"empty-body", kParse, kMalformed, "RFC 7468, 3", "a PEM block has no body", {R, R, R, R, R, R, R}},
-    {"trailing-data", kParse, kMalformed, "RFC 7468, 2", "something follows the object", {R, R, R, R, R, R, R}},
-    {"encrypted-key", kParse, kPasswordRequired, "RFC 5958, 3", "the key is encrypted", {R, R, R, R, R, R, R}},
-    {"signature-algorithms-differ", kParse, kMalformed, "RFC 5280, 4.1.1.2", "the two signature algorithms of the certificate differ", {R, R, R, R, N, N, N}},
-    {"malformed-extension", kParse, kMalformed, "RFC 5280, 4.2", "an extension is duplicate or cannot be decoded", {R, R, R, R, N, N, N}},
-    {"extensions-without-v3", kParse, kMalformed, "RFC 5280, 4.1.2.9", "extensions in a certificate that is not version 3", {R, R, R, R, N, N, N}},
+    {"too-large", kParse, kTooLarge, "",
+     "the file is over 1 MiB", {R, R, R, R, R, R, R}},
+    {"unreadable", kParse, kMalformed, "RFC 7468, 3",
+     "neither PEM nor DER of such an object", {R, R, R, R, R, R, R}},
+    {"empty-body", kParse, kMalformed, "RFC 7468, 3",
+     "a PEM block has no body", {R, R, R, R, R, R, R}},
+    {"trailing-data", kParse, kMalformed, "RFC 7468, 2",
+     "something follows the object", {R, R, R, R, R, R, R}},
+    {"encrypted-key", kParse, kPasswordRequired, "RFC 5958, 3",
+     "the key is encrypted", {R, R, R, R, R, R, R}},
+    {"signature-algorithms-differ", kParse, kMalformed, "RFC 5280, 4.1.1.2",
+     "the two signature algorithms of the certificate differ", {R, R, R, R, N, N, N}},
+    {"malformed-extension", kParse, kMalformed, "RFC 5280, 4.2",
+     "an extension is duplicate or cannot be decoded", {R, R, R, R, N, N, N}},
+    {"extensions-without-v3", kParse, kMalformed, "RFC 5280, 4.1.2.9",
+     "extensions in a certificate that is not version 3", {R, R, R, R, N, N, N}},
+    {"crl-malformed-extension", kParse, kMalformed, "RFC 5280, 5.2",
+     "an extension of the CRL is duplicate or cannot be decoded", {N, N, N, N, N, R, R}},
     // --- Kind.
-    {"wrong-kind", kKind, kMalformed, "", "another kind of object than the file's name says", {R, R, R, R, R, R, R}},
-    {"anchor-not-alone", kKind, kMalformed, "", "an entry of TRUSTED_ROOTS holds one certificate", {N, N, N, R, N, N, N}},
-    {"not-a-ca", kKind, kRejected, "RFC 5280, 4.2.1.9", "not a CA certificate", {N, N, W, R, N, N, N}},
+    {"wrong-kind", kKind, kMalformed, "",
+     "another kind of object than the file's name says", {R, R, R, R, R, R, R}},
+    {"anchor-not-alone", kKind, kMalformed, "",
+     "an entry of TRUSTED_ROOTS holds one certificate", {N, N, N, R, N, N, N}},
+    {"not-a-ca", kKind, kRejected, "RFC 5280, 4.2.1.9",
+     "not a CA certificate", {N, N, R, R, N, N, N}},
     // --- Match.
-    {"key-mismatch", kMatch, kRejected, "RFC 5280, 4.1.2.7", "certificate and key do not belong together", {R, R, N, N, R, N, N}},
+    {"key-mismatch", kMatch, kRejected, "RFC 5280, 4.1.2.7",
+     "certificate and key do not belong together", {R, R, N, N, R, N, N}},
+    {"key-inconsistent", kMatch, kRejected, "SP 800-56A, 5.6.2.1.4",
+     "the private half of the key does not fit its own public half", {N, N, N, N, R, N, N}},
     // --- Chain.
-    {"bad-signature", kChain, kRejected, "RFC 5280, 6.1.3 (a)(1)", "a signature in the chain does not verify", {R, R, R, N, N, N, N}},
-    {"chain-broken", kChain, kRejected, "RFC 5280, 6.1", "the chain breaks a rule of path validation", {R, R, R, N, N, N, N}},
-    {"name-constraints", kChain, kRejected, "RFC 5280, 4.2.1.10", "a name constraint of the chain is violated", {R, R, R, N, N, N, N}},
-    {"path-length", kChain, kRejected, "RFC 5280, 4.2.1.9", "the chain is longer than a CA in it allows", {R, R, R, N, N, N, N}},
-    {"untrusted-issuer", kChain, kRejected, "RFC 5280, 6.1", "the chain reaches no entry of TRUSTED_ROOTS", {R, W, N, N, N, N, N}},
-    {"self-signed", kChain, kRejected, "", "the certificate is self-signed", {W, W, N, N, N, N, N}},
-    {"chain-rearranged", kChain, kRejected, "RFC 8446, 4.4.2", "the chain was put in order, leaf first", {F, F, N, N, N, N, N}},
-    {"unrelated-certificate", kChain, kRejected, "RFC 8446, 4.4.2", "the file holds a certificate that is not part of the chain", {N, N, W, N, N, N, N}},
-    {"root-in-chain", kChain, kRejected, "RFC 8446, 4.4.2", "the file holds a root, which every peer has already", {N, N, W, N, N, N, N}},
-    {"crl-untrusted-issuer", kChain, kRejected, "RFC 5280, 6.3.3", "the issuer of the CRL is not in TRUSTED_ROOTS", {N, N, N, N, N, R, W}},
-    {"crl-bad-signature", kChain, kRejected, "RFC 5280, 6.3.3 (g)", "the signature of the CRL does not verify", {N, N, N, N, N, R, W}},
-    {"crl-issuer-may-not-sign", kChain, kRejected, "RFC 5280, 4.2.1.3", "the issuer's keyUsage does not allow it to sign CRLs", {N, N, N, N, N, R, W}},
-    {"crl-other-authority", kChain, kRejected, "RFC 5280, 5.2.1", "the live CRL is of another issuer or authority key", {N, N, N, N, N, R, N}},
+    {"bad-signature", kChain, kRejected, "RFC 5280, 6.1.3 (a)(1)",
+     "a signature in the chain does not verify", {R, R, R, W, N, N, N}},
+    {"chain-broken", kChain, kRejected, "RFC 5280, 6.1",
+     "the chain breaks a rule of path validation", {R, R, R, N, N, N, N}},
+    {"name-constraints", kChain, kRejected, "RFC 5280, 4.2.1.10",
+     "a name constraint of the chain is violated", {R, R, R, N, N, N, N}},
+    {"path-length", kChain, kRejected, "RFC 5280, 4.2.1.9",
+     "the chain is longer than a CA in it allows", {R, R, R, N, N, N, N}},
+    {"untrusted-issuer", kChain, kRejected, "RFC 5280, 6.1",
+     "the chain reaches no entry of TRUSTED_ROOTS", {R, W, N, N, N, N, N}},
+    {"self-signed", kChain, kRejected, "",
+     "the certificate is self-signed", {W, W, N, N, N, N, N}},
+    {"chain-rearranged", kChain, kRejected, "RFC 8446, 4.4.2",
+     "the chain was put in order, leaf first", {F, F, N, N, N, N, N}},
+    {"unrelated-certificate", kChain, kRejected, "RFC 8446, 4.4.2",
+     "the file holds a certificate that is not part of the chain", {N, N, W, N, N, N, N}},
+    {"root-in-chain", kChain, kRejected, "RFC 8446, 4.4.2",
+     "the file holds a root, which every peer has already", {N, N, W, N, N, N, N}},
+    {"crl-untrusted-issuer", kChain, kRejected, "RFC 5280, 6.3.3",
+     "the issuer of the CRL is not in TRUSTED_ROOTS", {N, N, N, N, N, R, W}},
+    {"crl-bad-signature", kChain, kRejected, "RFC 5280, 6.3.3 (g)",
+     "the signature of the CRL does not verify", {N, N, N, N, N, R, W}},
+    {"crl-issuer-may-not-sign", kChain, kRejected, "RFC 5280, 4.2.1.3",
+     "the issuer's keyUsage does not allow it to sign CRLs", {N, N, N, N, N, R, W}},
+    {"crl-other-authority", kChain, kRejected, "RFC 5280, 5.2.1",
+     "the live CRL is of another issuer or authority key", {N, N, N, N, N, R, N}},
     // --- Revocation.
-    {"revoked", kRevocation, kRevoked, "RFC 5280, 6.3", "revoked by a CRL in TRUSTED_ROOTS_CRLS", {R, R, R, N, N, N, N}},
+    {"revoked", kRevocation, kRevoked, "RFC 5280, 6.3",
+     "revoked by a CRL in TRUSTED_ROOTS_CRLS", {R, R, R, N, N, N, N}},
     // --- Dates.
-    {"expired", kDates, kExpired, "RFC 5280, 4.1.2.5", "expired", {R, R, R, W, N, N, N}},
-    {"not-yet-valid", kDates, kExpired, "RFC 5280, 4.1.2.5", "not yet valid", {R, R, R, W, N, N, N}},
-    {"valid-tomorrow", kDates, kExpired, "RFC 5280, 4.1.2.5", "not valid for some hours yet", {W, W, W, W, N, N, N}},
-    {"anchor-expired", kDates, kExpired, "RFC 5280, 6.1", "the chain ends in an expired certificate", {R, W, N, N, N, N, N}},
-    {"crl-from-the-future", kDates, kExpired, "RFC 5280, 5.1.2.4", "thisUpdate lies in the future", {N, N, N, N, N, R, W}},
-    {"crl-stale", kDates, kExpired, "RFC 5280, 5.1.2.5", "nextUpdate has passed", {N, N, N, N, N, W, W}},
+    {"expired", kDates, kExpired, "RFC 5280, 4.1.2.5",
+     "expired", {R, R, R, W, N, N, N}},
+    {"not-yet-valid", kDates, kExpired, "RFC 5280, 4.1.2.5",
+     "not yet valid", {R, R, R, W, N, N, N}},
+    {"valid-tomorrow", kDates, kExpired, "RFC 5280, 4.1.2.5",
+     "not valid for some hours yet", {W, W, W, W, N, N, N}},
+    {"anchor-expired", kDates, kExpired, "RFC 5280, 6.1",
+     "the chain ends in a certificate outside its validity", {R, W, N, N, N, N, N}},
+    {"crl-from-the-future", kDates, kRejected, "RFC 5280, 5.1.2.4",
+     "thisUpdate lies in the future", {N, N, N, N, N, R, W}},
+    {"crl-stale", kDates, kRejected, "RFC 5280, 5.1.2.5",
+     "nextUpdate has passed", {N, N, N, N, N, W, W}},
     // --- The rest.
-    {"unknown-critical-extension", kRest, kRejected, "RFC 5280, 4.2", "an unknown extension is critical", {R, R, R, R, N, N, N}},
-    {"weak-key", kRest, kRejected, "SP 800-131A, 3", "the key is too weak", {R, R, R, R, R, N, N}},
-    {"weak-digest", kRest, kRejected, "RFC 6151, 2", "signed with MD5 or an older digest", {R, R, R, R, N, N, N}},
-    {"sha1-signature", kRest, kRejected, "RFC 9155, 2", "signed with SHA-1", {R, R, R, N, N, N, N}},
-    {"anchor-sha1-self-signature", kRest, kRejected, "", "the self-signature, which nobody relies on, uses SHA-1", {N, N, N, W, N, N, N}},
-    {"not-version-3", kRest, kRejected, "RFC 5280, 4.1.2.1", "not a version 3 certificate", {R, R, R, W, N, N, N}},
-    {"ca-may-not-sign", kRest, kRejected, "RFC 5280, 4.2.1.3", "a CA whose keyUsage lacks keyCertSign", {N, N, R, R, N, N, N}},
-    {"ca-as-server", kRest, kRejected, "RFC 5280, 4.2.1.9", "a CA certificate as a machine's own", {R, W, N, N, N, N, N}},
-    {"leaf-signs-certificates", kRest, kRejected, "RFC 5280, 4.2.1.3", "keyCertSign in a certificate that is no CA", {R, W, N, N, N, N, N}},
-    {"leaf-without-san", kRest, kRejected, "RFC 6125, 6.4.4", "names no host in subjectAltName", {R, W, N, N, N, N, N}},
-    {"wrong-extended-key-usage", kRest, kRejected, "RFC 5280, 4.2.1.12", "extendedKeyUsage lacks what the certificate is for", {R, W, N, N, N, N, N}},
-    {"no-extended-key-usage", kRest, kRejected, "RFC 5280, 4.2.1.12", "no extendedKeyUsage", {W, N, N, N, N, N, N}},
-    {"empty-issuer", kRest, kRejected, "RFC 5280, 4.1.2.4", "the issuer's name is empty", {R, R, R, R, N, N, N}},
-    {"empty-subject", kRest, kRejected, "RFC 5280, 4.1.2.6", "the subject is empty", {W, W, R, R, N, N, N}},
-    {"serial-reused", kRest, kRejected, "RFC 5280, 4.1.2.2", "another certificate with this issuer and serial number is stored", {R, R, R, R, N, N, N}},
-    {"crl-older", kRest, kRejected, "RFC 5280, 5.2.3", "older than the live CRL", {N, N, N, N, N, R, W}},
-    {"crl-same-number", kRest, kRejected, "RFC 5280, 5.2.3", "as old as the live CRL, but other bytes", {N, N, N, N, N, R, W}},
-    {"crl-unknown-critical-extension", kRest, kRejected, "RFC 5280, 5.2", "an unknown extension of the CRL is critical", {N, N, N, N, N, R, W}},
-    {"crl-partial", kRest, kRejected, "RFC 5280, 5.2.4, 5.2.5", "a delta, indirect or partial CRL", {N, N, N, N, N, R, W}},
-    {"serial-not-positive", kRest, kRejected, "RFC 5280, 4.1.2.2", "the serial number is zero or negative", {W, W, W, W, N, N, N}},
-    {"serial-too-long", kRest, kRejected, "RFC 5280, 4.1.2.2", "the serial number is over 20 octets", {W, W, W, W, N, N, N}},
-    {"basic-constraints-not-critical", kRest, kRejected, "RFC 5280, 4.2.1.9", "basicConstraints of a CA is not critical", {N, N, W, W, N, N, N}},
-    {"no-key-usage", kRest, kRejected, "RFC 5280, 4.2.1.3", "a CA without keyUsage", {N, N, W, W, N, N, N}},
-    {"no-key-identifier", kRest, kRejected, "RFC 5280, 4.2.1.2", "no subjectKeyIdentifier", {N, N, W, W, N, N, N}},
-    {"same-subject-other-key", kRest, kRejected, "", "another trusted CA has the same name and another key", {N, N, N, W, N, N, N}},
-    {"outlives-its-issuer", kRest, kRejected, "", "notAfter is after the issuer's", {W, W, W, N, N, N, N}},
-    {"host-not-covered", kRest, kRejected, "RFC 6125, 6", "does not cover the host name asked about", {W, W, N, N, N, N, N}},
-    {"crl-without-number", kRest, kRejected, "RFC 5280, 5.2.3", "the CRL has no number", {N, N, N, N, N, W, W}},
-    {"crl-without-next-update", kRest, kRejected, "RFC 5280, 5.1.2.5", "the CRL has no nextUpdate", {N, N, N, N, N, W, W}},
+    {"unknown-critical-extension", kRest, kRejected, "RFC 5280, 4.2",
+     "an unknown extension is critical", {R, R, R, R, N, N, N}},
+    {"weak-key", kRest, kRejected, "SP 800-131A, 3",
+     "the key is too weak", {R, R, R, R, R, N, N}},
+    {"weak-digest", kRest, kRejected, "RFC 6151, 2",
+     "signed with MD5 or an older digest", {R, R, R, R, N, N, N}},
+    {"sha1-signature", kRest, kRejected, "RFC 9155, 2",
+     "signed with SHA-1", {R, R, R, N, N, N, N}},
+    {"anchor-sha1-self-signature", kRest, kRejected, "",
+     "the signature of the anchor, which nobody relies on, uses SHA-1", {N, N, N, W, N, N, N}},
+    {"not-version-3", kRest, kRejected, "RFC 5280, 4.1.2.1",
+     "not a version 3 certificate", {R, R, R, W, N, N, N}},
+    {"ca-may-not-sign", kRest, kRejected, "RFC 5280, 4.2.1.3",
+     "a CA whose keyUsage lacks keyCertSign", {N, N, R, R, N, N, N}},
+    {"ca-as-server", kRest, kRejected, "RFC 5280, 4.2.1.9",
+     "a CA certificate as a machine's own", {R, W, N, N, N, N, N}},
+    {"leaf-signs-certificates", kRest, kRejected, "RFC 5280, 4.2.1.3",
+     "keyCertSign in a certificate that is no CA", {R, W, N, N, N, N, N}},
+    {"leaf-without-san", kRest, kRejected, "RFC 6125, 6.4.4",
+     "names no host in subjectAltName", {R, W, N, N, N, N, N}},
+    {"wrong-extended-key-usage", kRest, kRejected, "RFC 5280, 4.2.1.12",
+     "extendedKeyUsage lacks what the certificate is for", {R, W, N, N, N, N, N}},
+    {"no-extended-key-usage", kRest, kRejected, "RFC 5280, 4.2.1.12",
+     "no extendedKeyUsage", {W, N, N, N, N, N, N}},
+    {"empty-issuer", kRest, kRejected, "RFC 5280, 4.1.2.4",
+     "the issuer's name is empty", {R, R, R, R, N, N, N}},
+    {"empty-subject", kRest, kRejected, "RFC 5280, 4.1.2.6",
+     "the subject is empty", {W, W, R, R, N, N, N}},
+    {"serial-reused", kRest, kRejected, "RFC 5280, 4.1.2.2",
+     "another certificate with this issuer and serial number is stored", {R, R, R, R, N, N, N}},
+    {"crl-older", kRest, kRejected, "RFC 5280, 5.2.3",
+     "older than the live CRL", {N, N, N, N, N, R, W}},
+    {"crl-same-number", kRest, kRejected, "RFC 5280, 5.2.3",
+     "as old as the live CRL, but other bytes", {N, N, N, N, N, R, W}},
+    {"crl-unknown-critical-extension", kRest, kRejected, "RFC 5280, 5.2",
+     "an unknown extension of the CRL is critical", {N, N, N, N, N, R, W}},
+    {"crl-partial", kRest, kRejected, "RFC 5280, 5.2.4, 5.2.5",
+     "a delta, indirect or partial CRL", {N, N, N, N, N, R, W}},
+    {"serial-not-positive", kRest, kRejected, "RFC 5280, 4.1.2.2",
+     "the serial number is zero or negative", {W, W, W, W, N, N, N}},
+    {"serial-too-long", kRest, kRejected, "RFC 5280, 4.1.2.2",
+     "the serial number is over 20 octets", {W, W, W, W, N, N, N}},
+    {"basic-constraints-not-critical", kRest, kRejected, "RFC 5280, 4.2.1.9",
+     "basicConstraints of a CA is not critical", {N, N, W, W, N, N, N}},
+    {"no-key-usage", kRest, kRejected, "RFC 5280, 4.2.1.3",
+     "a CA without keyUsage", {N, N, W, W, N, N, N}},
+    {"no-key-identifier", kRest, kRejected, "RFC 5280, 4.2.1.2",
+     "no subjectKeyIdentifier", {N, N, W, W, N, N, N}},
+    {"same-subject-other-key", kRest, kRejected, "",
+     "another trusted CA has the same name and another key", {N, N, N, W, N, N, N}},
+    {"outlives-its-issuer", kRest, kRejected, "",
+     "notAfter is after the issuer's", {W, W, W, N, N, N, N}},
+    {"host-not-covered", kRest, kRejected, "RFC 6125, 6",
+     "does not cover the host name asked about", {W, W, N, N, N, N, N}},
+    {"crl-without-number", kRest, kRejected, "RFC 5280, 5.2.3",
+     "the CRL has no number", {N, N, N, N, N, W, W}},
+    {"crl-odd-entry", kRest, kRejected, "RFC 5280, 5.3",
+     "an entry of the CRL has an impossible date or reason", {N, N, N, N, N, W, W}},
+    {"crl-without-next-update", kRest, kRejected, "RFC 5280, 5.1.2.5",
+     "the CRL has no nextUpdate", {N, N, N, N, N, W, W}},
 });
+// clang-format on
 
 constexpr bool IsSorted() {
   for (std::size_t i = 1; i < kRules.size(); ++i) {
@@ -96,34 +166,40 @@ constexpr bool IsSorted() {
 }
 static_assert(IsSorted());
 
+// Rows live in one array, so that their order is the order of their addresses.
+void Insert(std::vector<Finding>& findings, Finding finding) {
+  const auto place =
+      std::upper_bound(findings.begin(), findings.end(), finding.rule,
+                       [](const Rule* mine, const Finding& other) { return mine < other.rule; });
+  findings.insert(place, std::move(finding));
+}
+
 }  // namespace
 
 std::span<const Rule> Rules() { return kRules; }
 
 const Rule& RuleById(std::string_view id) {
-  const auto* const found = std::find_if(kRules.begin(), kRules.end(), [&](const Rule& rule) { return rule.id == id; });
+  const auto* const found =
+      std::find_if(kRules.begin(), kRules.end(), [&](const Rule& rule) { return rule.id == id; });
   if (found == kRules.end()) std::abort();
   return *found;
 }
 
 std::string Finding::Describe() const {
-  std::string words = std::string(rule->id) + ": " + subject + ": " + std::string(rule->summary);
-  if (!detail.empty()) words += " (" + detail + ")";
+  std::string words = std::string(rule->id) + ": " + std::string(rule->summary) + ": " + subject;
+  if (!detail.empty()) words += ": " + detail;
   return words;
 }
 
 void Verdict::Add(const Rule& rule, Role role, std::string subject, std::string detail) {
   const Severity severity = rule.For(role);
   if (severity == Severity::kNone) return;
-  // Rows live in one array, so that their order is the order of their addresses.
-  const auto place = std::upper_bound(findings_.begin(), findings_.end(), &rule,
-                                      [](const Rule* mine, const Finding& other) { return mine < other.rule; });
-  findings_.insert(place, Finding{&rule, severity, std::move(subject), std::move(detail)});
+  Insert(findings_, Finding{&rule, severity, std::move(subject), std::move(detail)});
 }
 
 void Verdict::AddReadFailure(const Error& error, std::string subject) {
   const Rule& rule = RuleById(error.rule().empty() ? "unreadable" : error.rule());
-  findings_.insert(findings_.begin(), Finding{&rule, Severity::kRefuse, std::move(subject), error.message()});
+  Insert(findings_, Finding{&rule, Severity::kRefuse, std::move(subject), error.message()});
 }
 
 std::optional<Error> Verdict::refusal() const {

@@ -1,8 +1,8 @@
 // The rules table: everything for which an imported object is refused or warned about, one row each.
 //
-// The error that a writer gets, the lines of `certfs verify`, the documentation and the tests all come from the
-// rows. A verdict collects every finding in one pass; the first refusing row, in the order of the table, decides
-// the error: parse, kind, match, chain, revocation, dates, then the rest.
+// The error that a writer gets, the lines of `certfs verify`, the documentation and the tests all come from
+// the rows. A verdict collects every finding in one pass; the first refusing row, in the order of the table,
+// decides the error: parse, kind, match, chain, revocation, dates, then the rest.
 //
 // Thread-safety: the table is constant; a Verdict is a value. Ownership: findings point at rows of the table,
 // which live for ever.
@@ -45,11 +45,12 @@ enum class Role {
 inline constexpr std::size_t kRoleCount = 7;
 
 struct Rule {
-  std::string_view id;       // "leaf-without-san": stable, for scripts and tests.
+  std::string_view id;  // "leaf-without-san": stable, for scripts and tests.
   Stage stage;
   ErrorCode code;            // What a refusal by this rule is; fs/fuse/errno.cc makes it an errno.
   std::string_view section;  // "RFC 5280, 4.2.1.6"; empty where the rule is ours alone.
-  std::string_view summary;  // What is wrong, for people: "a server certificate names no host in subjectAltName".
+  std::string_view
+      summary;  // What is wrong, for people: "a server certificate names no host in subjectAltName".
   std::array<Severity, kRoleCount> severity;  // By Role.
 
   constexpr Severity For(Role role) const { return severity[static_cast<std::size_t>(role)]; }

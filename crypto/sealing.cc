@@ -38,7 +38,8 @@ Bytes IdentityBytes(const RecordIdentity& identity) {
 }
 
 // The record's own key in the first half, its commitment in the second.
-Result<SecretBytes> KeyAndCommitment(const SecretBytes& key, const RecordIdentity& identity, BytesView header) {
+Result<SecretBytes> KeyAndCommitment(const SecretBytes& key, const RecordIdentity& identity,
+                                     BytesView header) {
   Bytes info;
   Writer writer(info);
   writer.Raw(AsBytes(kRecordLabel));

@@ -1,10 +1,10 @@
 // Sealing of records: authenticated encryption in which every record has a key of its own and commits to it.
 //
-// The layout and the derivation are specified in store/README.md, "Sealed records". AES-256-GCM (SP 800-38D) under a
-// key and a commitment derived by HKDF-SHA-512 (RFC 5869) from the data key and a fresh 32-byte salt.
+// The layout and the derivation are specified in store/README.md, "Sealed records". AES-256-GCM (SP 800-38D)
+// under a key and a commitment derived by HKDF-SHA-512 (RFC 5869) from the data key and a fresh 32-byte salt.
 //
-// Thread-safety: free functions; DataKey is immutable. Errors: kCorrupt whenever a sealed record is not exactly
-// what was asked for, kInternal when OpenSSL fails for reasons of its own.
+// Thread-safety: free functions; DataKey is immutable. Errors: kCorrupt whenever a sealed record is not
+// exactly what was asked for, kInternal when OpenSSL fails for reasons of its own.
 
 #pragma once
 
@@ -22,7 +22,8 @@ using StoreId = std::array<std::uint8_t, 16>;  // Random; names one keystore for
 // On disk: never change or reuse.
 enum class RecordKind : std::uint8_t { kManifest = 1, kStore = 2, kEntry = 3, kContent = 4 };
 
-// Which record, in which state: bound into the seal, so that no record passes for another or for its own past.
+// Which record, in which state: bound into the seal, so that no record passes for another or for its own
+// past.
 struct RecordIdentity {
   StoreId store_id;
   RecordKind kind;

@@ -12,12 +12,16 @@ namespace {
 constexpr std::size_t kCertificatesMax = 32;
 constexpr std::uint8_t kDerSequence = 0x30;
 
+// RFC 7468, 2 forbids headers; only keys were ever encrypted by them.
+Error PemHeaders() { return {ErrorCode::kMalformed, "unreadable", "PEM headers"}; }
+
 Error WrongKind(std::string reason) { return {ErrorCode::kMalformed, "wrong-kind", std::move(reason)}; }
 
 bool IsDer(BytesView bytes) { return !bytes.empty() && bytes.front() == kDerSequence; }
 
 Result<void> CheckSize(BytesView bytes) {
-  if (bytes.size() > kFileBytesMax) return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
+  if (bytes.size() > kFileBytesMax)
+    return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
   return {};
 }
 
@@ -26,9 +30,17 @@ Bytes PlainPem(std::string_view label, BytesView der) {
   return {pem.Reveal().begin(), pem.Reveal().end()};
 }
 
-bool IsCertificateLabel(std::string_view label) { return label == "CERTIFICATE" || label == "X509 CERTIFICATE"; }
+bool IsCertificateLabel(std::string_view label) {
+  return label == "CERTIFICATE" || label == "X509 CERTIFICATE";
+}
 
-// Says whether the subject of `issuer` is the issuer of `certificate`, and their key identifiers do not differ.
+bool IsKeyLabel(std::string_view label) {
+  return label == "PRIVATE KEY" || label == "RSA PRIVATE KEY" || label == "EC PRIVATE KEY" ||
+         label == "DSA PRIVATE KEY";
+}
+
+// Says whether the subject of `issuer` is the issuer of `certificate`, and their key identifiers do not
+// differ.
 bool Issued(const Certificate& issuer, const Certificate& certificate) {
   const openssl::EmptyQueue empty;
   return X509_check_issued(issuer.handle(), certificate.handle()) == X509_V_OK;
@@ -77,6 +89,7 @@ Result<CertificateFile> ReadCertificateFile(BytesView bytes) {
   }
   for (const PemBlock& block : TRY(ReadPem(bytes))) {
     if (!IsCertificateLabel(block.label)) return WrongKind("a " + block.label + " in a certificate's file");
+    if (block.encrypted) return PemHeaders();
     if (file.certificates.size() == kCertificatesMax) return WrongKind("more than 32 certificates");
     file.certificates.push_back(TRY(Certificate::FromDer(block.body.Reveal())));
   }
@@ -100,7 +113,8 @@ void Arrange(CertificateFile& file, const PrivateKey* key) {
     if (text.back() != '\n') text.push_back('\n');
     certificates.push_back(file.certificates[i]);
   }
-  text.insert(text.end(), file.text.begin() + static_cast<std::ptrdiff_t>(blocks.value().back().end), file.text.end());
+  text.insert(text.end(), file.text.begin() + static_cast<std::ptrdiff_t>(blocks.value().back().end),
+              file.text.end());
   file.text = std::move(text);
   file.certificates = std::move(certificates);
   file.rearranged = true;
@@ -115,12 +129,12 @@ Result<KeyFile> ReadKeyFile(BytesView bytes) {
   }
   std::optional<PrivateKey> key;
   for (const PemBlock& block : TRY(ReadPem(bytes))) {
-    if (block.encrypted || block.label == "ENCRYPTED PRIVATE KEY") {
-      return Error(ErrorCode::kPasswordRequired, "encrypted-key", "the key is encrypted, and the mount has no one to ask for its password");
+    const bool is_key = IsKeyLabel(block.label);
+    if (block.label == "ENCRYPTED PRIVATE KEY" || (is_key && block.encrypted)) {
+      return Error(ErrorCode::kPasswordRequired, "encrypted-key",
+                   "the key is encrypted, and the mount has no one to ask for its password");
     }
     if (block.label == "EC PARAMETERS" && !key) continue;
-    const bool is_key = block.label == "PRIVATE KEY" || block.label == "RSA PRIVATE KEY" ||
-                        block.label == "EC PRIVATE KEY" || block.label == "DSA PRIVATE KEY";
     if (!is_key) return WrongKind("a " + block.label + " in a key's file");
     if (key) return WrongKind("more than one key");
     key = TRY(PrivateKey::FromDer(block.body.Reveal()));
@@ -138,9 +152,11 @@ Result<RevocationListFile> ReadRevocationListFile(BytesView bytes) {
   const std::vector<PemBlock> blocks = TRY(ReadPem(bytes));
   for (const PemBlock& block : blocks) {
     if (block.label != "X509 CRL") return WrongKind("a " + block.label + " in a CRL's file");
+    if (block.encrypted) return PemHeaders();
   }
   if (blocks.size() != 1) return WrongKind("more than one CRL");
-  return RevocationListFile{Bytes(bytes.begin(), bytes.end()), TRY(RevocationList::FromDer(blocks[0].body.Reveal()))};
+  return RevocationListFile{Bytes(bytes.begin(), bytes.end()),
+                            TRY(RevocationList::FromDer(blocks[0].body.Reveal()))};
 }
 
 }  // namespace certfs

@@ -1,12 +1,12 @@
-// Reading of what a file of a certificate store may hold: the bytes that somebody wrote become a parsed object
-// and the bytes that will be kept.
+// Reading of what a file of a certificate store may hold: the bytes that somebody wrote become a parsed
+// object and the bytes that will be kept.
 //
-// PEM is kept as it was written, explanatory lines included; DER becomes PEM. Only a chain in the wrong order is
-// put in order (Arrange). No rule of the rules table is applied here beyond "parse" and "kind".
+// PEM is kept as it was written, explanatory lines included; DER becomes PEM. Only a chain in the wrong order
+// is put in order (Arrange). No rule of the rules table is applied here beyond "parse" and "kind".
 //
-// Thread-safety: free functions and values. Errors: kTooLarge ("too-large") over kFileBytesMax; those of ReadPem
-// and of the objects' FromDer; kMalformed ("wrong-kind") when the file holds another kind of object than its
-// name says, or one of them too many; kPasswordRequired ("encrypted-key").
+// Thread-safety: free functions and values. Errors: kTooLarge ("too-large") over kFileBytesMax; those of
+// ReadPem and of the objects' FromDer; kMalformed ("wrong-kind") when the file holds another kind of object
+// than its name says, or one of them too many; kPasswordRequired ("encrypted-key").
 
 #pragma once
 
@@ -32,9 +32,9 @@ struct CertificateFile {
 Result<CertificateFile> ReadCertificateFile(BytesView bytes);
 
 // Puts leaf first and each issuer after what it issued, moving each block together with its explanatory text.
-// The leaf is the certificate that `key` fits, where a key is given and fits one; else the only certificate that
-// issued none of the others. What does not belong to that chain keeps its order behind it. A file whose order
-// is right, or that has no single leaf, is left as it is, byte for byte.
+// The leaf is the certificate that `key` fits, where a key is given and fits one; else the only certificate
+// that issued none of the others. What does not belong to that chain keeps its order behind it. A file whose
+// order is right, or that has no single leaf, is left as it is, byte for byte.
 void Arrange(CertificateFile& file, const PrivateKey* key);
 
 struct KeyFile {

@@ -1,5 +1,7 @@
 #include "crypto/trust_set.h"
 
+#include <algorithm>
+
 #include "crypto/openssl/error_queue.h"
 
 namespace certfs {
@@ -16,6 +18,12 @@ int CollectFault(int ok, X509_STORE_CTX* context) {
   faults->push_back({code, static_cast<std::size_t>(std::max(0, X509_STORE_CTX_get_error_depth(context))),
                      X509_verify_cert_error_string(code)});
   return 1;
+}
+
+const Certificate* Find(std::span<const Certificate> certificates, const X509* handle) {
+  const auto found = std::find_if(certificates.begin(), certificates.end(),
+                                  [&](const Certificate& each) { return each.handle() == handle; });
+  return found == certificates.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -36,8 +44,8 @@ TrustSet::TrustSet(std::vector<Certificate> authorities, std::vector<RevocationL
 const std::vector<Certificate>& TrustSet::authorities() const noexcept { return state_->authorities; }
 const std::vector<RevocationList>& TrustSet::lists() const noexcept { return state_->lists; }
 
-ChainResult TrustSet::Verify(const Certificate& leaf, std::span<const Certificate> intermediates, Purpose purpose,
-                             std::chrono::sys_seconds when) const {
+ChainResult TrustSet::Verify(const Certificate& leaf, std::span<const Certificate> intermediates,
+                             Purpose purpose, std::chrono::sys_seconds when) const {
   const openssl::EmptyQueue empty;
   ChainResult result{{}, {}, false};
   const openssl::CertificateStackHandle untrusted(sk_X509_new_null());
@@ -46,7 +54,8 @@ ChainResult TrustSet::Verify(const Certificate& leaf, std::span<const Certificat
     sk_X509_push(untrusted.get(), each.handle());
   }
   const openssl::VerifyContextHandle context(X509_STORE_CTX_new());
-  if (!context || X509_STORE_CTX_init(context.get(), state_->store.get(), leaf.handle(), untrusted.get()) != 1) {
+  if (!context ||
+      X509_STORE_CTX_init(context.get(), state_->store.get(), leaf.handle(), untrusted.get()) != 1) {
     result.faults.push_back({X509_V_ERR_UNSPECIFIED, 0, "the verifier could not be made"});
     return result;
   }
@@ -56,8 +65,8 @@ ChainResult TrustSet::Verify(const Certificate& leaf, std::span<const Certificat
   X509_VERIFY_PARAM_set_depth(param, kChainCertificatesMax - 2);  // OpenSSL counts neither leaf nor anchor.
   X509_VERIFY_PARAM_set_auth_level(param, 0);                     // Strength is the rules table's.
   if (purpose != Purpose::kAny) {
-    X509_STORE_CTX_set_purpose(context.get(),
-                               purpose == Purpose::kServer ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT);
+    X509_STORE_CTX_set_purpose(
+        context.get(), purpose == Purpose::kServer ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT);
   }
   X509_STORE_CTX_set_app_data(context.get(), &result.faults);
   X509_STORE_CTX_set_verify_cb(context.get(), CollectFault);
@@ -65,18 +74,21 @@ ChainResult TrustSet::Verify(const Certificate& leaf, std::span<const Certificat
 
   const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(context.get());
   for (int i = 0; i < sk_X509_num(chain); ++i) {
-    std::uint8_t* der = nullptr;
-    const int size = i2d_X509(sk_X509_value(chain, i), &der);
-    if (size <= 0) continue;
-    auto certificate = Certificate::FromDer({der, static_cast<std::size_t>(size)});
-    OPENSSL_free(der);
-    if (certificate.has_value()) result.chain.push_back(std::move(certificate).value());
-  }
-  if (!result.chain.empty()) {
-    for (const Certificate& authority : state_->authorities) {
-      result.reaches_anchor = result.reaches_anchor || authority.fingerprint() == result.chain.back().fingerprint();
+    // The verifier chains the very objects that it was given.
+    const X509* const link = sk_X509_value(chain, i);
+    if (link == leaf.handle()) {
+      result.chain.push_back(leaf);
+    } else if (const Certificate* const hint = Find(intermediates, link)) {
+      result.chain.push_back(*hint);
+    } else if (const Certificate* const authority = Find(state_->authorities, link)) {
+      result.chain.push_back(*authority);
     }
   }
+  result.reaches_anchor =
+      !result.chain.empty() &&
+      std::any_of(state_->authorities.begin(), state_->authorities.end(), [&](const Certificate& authority) {
+        return authority.fingerprint() == result.chain.back().fingerprint();
+      });
   return result;
 }
 
@@ -87,7 +99,8 @@ std::optional<Certificate> TrustSet::SignerOf(const RevocationList& list) const 
   return std::nullopt;
 }
 
-std::optional<RevocationList> TrustSet::RevokedBy(const Certificate& certificate, const Certificate& issuer) const {
+std::optional<RevocationList> TrustSet::RevokedBy(const Certificate& certificate,
+                                                  const Certificate& issuer) const {
   for (const RevocationList& list : state_->lists) {
     if (list.Revokes(certificate) && list.SignedBy(issuer)) return list;
   }

@@ -35,16 +35,16 @@ struct ChainResult {
 
 class TrustSet {
  public:
-  // Trusts exactly `authorities`; an intermediate CA among them is an anchor like a root. `lists` are held to be
-  // signed by who they say (RevocationList::SignedBy was checked when they were stored).
+  // Trusts exactly `authorities`; an intermediate CA among them is an anchor like a root. `lists` are held to
+  // be signed by who they say (RevocationList::SignedBy was checked when they were stored).
   TrustSet(std::vector<Certificate> authorities, std::vector<RevocationList> lists);
 
   const std::vector<Certificate>& authorities() const noexcept;
   const std::vector<RevocationList>& lists() const noexcept;
 
   // Builds and verifies the chain of `leaf` (RFC 5280, 6.1) at `when`, for `purpose`, with `intermediates` as
-  // untrusted hints in any order. Chains of more than 8 certificates do not hold. Strength of keys and digests is
-  // left to the rules table.
+  // untrusted hints in any order. Chains of more than 8 certificates do not hold. Strength of keys and
+  // digests is left to the rules table.
   ChainResult Verify(const Certificate& leaf, std::span<const Certificate> intermediates, Purpose purpose,
                      std::chrono::sys_seconds when) const;
 

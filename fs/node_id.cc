@@ -24,7 +24,9 @@ NodeId NodeId::Of(Fixed fixed) {
   return NodeId(static_cast<std::uint64_t>(fixed) << kNumberShift | slot);
 }
 
-NodeId NodeId::OfDirectory(Number number) { return NodeId((number & kNumberMask) << kNumberShift | kSlotDirectory); }
+NodeId NodeId::OfDirectory(Number number) {
+  return NodeId((number & kNumberMask) << kNumberShift | kSlotDirectory);
+}
 
 NodeId NodeId::OfFile(Number entry, Member member, Revision revision) {
   const std::uint64_t slot = static_cast<std::uint64_t>(member) + 1;
@@ -37,7 +39,8 @@ bool NodeId::is_staging() const { return (value_ & kStagingBit) != 0; }
 
 std::optional<Fixed> NodeId::fixed() const {
   const std::uint64_t slot = value_ & kSlotMask;
-  if (is_staging() || slot > kSlotDirectory || number() > static_cast<Number>(Fixed::kVersion)) return std::nullopt;
+  if (is_staging() || slot > kSlotDirectory || number() > static_cast<Number>(Fixed::kVersion))
+    return std::nullopt;
   const auto fixed = static_cast<Fixed>(number());
   if (NodeId::Of(fixed) != *this) return std::nullopt;
   return fixed;

@@ -1,4 +1,5 @@
-// NodeId: what the kernel calls an inode, derived from the keystore (fs/README.md, "Node ids"), never a pointer.
+// NodeId: what the kernel calls an inode, derived from the keystore (fs/README.md, "Node ids"), never a
+// pointer.
 //
 // Thread-safety: values.
 
@@ -13,7 +14,15 @@
 namespace certfs {
 
 // The fixed nodes of the tree.
-enum class Fixed : std::uint8_t { kRoot = 0, kStores = 1, kStatus = 2, kLink = 3, kErrorsLog = 4, kWhy = 5, kVersion = 6 };
+enum class Fixed : std::uint8_t {
+  kRoot = 0,
+  kStores = 1,
+  kStatus = 2,
+  kLink = 3,
+  kErrorsLog = 4,
+  kWhy = 5,
+  kVersion = 6
+};
 
 class NodeId {
  public:
@@ -28,11 +37,11 @@ class NodeId {
   constexpr std::uint64_t value() const { return value_; }
 
   bool is_staging() const;
-  std::optional<Fixed> fixed() const;              // Set for the fixed nodes alone.
-  std::optional<Number> directory() const;         // Set for stores and entries alone.
-  std::optional<Member> member() const;            // Set for files of entries alone; then
-  Number number() const;                           // the entry, and
-  bool HasRevision(Revision revision) const;       // whether the id is of that revision (its low 28 bits).
+  std::optional<Fixed> fixed() const;         // Set for the fixed nodes alone.
+  std::optional<Number> directory() const;    // Set for stores and entries alone.
+  std::optional<Member> member() const;       // Set for files of entries alone; then
+  Number number() const;                      // the entry, and
+  bool HasRevision(Revision revision) const;  // whether the id is of that revision (its low 28 bits).
 
   friend constexpr auto operator<=>(const NodeId&, const NodeId&) = default;
 

@@ -105,12 +105,17 @@ std::optional<Fixed> FixedChild(Fixed parent, std::string_view name) {
 }
 
 // What a status file shows to `caller` now.
-std::string StatusText(Fixed fixed, const Caller& caller, const RefusalLog& refusals, const VolumeOptions& options) {
+std::string StatusText(Fixed fixed, const Caller& caller, const RefusalLog& refusals,
+                       const VolumeOptions& options) {
   switch (fixed) {
-    case Fixed::kErrorsLog: return refusals.All();
-    case Fixed::kWhy: return refusals.Of(caller.uid);
-    case Fixed::kVersion: return options.version;
-    default: return {};
+    case Fixed::kErrorsLog:
+      return refusals.All();
+    case Fixed::kWhy:
+      return refusals.Of(caller.uid);
+    case Fixed::kVersion:
+      return options.version;
+    default:
+      return {};
   }
 }
 
@@ -118,7 +123,8 @@ std::string StatusText(Fixed fixed, const Caller& caller, const RefusalLog& refu
 
 // --- Volume
 
-Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer, VolumeOptions options)
+Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer,
+               VolumeOptions options)
     : keystore_(keystore), state_(std::make_unique<State>(processes, observer, std::move(options))) {
   // A successor process must not give out its predecessor's numbers again.
   const auto start = static_cast<std::uint64_t>(
@@ -237,7 +243,8 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
     return handle;
   };
   if (const auto fixed = node.fixed()) {
-    if (FixedNode(*fixed, state_->options).type != NodeType::kFile) return Error(ErrorCode::kIsADirectory, "not a file");
+    if (FixedNode(*fixed, state_->options).type != NodeType::kFile)
+      return Error(ErrorCode::kIsADirectory, "not a file");
     if (mode.write) return Error(ErrorCode::kReadOnly, "a generated file");
     auto content = std::make_shared<Content>();
     content->node = node;
@@ -247,7 +254,8 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
   }
   const auto member = node.member();
   if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
-  if (mode.write) return NotPermitted("a live file is written through a lookup of its name, not through an open file");
+  if (mode.write)
+    return NotPermitted("a live file is written through a lookup of its name, not through an open file");
 
   const auto snapshot = TRY(keystore_.Snapshot());
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
@@ -258,7 +266,8 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
   {
     const std::lock_guard lock(state_->mutex);
     // Two in a row would reach the user: the kernel looks up again once.
-    if (state_->told_stale.insert(caller.thread).second) return Error(ErrorCode::kStale, "a superseded revision");
+    if (state_->told_stale.insert(caller.thread).second)
+      return Error(ErrorCode::kStale, "a superseded revision");
     for (const auto& each : state_->superseded) {
       if (each.content->node == node) kept = each.content;
     }

@@ -2,7 +2,8 @@
 //
 // Thread-safety: every operation may run on any thread.
 // Ownership: borrows the keystore, the process table and the observer, which outlive it.
-// Errors: the errno of each is in fs/README.md's tables; the codes here map to them one to one (fs/fuse/errno.h).
+// Errors: the errno of each is in fs/README.md's tables; the codes here map to them one to one
+// (fs/fuse/errno.h).
 
 #pragma once
 
@@ -18,7 +19,8 @@
 
 namespace certfs {
 
-// Who calls: the ids that the kernel checked permissions with, and the calling thread (0 when it cannot be seen).
+// Who calls: the ids that the kernel checked permissions with, and the calling thread (0 when it cannot be
+// seen).
 struct Caller {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
@@ -52,8 +54,8 @@ struct Node {
   bool uncached = false;        // Its bytes stay out of the page cache (direct_io).
 };
 
-// What the kernel must be told when the tree changed under it. Calls come from any thread, with no lock held; implementations
-// return at once (fs/fuse queues them).
+// What the kernel must be told when the tree changed under it. Calls come from any thread, with no lock held;
+// implementations return at once (fs/fuse queues them).
 class VolumeObserver {
  public:
   virtual ~VolumeObserver() = default;
@@ -82,9 +84,9 @@ struct DirectoryItem {
 };
 
 struct VolumeOptions {
-  std::uint32_t uid = 0;   // Who owns what is fixed: the daemon's user and group.
+  std::uint32_t uid = 0;  // Who owns what is fixed: the daemon's user and group.
   std::uint32_t gid = 0;
-  std::string version;     // What status/version shows; ends in a newline.
+  std::string version;  // What status/version shows; ends in a newline.
 };
 
 class Volume {
@@ -99,23 +101,24 @@ class Volume {
   // `handle` is 0 or an open handle of this node. kStale for a superseded revision that nobody has open.
   Result<Node> GetAttributes(const Caller& caller, NodeId node, HandleId handle);
   // `size` only together with a handle that writes: kNotPermitted otherwise.
-  Result<Node> SetAttributes(const Caller& caller, NodeId node, HandleId handle, const AttributeChange& change,
-                             std::optional<std::uint64_t> size);
+  Result<Node> SetAttributes(const Caller& caller, NodeId node, HandleId handle,
+                             const AttributeChange& change, std::optional<std::uint64_t> size);
   Result<std::string> ReadLink(NodeId node);
 
-  // Calls `sink` for each child behind `offset` (0: the start; "." and ".." included) until it returns false or all are listed.
-  // kCorrupt, after all others were listed, if a child is damaged; kNotADirectory.
+  // Calls `sink` for each child behind `offset` (0: the start; "." and ".." included) until it returns false
+  // or all are listed. kCorrupt, after all others were listed, if a child is damaged; kNotADirectory.
   Result<void> List(const Caller& caller, NodeId directory, std::uint64_t offset,
                     const std::function<bool(const DirectoryItem&)>& sink);
 
   Result<Node> MakeDirectory(const Caller& caller, NodeId parent, std::string_view name, std::uint32_t mode);
   Result<void> RemoveDirectory(const Caller& caller, NodeId parent, std::string_view name);
   Result<void> Unlink(const Caller& caller, NodeId parent, std::string_view name);
-  Result<void> Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
-                      unsigned flags);
+  Result<void> Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
+                      std::string_view new_name, unsigned flags);
 
-  // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it is opened it shows the live
-  // attributes. kReadOnly for generated files, kIsADirectory, kNotFound if the file is gone.
+  // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it
+  // is opened it shows the live attributes. kReadOnly for generated files, kIsADirectory, kNotFound if the
+  // file is gone.
   Result<Node> Stage(const Caller& caller, NodeId live);
   // Forgets a staging inode that nobody opened. Does nothing for others.
   void Unstage(NodeId staging);
@@ -123,18 +126,21 @@ class Volume {
   // Records that opening `node` was refused to `caller`, in the words of `error`; returns it.
   Error RefuseOpen(const Caller& caller, NodeId node, Error error);
 
-  // Creates and opens `name`, which becomes live at close. kNotPermitted for a name the entry may not hold, kReadOnly, kAlreadyExists.
+  // Creates and opens `name`, which becomes live at close. kNotPermitted for a name the entry may not hold,
+  // kReadOnly, kAlreadyExists.
   struct Created {
     Node node;
     HandleId handle;
   };
   Result<Created> Create(const Caller& caller, NodeId parent, std::string_view name, OpenMode mode);
 
-  // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a superseded revision; an unused
-  // staging inode opened for reading). kNotPermitted: a live file, or a staging inode in use, opened for writing.
+  // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a
+  // superseded revision; an unused staging inode opened for reading). kNotPermitted: a live file, or a
+  // staging inode in use, opened for writing.
   Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
 
-  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) are resolved by node: kStale if they cannot be.
+  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) are resolved by
+  // node: kStale if they cannot be.
   Result<SecretBytes> Read(NodeId node, HandleId handle, std::uint64_t offset, std::size_t size);
   Result<void> Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes);
   Result<void> Flush(const Caller& caller, HandleId handle);
@@ -147,11 +153,13 @@ class Volume {
   struct State;
   // Runs `change` and records its refusal under the path of (parent, name).
   template <typename Change>
-  auto Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change) -> decltype(change());
+  auto Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change)
+      -> decltype(change());
   void Record(const Caller& caller, NodeId parent, std::string_view name, const Error& error);
 
   Result<HandleId> OpenStaging(const Caller& caller, NodeId node, OpenMode mode);
-  Result<std::shared_ptr<const Content>> OpenContent(TableSnapshot& snapshot, const Entry& entry, Member member);
+  Result<std::shared_ptr<const Content>> OpenContent(TableSnapshot& snapshot, const Entry& entry,
+                                                     Member member);
   Result<void> Commit(const Caller& caller, Staging& staging);
   Result<void> Resize(Staging& staging, std::uint64_t size);
   Result<Node> SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,

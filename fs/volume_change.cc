@@ -21,20 +21,29 @@ bool IsWorthALine(ErrorCode code) {
     case ErrorCode::kIsADirectory:
     case ErrorCode::kNameTooLong:
     case ErrorCode::kCrossStore:
-    case ErrorCode::kStale: return false;
-    default: return true;
+    case ErrorCode::kStale:
+      return false;
+    default:
+      return true;
   }
 }
 
 std::string FixedPath(Fixed fixed) {
   switch (fixed) {
-    case Fixed::kRoot: return "";
-    case Fixed::kStores: return "stores/";
-    case Fixed::kStatus: return "status/";
-    case Fixed::kLink: return "stores/" + std::string(kLinkName);
-    case Fixed::kErrorsLog: return "status/errors.log";
-    case Fixed::kWhy: return "status/why";
-    case Fixed::kVersion: return "status/version";
+    case Fixed::kRoot:
+      return "";
+    case Fixed::kStores:
+      return "stores/";
+    case Fixed::kStatus:
+      return "status/";
+    case Fixed::kLink:
+      return "stores/" + std::string(kLinkName);
+    case Fixed::kErrorsLog:
+      return "status/errors.log";
+    case Fixed::kWhy:
+      return "status/why";
+    case Fixed::kVersion:
+      return "status/version";
   }
   return "";
 }
@@ -75,7 +84,8 @@ void Volume::Record(const Caller& caller, NodeId parent, std::string_view name, 
   static_cast<void>(state_->Refuse(caller, keystore_.Now(), ChildPath(keystore_, parent, name), error));
 }
 
-Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::string_view name, std::uint32_t mode) {
+Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::string_view name,
+                                   std::uint32_t mode) {
   return Recorded(caller, parent, name, [&]() -> Result<Node> {
     if (parent == NodeId::Of(Fixed::kStores)) {
       return NodeOf(TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode)));
@@ -83,7 +93,8 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
     const auto snapshot = TRY(keystore_.Snapshot());
     const Place place = TRY(Resolve(*snapshot, parent));
     if (!place.store) return NotPermitted("no directory can be made here");
-    return NodeOf(TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller), mode)));
+    return NodeOf(
+        TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller), mode)));
   });
 }
 
@@ -95,7 +106,8 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
     }
     const auto snapshot = TRY(keystore_.Snapshot());
     const Place place = TRY(Resolve(*snapshot, parent));
-    if (place.store) return keystore_.RemoveEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller));
+    if (place.store)
+      return keystore_.RemoveEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller));
     if (place.entry) return Error(ErrorCode::kNotADirectory, "a file");
     return NotPermitted("this directory stays");
   });
@@ -118,13 +130,15 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
 Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
                             std::string_view new_name, unsigned flags) {
   return Recorded(caller, parent, name, [&]() -> Result<void> {
-    if ((flags & ~kRenameNoReplace) != 0) return Error(ErrorCode::kInvalidArgument, "names cannot be exchanged");
+    if ((flags & ~kRenameNoReplace) != 0)
+      return Error(ErrorCode::kInvalidArgument, "names cannot be exchanged");
     const NodeId stores = NodeId::Of(Fixed::kStores);
     if (parent == stores) {
       if (name == kLinkName) return NotPermitted("this link stays");
       const StoreName from = TRY(StoreName::Parse(name));
       if (!PolicyOf(from).removable) {
-        return Error(ErrorCode::kNotPermitted, "protected-store", "the store " + from.text() + " is protected");
+        return Error(ErrorCode::kNotPermitted, "protected-store",
+                     "the store " + from.text() + " is protected");
       }
       if (new_parent != stores) return NotPermitted("a store stays among the stores");
       return keystore_.RenameStore(from, TRY(StoreName::Parse(new_name)));
@@ -142,8 +156,8 @@ Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_vie
   });
 }
 
-Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId handle, const AttributeChange& change,
-                                   std::optional<std::uint64_t> size) {
+Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId handle,
+                                   const AttributeChange& change, std::optional<std::uint64_t> size) {
   StagingPointer staging;
   {
     const std::lock_guard lock(state_->mutex);
@@ -161,7 +175,8 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       if (change.empty()) return GetAttributes(caller, node, handle);
       return NotPermitted("its owner, mode and times are fixed");
     }
-    if (size) return NotPermitted("truncating by path would take the bytes from its readers; open it for writing");
+    if (size)
+      return NotPermitted("truncating by path would take the bytes from its readers; open it for writing");
     if (change.empty()) return GetAttributes(caller, node, handle);
     if (const auto member = node.member()) {
       return NodeOf(TRY(keystore_.SetFileAttributes(node.number(), *member, change)), *member);

@@ -13,7 +13,8 @@ namespace {
 constexpr auto kSupersededKept = std::chrono::seconds(2);
 constexpr std::size_t kSupersededMax = 256;
 
-// Offsets of a listing: 0 is the start, then "." and "..", then the fixed children, then the order of the hash tree.
+// Offsets of a listing: 0 is the start, then "." and "..", then the fixed children, then the order of the
+// hash tree.
 constexpr std::uint64_t kBehindDot = 1;
 constexpr std::uint64_t kBehindDots = 2;
 constexpr std::uint64_t kBehindFixed = 8;
@@ -114,7 +115,8 @@ namespace {
 // The items of one listing, from an offset on.
 class Listing {
  public:
-  Listing(std::uint64_t offset, const std::function<bool(const DirectoryItem&)>& sink) : offset_(offset), sink_(sink) {}
+  Listing(std::uint64_t offset, const std::function<bool(const DirectoryItem&)>& sink)
+      : offset_(offset), sink_(sink) {}
 
   // Offers one item, which stands at `place`; does nothing if the listing starts behind it or is full.
   void Offer(std::string_view name, const Node& node, std::uint64_t place) {
@@ -195,9 +197,11 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
         return listing.Finish();
       case Fixed::kStores:
         TRY(offer_fixed(kLinkName, Fixed::kLink, 3));
-        TRY(OfferAll(listing, [&](Cursor after, Cursor* skipped) { return snapshot->NextStore(after, skipped); }));
+        TRY(OfferAll(listing,
+                     [&](Cursor after, Cursor* skipped) { return snapshot->NextStore(after, skipped); }));
         return listing.Finish();
-      default: return Error(ErrorCode::kNotADirectory, "not a directory");
+      default:
+        return Error(ErrorCode::kNotADirectory, "not a directory");
     }
   }
   const Place place = TRY(Resolve(*snapshot, directory));
@@ -205,7 +209,8 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
   if (place.store) {
     const Number number = place.store->number;
     offer_dots(NodeOf(*place.store), TRY(GetAttributes(caller, NodeId::Of(Fixed::kStores), 0)));
-    TRY(OfferAll(listing, [&](Cursor after, Cursor* skipped) { return snapshot->NextEntry(number, after, skipped); }));
+    TRY(OfferAll(listing,
+                 [&](Cursor after, Cursor* skipped) { return snapshot->NextEntry(number, after, skipped); }));
     return listing.Finish();
   }
   if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
@@ -213,7 +218,8 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
   offer_dots(NodeOf(*place.entry), store ? NodeOf(*store) : root);
   for (const Member member : kMembers) {
     if (!place.entry->file(member)) continue;
-    listing.Offer(FileName(member), NodeOf(*place.entry, member), kBehindDots + static_cast<std::uint64_t>(member));
+    listing.Offer(FileName(member), NodeOf(*place.entry, member),
+                  kBehindDots + static_cast<std::uint64_t>(member));
   }
   return listing.Finish();
 }

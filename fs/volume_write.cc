@@ -15,7 +15,9 @@ constexpr std::size_t kStartBytes = 64;
 
 constexpr std::uint32_t kBitsForOthers = 0007;
 
-Error WriterDied() { return {ErrorCode::kCancelled, "writer-died", "the writer was killed before it had finished"}; }
+Error WriterDied() {
+  return {ErrorCode::kCancelled, "writer-died", "the writer was killed before it had finished"};
+}
 
 Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
 
@@ -58,7 +60,8 @@ void Volume::Unstage(NodeId node) {
   state_->stagings.erase(found);
 }
 
-Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std::string_view name, OpenMode mode) {
+Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std::string_view name,
+                                       OpenMode mode) {
   return Recorded(caller, parent, name, [&]() -> Result<Created> {
     if (parent.fixed() == Fixed::kStatus) return Error(ErrorCode::kReadOnly, "nothing can be made here");
     const auto snapshot = TRY(keystore_.Snapshot());
@@ -69,7 +72,8 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
     if (!place.entry) return NotPermitted("files live in entries: mkdir one first");
     const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
     const auto member = MemberNamed(name);
-    if (!member) return NotPermitted("an entry holds cert.pem, key.pem, crl.pem and secret, and no other name");
+    if (!member)
+      return NotPermitted("an entry holds cert.pem, key.pem, crl.pem and secret, and no other name");
     if (!store || !MayHold(PolicyOf(store->name), *place.entry, *member)) {
       return NotPermitted("this entry holds no " + std::string(name));
     }
@@ -142,7 +146,8 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
   {
     const std::lock_guard lock(state_->mutex);
     const auto writer = state_->writers.find(handle);
-    if (writer == state_->writers.end()) return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
+    if (writer == state_->writers.end())
+      return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
     staging = writer->second;
   }
   const std::lock_guard lock(staging->mutex);
@@ -183,7 +188,8 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
   }
   const std::int32_t process = state_->processes.ProcessOf(caller.thread);
   const std::lock_guard lock(staging->mutex);
-  if (staging->dirty && process == staging->writer_process && state_->processes.IsDyingOfSignal(caller.thread)) {
+  if (staging->dirty && process == staging->writer_process &&
+      state_->processes.IsDyingOfSignal(caller.thread)) {
     Discard(*staging);
     staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());
     return {};  // Nobody is left to hear it.
@@ -281,8 +287,8 @@ Result<void> Volume::Resize(Staging& staging, std::uint64_t size) {
   return {};
 }
 
-Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
-                                          std::optional<std::uint64_t> size) {
+Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging,
+                                          const AttributeChange& change, std::optional<std::uint64_t> size) {
   const std::lock_guard lock(staging.mutex);
   if (size) {
     if (!staging.opened) return NotPermitted("truncating by path");
@@ -292,9 +298,9 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
     }
   }
   if (IsKeyMaterial(staging.member) && change.mode && (*change.mode & kBitsForOthers) != 0) {
-    return state_->Refuse(caller, keystore_.Now(), staging.path,
-                          {ErrorCode::kNotPermitted, "key-for-others",
-                           "key material never has permission bits for others"});
+    return state_->Refuse(
+        caller, keystore_.Now(), staging.path,
+        {ErrorCode::kNotPermitted, "key-for-others", "key material never has permission bits for others"});
   }
   // A replacement keeps the live owner and mode, however it is written; its times are the writer's to set.
   AttributeChange effective = change;

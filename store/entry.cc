@@ -4,10 +4,14 @@ namespace certfs {
 
 std::string_view FileName(Member member) {
   switch (member) {
-    case Member::kCertificate: return "cert.pem";
-    case Member::kKey: return "key.pem";
-    case Member::kRevocationList: return "crl.pem";
-    case Member::kSecret: return "secret";
+    case Member::kCertificate:
+      return "cert.pem";
+    case Member::kKey:
+      return "key.pem";
+    case Member::kRevocationList:
+      return "crl.pem";
+    case Member::kSecret:
+      return "secret";
   }
   return {};
 }

@@ -30,7 +30,7 @@ struct Attributes {
   Time atime{};
   Time mtime{};
   Time ctime{};
-  Bytes access_acl;   // Room for POSIX ACLs; empty in this version.
+  Bytes access_acl;  // Room for POSIX ACLs; empty in this version.
   Bytes default_acl;
 
   friend bool operator==(const Attributes&, const Attributes&) = default;

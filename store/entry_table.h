@@ -1,13 +1,13 @@
-// The seam between what a keystore means and where its bytes lie: tables of stores and entries, read in snapshots and
-// changed in transactions.
+// The seam between what a keystore means and where its bytes lie: tables of stores and entries, read in
+// snapshots and changed in transactions.
 //
-// Two implementations keep one contract (tests/store/entry_table_contract.h): SealedTable on LMDB, MemoryTable for
-// tests and trial mounts. No rule about certificates lives here; that is Keystore's.
+// Two implementations keep one contract (tests/store/entry_table_contract.h): SealedTable on LMDB,
+// MemoryTable for tests and trial mounts. No rule about certificates lives here; that is Keystore's.
 //
-// Thread-safety: a table may be used from any thread; a snapshot or transaction belongs to the thread that uses it.
-// At most one transaction exists at a time: BeginTransaction waits for the one before it.
-// Errors, from every function: kCorrupt when stored bytes fail their check (nothing of them is returned), kIo when the
-// operating system refuses. Absence is an empty optional.
+// Thread-safety: a table may be used from any thread; a snapshot or transaction belongs to the thread that
+// uses it. At most one transaction exists at a time: BeginTransaction waits for the one before it. Errors,
+// from every function: kCorrupt when stored bytes fail their check (nothing of them is returned), kIo when
+// the operating system refuses. Absence is an empty optional.
 
 #pragma once
 
@@ -51,8 +51,8 @@ class TableSnapshot {
   virtual Result<std::optional<Store>> FindStoreByNumber(Number number) = 0;
   virtual Result<std::optional<Entry>> FindEntryByNumber(Number number) = 0;
 
-  // The next in the order of a listing, behind `after`. A damaged one is kCorrupt; `skipped`, where the caller gives it,
-  // then says where to go on.
+  // The next in the order of a listing, behind `after`. A damaged one is kCorrupt; `skipped`, where the
+  // caller gives it, then says where to go on.
   virtual Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped) = 0;
   virtual Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped) = 0;
 
@@ -63,14 +63,14 @@ class TableSnapshot {
 // One change. Reads show its own writes. Destroying it without Commit() changes nothing.
 class TableTransaction : public TableSnapshot {
  public:
-  // Writes a store or an entry whole; a number of 0 is filled in with a new one. Returns the number. Entries' files must
-  // have been put by PutFile or taken over from what was read. Renaming is putting under another name; the caller has
-  // made sure that the name is free.
+  // Writes a store or an entry whole; a number of 0 is filled in with a new one. Returns the number. Entries'
+  // files must have been put by PutFile or taken over from what was read. Renaming is putting under another
+  // name; the caller has made sure that the name is free.
   virtual Result<Number> PutStore(Store store) = 0;
   virtual Result<Number> PutEntry(Entry entry) = 0;
 
-  // Stores the bytes of one file and fills in its size and digest; PutEntry makes it so. Precondition: the entry has its
-  // number already, and `bytes` is not empty.
+  // Stores the bytes of one file and fills in its size and digest; PutEntry makes it so. Precondition: the
+  // entry has its number already, and `bytes` is not empty.
   virtual Result<void> PutFile(Entry& entry, Member member, BytesView bytes) = 0;
 
   // Removes the bytes of one file from `entry`; PutEntry makes it so.
@@ -80,8 +80,8 @@ class TableTransaction : public TableSnapshot {
   virtual Result<void> RemoveStore(const Store& store) = 0;
   virtual Result<void> RemoveEntry(const Entry& entry) = 0;
 
-  // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns kNoSpace at
-  // the size limit or when the disk is full.
+  // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns
+  // kNoSpace at the size limit or when the disk is full.
   virtual Result<void> Commit() = 0;
 };
 

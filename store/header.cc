@@ -109,8 +109,8 @@ Result<Header> Header::Parse(BytesView bytes) {
   if (!reader.ok()) return Damaged("it is cut short");
   // Before the checksum: only this format says where the checksum lies.
   if (format != kFormat) {
-    return Error(ErrorCode::kUnsupported,
-                 "keystore.hdr has format version " + std::to_string(format) + ": made by a newer certfs; this one knows 1");
+    return Error(ErrorCode::kUnsupported, "keystore.hdr has format version " + std::to_string(format) +
+                                              ": made by a newer certfs; this one knows 1");
   }
   const std::size_t slot_count = reader.U16();
   const std::uint32_t zero = reader.U32();

@@ -23,7 +23,8 @@ class Header {
   // Makes a header with a new store id and one slot for `secret`.
   static Result<Header> Create(const UnlockSecret& secret, std::chrono::sys_seconds now);
 
-  // Reads the header from `bytes`. Returns kCorrupt if it is damaged, kUnsupported if it is of a newer format; each says so.
+  // Reads the header from `bytes`. Returns kCorrupt if it is damaged, kUnsupported if it is of a newer
+  // format; each says so.
   static Result<Header> Parse(BytesView bytes);
 
   // Reads `directory`/keystore.hdr. Returns kNotFound if there is none, and what Parse returns.
@@ -32,8 +33,8 @@ class Header {
   // Writes `directory`/keystore.hdr: a new file, fsync, rename, fsync of the directory.
   Result<void> Save(const std::filesystem::path& directory) const;
 
-  // Opens the first slot that fits. Returns kAccessDenied ("wrong key") if none does, kCorrupt if one does and the rest of
-  // the header is not what was written.
+  // Opens the first slot that fits. Returns kAccessDenied ("wrong key") if none does, kCorrupt if one does
+  // and the rest of the header is not what was written.
   Result<RootKeys> Unlock(const UnlockSecret& secret) const;
 
   const StoreId& store_id() const noexcept { return store_id_; }

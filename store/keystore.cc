@@ -75,7 +75,8 @@ void SetAll(Attributes& attributes, const AttributeChange& change, Time now) {
 // Says whether `actor` may remove or rename what the store's policy protects.
 Result<void> CheckRemoval(const StorePolicy& policy, Actor actor) {
   if (policy.entries == Removal::kNobody) {
-    return Error(ErrorCode::kNotPermitted, "protected-entry", "entries of " + std::string(policy.name) + " are protected");
+    return Error(ErrorCode::kNotPermitted, "protected-entry",
+                 "entries of " + std::string(policy.name) + " are protected");
   }
   if (policy.entries == Removal::kRoot && actor.uid != 0) {
     return Error(ErrorCode::kNotPermitted, "protected-entry",
@@ -88,8 +89,8 @@ Error ProtectedStore(const StoreName& name) {
   return {ErrorCode::kNotPermitted, "protected-store", "the store " + name.text() + " is protected"};
 }
 
-// A new file's attributes: 0600 for key material and 0644 for the rest, whatever the umask was; what was asked for explicitly
-// holds, save that key material never has a bit for others.
+// A new file's attributes: 0600 for key material and 0644 for the rest, whatever the umask was; what was
+// asked for explicitly holds, save that key material never has a bit for others.
 Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& change, Time now) {
   Attributes attributes = NewAttributes(actor, IsKeyMaterial(member) ? 0600 : 0644, now);
   SetAll(attributes, change, now);
@@ -141,7 +142,8 @@ Result<void> PrepareDirectory(const filesystem::path& directory, Undo& undo) {
     }
     if (!filesystem::is_empty(directory, error)) return Error(ErrorCode::kAlreadyExists, "is not empty");
   } else {
-    if (!filesystem::create_directory(directory, error)) return Error(ErrorCode::kIo, "mkdir: " + error.message());
+    if (!filesystem::create_directory(directory, error))
+      return Error(ErrorCode::kIo, "mkdir: " + error.message());
     undo.MadeDirectory();
   }
   filesystem::permissions(directory, filesystem::perms::owner_all, error);
@@ -152,7 +154,8 @@ Result<void> PrepareDirectory(const filesystem::path& directory, Undo& undo) {
 
 }  // namespace
 
-Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSecret& secret, Actor owner, Clock clock) {
+Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSecret& secret, Actor owner,
+                              Clock clock) {
   Undo undo(directory);
   const auto make = [&]() -> Result<void> {
     TRY(PrepareDirectory(directory, undo));
@@ -169,7 +172,8 @@ Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSec
   return {};
 }
 
-Result<std::unique_ptr<Keystore>> Keystore::Open(const filesystem::path& directory, const UnlockSecret& secret, Clock clock) {
+Result<std::unique_ptr<Keystore>> Keystore::Open(const filesystem::path& directory,
+                                                 const UnlockSecret& secret, Clock clock) {
   const auto open = [&]() -> Result<std::unique_ptr<EntryTable>> {
     const Header header = TRY(Header::Load(directory));
     return OpenSealedTable(directory, TRY(header.Unlock(secret)));
@@ -198,7 +202,8 @@ Result<void> Keystore::CreateDefaultStores(Actor owner) {
 }
 
 template <typename Change>
-auto Keystore::Apply(Change&& change, const bool* unchanged) -> decltype(change(std::declval<TableTransaction&>())) {
+auto Keystore::Apply(Change&& change, const bool* unchanged)
+    -> decltype(change(std::declval<TableTransaction&>())) {
   for (bool first = true;; first = false) {
     auto transaction = table_->BeginTransaction();
     if (!transaction.has_value()) return std::move(transaction).error();
@@ -250,7 +255,8 @@ Result<void> Keystore::RenameStore(const StoreName& from, const StoreName& to) {
     Store store = TRY(GetStore(transaction, from));
     if (!PolicyOf(from).removable) return ProtectedStore(from);
     const std::optional<Store> taken = TRY(transaction.FindStoreFolded(to));
-    if (taken && taken->number != store.number) return Error(ErrorCode::kAlreadyExists, "a store of that name exists");
+    if (taken && taken->number != store.number)
+      return Error(ErrorCode::kAlreadyExists, "a store of that name exists");
     store.name = to;
     store.attributes.ctime = clock_();
     TRY(transaction.PutStore(std::move(store)));
@@ -298,7 +304,8 @@ Result<void> Keystore::RenameEntry(Number store, const Alias& from, const Alias&
     const Store parent = TRY(GetStore(transaction, store));
     Entry entry = TRY(GetEntry(transaction, store, from));
     if (PolicyOf(parent.name).entries != Removal::kAnyone && actor.uid != 0) {
-      return Error(ErrorCode::kNotPermitted, "protected-entry", "only root renames entries of " + parent.name.text());
+      return Error(ErrorCode::kNotPermitted, "protected-entry",
+                   "only root renames entries of " + parent.name.text());
     }
     const std::optional<Entry> taken = TRY(transaction.FindEntryFolded(store, to));
     if (taken && taken->number != entry.number) {
@@ -319,8 +326,8 @@ struct Keystore::Judged {
   std::vector<Finding> findings;
 };
 
-Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry,
-                                         Member member, BytesView bytes) {
+Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const StorePolicy& policy,
+                                         const Entry& entry, Member member, BytesView bytes) {
   Question question;
   question.rules = policy.rules;
   question.now = std::chrono::floor<std::chrono::seconds>(clock_());
@@ -344,7 +351,8 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
         key = TRY(ReadKeyFile(TRY(transaction.ReadFile(entry, Member::kKey)).Reveal())).key;
       }
       Arrange(file, key ? &*key : nullptr);
-      return conclude(JudgeCertificates(file, key ? &*key : nullptr, question), SecretBytes::CopyOf(file.text));
+      return conclude(JudgeCertificates(file, key ? &*key : nullptr, question),
+                      SecretBytes::CopyOf(file.text));
     }
     case Member::kKey: {
       KeyFile file = TRY(ReadKeyFile(bytes));
@@ -358,7 +366,8 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
       const RevocationListFile file = TRY(ReadRevocationListFile(bytes));
       std::optional<RevocationList> live;
       if (entry.file(Member::kRevocationList)) {
-        live = TRY(ReadRevocationListFile(TRY(transaction.ReadFile(entry, Member::kRevocationList)).Reveal())).list;
+        live = TRY(ReadRevocationListFile(TRY(transaction.ReadFile(entry, Member::kRevocationList)).Reveal()))
+                   .list;
       }
       if (policy.rules == RuleSet::kTrust) {
         for (std::size_t i = 0; i < trust->list_entries.size(); ++i) {
@@ -368,9 +377,11 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
           }
         }
       }
-      return conclude(JudgeRevocationList(file, live ? &*live : nullptr, question), SecretBytes::CopyOf(file.text));
+      return conclude(JudgeRevocationList(file, live ? &*live : nullptr, question),
+                      SecretBytes::CopyOf(file.text));
     }
-    case Member::kSecret: return Judged{SecretBytes::CopyOf(bytes), {}};
+    case Member::kSecret:
+      return Judged{SecretBytes::CopyOf(bytes), {}};
   }
   return Error(ErrorCode::kInternal, "no such member");
 }
@@ -378,7 +389,8 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
 Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView bytes, Actor actor,
                                          const AttributeChange& attributes) {
   if (bytes.empty()) return Error(ErrorCode::kInvalidArgument, "nothing to write");
-  if (bytes.size() > kFileBytesMax) return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
+  if (bytes.size() > kFileBytesMax)
+    return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
   bool unchanged = false;
   const auto change = [&](TableTransaction& transaction) -> Result<WriteOutcome> {
     unchanged = false;
@@ -386,7 +398,8 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
     Entry entry = TRY(GetEntry(transaction, number));
     const Store store = TRY(GetStore(transaction, entry.store));
     const StorePolicy& policy = PolicyOf(store.name);
-    if (policy.holds == Holds::kNothing) return Error(ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone");
+    if (policy.holds == Holds::kNothing)
+      return Error(ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone");
     if (!MayHold(policy, entry, member)) {
       return Error(ErrorCode::kNotPermitted, "wrong-file",
                    "this entry of " + store.name.text() + " holds no " + std::string(FileName(member)));
@@ -456,7 +469,8 @@ Result<Entry> Keystore::SetEntryAttributes(Number number, const AttributeChange&
 
 Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const AttributeChange& change) {
   if (IsKeyMaterial(member) && change.mode && (*change.mode & kBitsForOthers) != 0) {
-    return Error(ErrorCode::kNotPermitted, "key-for-others", "key material never has permission bits for others");
+    return Error(ErrorCode::kNotPermitted, "key-for-others",
+                 "key material never has permission bits for others");
   }
   return Apply([&](TableTransaction& transaction) -> Result<Entry> {
     Entry entry = TRY(GetEntry(transaction, number));

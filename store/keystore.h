@@ -1,7 +1,7 @@
 // The keystore: the one door for changes, and consistent reading.
 //
-// Every change is one call, one transaction: it checks the store's policy, judges the content against the rules table,
-// keeps what replacements must keep (owner, mode, ACL), writes and commits, or changes nothing.
+// Every change is one call, one transaction: it checks the store's policy, judges the content against the
+// rules table, keeps what replacements must keep (owner, mode, ACL), writes and commits, or changes nothing.
 //
 // Thread-safety: may be used from any thread; changes are serialised, readers never wait for them.
 // Ownership: owns its table.
@@ -51,13 +51,17 @@ class Keystore {
  public:
   using Clock = std::function<Time()>;
 
-  // Makes a keystore in `directory` (made 0700 if it is not there), which `secret` opens, with the default stores owned by `owner`.
-  // Returns kAlreadyExists if one is there; then, as on every failure, the directory is left as it was.
-  static Result<void> Create(const std::filesystem::path& directory, const UnlockSecret& secret, Actor owner, Clock clock);
+  // Makes a keystore in `directory` (made 0700 if it is not there), which `secret` opens, with the default
+  // stores owned by `owner`. Returns kAlreadyExists if one is there; then, as on every failure, the directory
+  // is left as it was.
+  static Result<void> Create(const std::filesystem::path& directory, const UnlockSecret& secret, Actor owner,
+                             Clock clock);
 
-  // Opens the keystore in `directory`. Returns kNotFound if there is none, kAccessDenied for a wrong key, kCorrupt for a damaged
-  // one, kUnsupported for one of a newer format: each with the file and the reason. Do not fork while one is open.
-  static Result<std::unique_ptr<Keystore>> Open(const std::filesystem::path& directory, const UnlockSecret& secret, Clock clock);
+  // Opens the keystore in `directory`. Returns kNotFound if there is none, kAccessDenied for a wrong key,
+  // kCorrupt for a damaged one, kUnsupported for one of a newer format: each with the file and the reason. Do
+  // not fork while one is open.
+  static Result<std::unique_ptr<Keystore>> Open(const std::filesystem::path& directory,
+                                                const UnlockSecret& secret, Clock clock);
 
   // A keystore in memory with the default stores, for tests and trial mounts.
   static Result<std::unique_ptr<Keystore>> InMemory(Actor owner, Clock clock);
@@ -83,10 +87,12 @@ class Keystore {
   // Within one store. kNotFound, kAlreadyExists, kNotPermitted by the store's policy.
   Result<void> RenameEntry(Number store, const Alias& from, const Alias& to, Actor actor);
 
-  // Judges `bytes` and makes them the entry's `member`. `attributes` holds for a new file (mode and owner within what the kind of file
-  // allows), and its times also for a replacement. Bits for others on key material are dropped.
-  // Returns the refusal of the first rule that refuses, kNotFound if the entry is gone, kNotPermitted if its store does not hold such files.
-  Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor, const AttributeChange& attributes);
+  // Judges `bytes` and makes them the entry's `member`. `attributes` holds for a new file (mode and owner
+  // within what the kind of file allows), and its times also for a replacement. Bits for others on key
+  // material are dropped. Returns the refusal of the first rule that refuses, kNotFound if the entry is gone,
+  // kNotPermitted if its store does not hold such files.
+  Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor,
+                                 const AttributeChange& attributes);
 
   // kNotFound; kNotPermitted by the store's policy. Returns the entry as it is then.
   Result<Entry> RemoveFile(Number entry, Member member, Actor actor);
@@ -97,19 +103,21 @@ class Keystore {
   Result<Entry> SetFileAttributes(Number entry, Member member, const AttributeChange& change);
 
  private:
-  Keystore(std::unique_ptr<EntryTable> table, Clock clock) : table_(std::move(table)), clock_(std::move(clock)) {}
+  Keystore(std::unique_ptr<EntryTable> table, Clock clock)
+      : table_(std::move(table)), clock_(std::move(clock)) {}
 
   Result<void> CreateDefaultStores(Actor owner);
 
-  // Runs `change` in one transaction and commits it, unless it set `unchanged`; makes room and tries once more where the map
-  // was full.
+  // Runs `change` in one transaction and commits it, unless it set `unchanged`; makes room and tries once
+  // more where the map was full.
   template <typename Change>
-  auto Apply(Change&& change, const bool* unchanged = nullptr) -> decltype(change(std::declval<TableTransaction&>()));
+  auto Apply(Change&& change, const bool* unchanged = nullptr)
+      -> decltype(change(std::declval<TableTransaction&>()));
 
   // Reads, judges and normalises `bytes` for `entry`.
   struct Judged;
-  Result<Judged> Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry, Member member,
-                       BytesView bytes);
+  Result<Judged> Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry,
+                       Member member, BytesView bytes);
 
   std::unique_ptr<EntryTable> table_;
   Clock clock_;

@@ -7,7 +7,8 @@ namespace certfs {
 
 namespace {
 
-// Returns how many bytes the UTF-8 sequence at the start of `text` takes, 0 when it is not valid (RFC 3629, 4).
+// Returns how many bytes the UTF-8 sequence at the start of `text` takes, 0 when it is not valid (RFC 3629,
+// 4).
 std::size_t SequenceLength(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t lead = byte(0);

@@ -1,7 +1,8 @@
 // Names of stores and entries, checked when made.
 //
-// 1 to 128 bytes (stores) or 120 (aliases) of valid UTF-8, without `/`, `@` or control characters and without a leading
-// dot. Two names that differ only in the case of ASCII letters are the same name, and keep the case given.
+// 1 to 128 bytes (stores) or 120 (aliases) of valid UTF-8, without `/`, `@` or control characters and without
+// a leading dot. Two names that differ only in the case of ASCII letters are the same name, and keep the case
+// given.
 //
 // Thread-safety: values.
 

@@ -31,21 +31,30 @@ constexpr StorePolicy kOther{"", Holds::kAnything, RuleSet::kGeneral, true, Remo
 int GroupOf(Member member) {
   switch (member) {
     case Member::kCertificate:
-    case Member::kKey: return 0;
-    case Member::kRevocationList: return 1;
-    case Member::kSecret: return 2;
+    case Member::kKey:
+      return 0;
+    case Member::kRevocationList:
+      return 1;
+    case Member::kSecret:
+      return 2;
   }
   return -1;
 }
 
 bool StoreHolds(Holds holds, Member member) {
   switch (holds) {
-    case Holds::kPairs: return GroupOf(member) == 0;
-    case Holds::kCertificates: return member == Member::kCertificate;
-    case Holds::kRevocationLists: return member == Member::kRevocationList;
-    case Holds::kSecrets: return member == Member::kSecret;
-    case Holds::kAnything: return true;
-    case Holds::kNothing: return false;
+    case Holds::kPairs:
+      return GroupOf(member) == 0;
+    case Holds::kCertificates:
+      return member == Member::kCertificate;
+    case Holds::kRevocationLists:
+      return member == Member::kRevocationList;
+    case Holds::kSecrets:
+      return member == Member::kSecret;
+    case Holds::kAnything:
+      return true;
+    case Holds::kNothing:
+      return false;
   }
   return false;
 }

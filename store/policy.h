@@ -19,12 +19,12 @@ enum class Holds { kPairs, kCertificates, kRevocationLists, kSecrets, kAnything,
 enum class Removal { kAnyone, kRoot, kNobody };
 
 struct StorePolicy {
-  std::string_view name;   // Empty for the row that stands for every other store.
+  std::string_view name;  // Empty for the row that stands for every other store.
   Holds holds;
   RuleSet rules;
-  bool removable;          // The store itself may be removed when empty, and renamed.
+  bool removable;  // The store itself may be removed when empty, and renamed.
   Removal entries;
-  std::uint32_t mode;      // Of the store's directory when it is made.
+  std::uint32_t mode;  // Of the store's directory when it is made.
 };
 
 // The stores that every new keystore has, in the order in which they are made.
@@ -33,8 +33,8 @@ std::span<const StorePolicy> DefaultStores();
 // The policy of the store of that name, ignoring ASCII case.
 const StorePolicy& PolicyOf(const StoreName& name);
 
-// Says whether an entry with these `files` may get `member` in a store with `policy`: the store holds its kind, and no file
-// of another kind is there already.
+// Says whether an entry with these `files` may get `member` in a store with `policy`: the store holds its
+// kind, and no file of another kind is there already.
 bool MayHold(const StorePolicy& policy, const Entry& entry, Member member);
 
 // `TRUSTED_ROOT_CRLS`, the second spelling of TRUSTED_ROOTS_CRLS: a link, whose name no store may take.

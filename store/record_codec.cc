@@ -21,7 +21,8 @@ Result<void> CheckFormat(Reader& reader, std::string_view what) {
   if (!reader.ok() || format == 0) return Damaged(what);
   if (format > kFormat) {
     return Error(ErrorCode::kUnsupported, "the record of " + std::string(what) + " has format " +
-                                              std::to_string(format) + ": made by a newer certfs; this one knows 1");
+                                              std::to_string(format) +
+                                              ": made by a newer certfs; this one knows 1");
   }
   return {};
 }

@@ -21,14 +21,14 @@ struct Trust {
 
 class TrustCache {
  public:
-  // Returns the trust set of `snapshot`. A damaged or unreadable entry is left out: it is not served, hence not trusted.
-  // Returns kCorrupt when the stores themselves cannot be read.
+  // Returns the trust set of `snapshot`. A damaged or unreadable entry is left out: it is not served, hence
+  // not trusted. Returns kCorrupt when the stores themselves cannot be read.
   Result<std::shared_ptr<const Trust>> Get(TableSnapshot& snapshot);
 
  private:
   std::mutex mutex_;
-  Digest roots_{};   // Guarded by mutex_: what cached_ was made from.
-  Digest lists_{};   // Guarded by mutex_.
+  Digest roots_{};                       // Guarded by mutex_: what cached_ was made from.
+  Digest lists_{};                       // Guarded by mutex_.
   std::shared_ptr<const Trust> cached_;  // Guarded by mutex_.
 };
 

@@ -34,8 +34,8 @@ inline std::string_view AsText(BytesView bytes) noexcept {
 // Returns two lower-case hexadecimal digits a byte.
 std::string ToHex(BytesView bytes);
 
-// Appends big-endian integers and length-prefixed strings to a container of bytes: Bytes, or SecretBytes where
-// what is written is a secret.
+// Appends big-endian integers and length-prefixed strings to a container of bytes: Bytes, or SecretBytes
+// where what is written is a secret.
 template <typename Container>
 class Writer {
  public:

@@ -56,9 +56,9 @@ class [[nodiscard]] Result<void> {
 #define TRY(expression) CERTFS_TRY(expression, __COUNTER__)
 #define CERTFS_TRY(expression, unique) CERTFS_TRY_NAMED(expression, unique)
 #define CERTFS_TRY_NAMED(expression, unique) CERTFS_TRY_AS(expression, certfs_try_##unique)
-#define CERTFS_TRY_AS(expression, name)                        \
-  __extension__({                                              \
-    auto name = (expression);                                  \
-    if (!name.has_value()) return std::move(name).error();     \
-    std::move(name).value();                                   \
+#define CERTFS_TRY_AS(expression, name)                    \
+  __extension__({                                          \
+    auto name = (expression);                              \
+    if (!name.has_value()) return std::move(name).error(); \
+    std::move(name).value();                               \
   })

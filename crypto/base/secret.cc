@@ -8,8 +8,8 @@ namespace certfs {
 
 namespace {
 
-// Locked memory is claimed as it is touched, so that the size is a ceiling, not a cost. A hundred writers with
-// a certificate chain each need about one MiB; 32 MiB leaves room for files at the 1 MiB limit.
+// Locked memory is claimed as it is touched, so that the size is a ceiling, not a cost. A hundred writers
+// with a certificate chain each need about one MiB; 32 MiB leaves room for files at the 1 MiB limit.
 constexpr std::size_t kArenaBytes = std::size_t{32} << 20;
 constexpr std::size_t kSmallestBlock = 64;
 

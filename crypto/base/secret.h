@@ -3,8 +3,8 @@
 // Wiped when destroyed or regrown, kept out of core dumps and off the swap device once LockSecrets() has run,
 // and neither printable, copyable by accident, nor comparable in variable time.
 //
-// Thread-safety: like a vector. Ownership: move-only; Clone() is the one, visible, way to copy. Errors: running
-// out of locked memory throws std::bad_alloc, which the seam turns into ENOMEM.
+// Thread-safety: like a vector. Ownership: move-only; Clone() is the one, visible, way to copy. Errors:
+// running out of locked memory throws std::bad_alloc, which the seam turns into ENOMEM.
 
 #pragma once
 
@@ -16,9 +16,10 @@
 
 namespace certfs {
 
-// Sets aside the locked memory that every SecretBytes, and every private number inside OpenSSL, then lives in.
-// Call once, first thing in a process that handles keys, before any other thread exists. Returns whether the
-// memory could be locked; false (RLIMIT_MEMLOCK is too low) leaves secrets wiped, undumped, but swappable.
+// Sets aside the locked memory that every SecretBytes, and every private number inside OpenSSL, then lives
+// in. Call once, first thing in a process that handles keys, before any other thread exists. Returns whether
+// the memory could be locked; false (RLIMIT_MEMLOCK is too low) leaves secrets wiped, undumped, but
+// swappable.
 bool LockSecrets();
 
 // Overwrites `bytes` in a way that the compiler may not leave out.

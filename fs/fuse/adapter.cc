@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "fs/fuse/errno.h"
@@ -21,11 +22,14 @@ timespec TimespecOf(Time time) {
   return {seconds.time_since_epoch().count(), (time - seconds).count()};
 }
 
-Time TimeOf(const timespec& time) { return Time(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)); }
+Time TimeOf(const timespec& time) {
+  return Time(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+}
 
 }  // namespace
 
-Adapter::Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only_in, std::function<void()> ready_in)
+Adapter::Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only_in,
+                 std::function<void()> ready_in)
     : volume(keystore, RealProcesses(), *this, options),
       redirect(volume),
       stores_only(stores_only_in),
@@ -57,7 +61,9 @@ Caller CallerOf(fuse_req_t request) {
 struct stat StatOf(const Adapter& adapter, const Node& node) {
   struct stat out {};
   out.st_ino = adapter.ToKernel(node.id);
-  const mode_t type = node.type == NodeType::kDirectory ? S_IFDIR : node.type == NodeType::kLink ? S_IFLNK : S_IFREG;
+  const mode_t type = node.type == NodeType::kDirectory ? S_IFDIR
+                      : node.type == NodeType::kLink    ? S_IFLNK
+                                                        : S_IFREG;
   out.st_mode = type | node.attributes.mode;
   out.st_nlink = node.links;
   out.st_uid = node.attributes.uid;
@@ -82,7 +88,9 @@ fuse_entry_param EntryOf(const Adapter& adapter, const Node& node) {
 void LogFailure(const char* operation, const Error& error) {
   spdlog::error("{}: {}: {}", operation, ToString(error.code()), error.message());
 }
-void LogException(const char* operation, const char* what) { spdlog::critical("{}: unexpected: {}", operation, what); }
+void LogException(const char* operation, const char* what) {
+  spdlog::critical("{}: unexpected: {}", operation, what);
+}
 
 int ErrnoOf(const char* operation, const Error& error) {
   const int code = ToErrno(error.code());
@@ -94,8 +102,9 @@ namespace {
 
 void OnInit(void* userdata, fuse_conn_info* connection) {
   // Staged bytes must not pass through pipes, and what the kernel caches is for us to say.
-  connection->want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-                                             FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_AUTO_INVAL_DATA);
+  connection->want &=
+      ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                             FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_AUTO_INVAL_DATA);
   connection->want |= connection->capable & (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
                                              FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
   static_cast<Adapter*>(userdata)->ready();
@@ -107,9 +116,18 @@ void OnLookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
     Adapter& adapter = AdapterOf(req);
     const Caller caller = CallerOf(req);
     const NodeId directory = adapter.FromKernel(parent);
-    const auto staging = adapter.redirect.Find(caller, directory, name, std::chrono::steady_clock::now());
-    const Node node = staging ? TRY(adapter.volume.GetAttributes(caller, *staging, 0))
-                              : TRY(adapter.volume.Lookup(caller, directory, name));
+    if (const auto staging =
+            adapter.redirect.Find(caller, directory, name, std::chrono::steady_clock::now())) {
+      const auto led = adapter.volume.GetAttributes(caller, *staging, 0);
+      if (led.has_value()) {
+        request.ReplyEntry(EntryOf(adapter, led.value()));
+        return {};
+      }
+      // A reader that met this inode had it dropped. The caller goes to the live file, where its open can
+      // start over.
+      adapter.redirect.Arrived(caller, *staging);
+    }
+    const Node node = TRY(adapter.volume.Lookup(caller, directory, name));
     request.ReplyEntry(EntryOf(adapter, node));
     return {};
   });
@@ -123,7 +141,8 @@ void OnGetAttributes(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
   AttributesRequest request(req);
   Answer(request, "getattr", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0));
+    const Node node =
+        TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0));
     request.ReplyAttributes(StatOf(adapter, node), node.volatile_names ? 0 : kTimeoutSeconds);
     return {};
   });
@@ -144,8 +163,8 @@ void OnSetAttributes(fuse_req_t req, fuse_ino_t inode, struct stat* wanted, int 
     if ((valid & FUSE_SET_ATTR_MTIME_NOW) != 0) change.mtime = now;
     std::optional<std::uint64_t> size;
     if ((valid & FUSE_SET_ATTR_SIZE) != 0) size = static_cast<std::uint64_t>(wanted->st_size);
-    const Node node = TRY(adapter.volume.SetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0,
-                                                       change, size));
+    const Node node = TRY(adapter.volume.SetAttributes(CallerOf(req), adapter.FromKernel(inode),
+                                                       file ? file->fh : 0, change, size));
     request.ReplyAttributes(StatOf(adapter, node), node.volatile_names ? 0 : kTimeoutSeconds);
     return {};
   });
@@ -164,7 +183,8 @@ void OnMakeDirectory(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t
   EntryRequest request(req);
   Answer(request, "mkdir", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const Node node = TRY(adapter.volume.MakeDirectory(CallerOf(req), adapter.FromKernel(parent), name, mode));
+    const Node node =
+        TRY(adapter.volume.MakeDirectory(CallerOf(req), adapter.FromKernel(parent), name, mode));
     request.ReplyEntry(EntryOf(adapter, node));
     return {};
   });
@@ -190,13 +210,13 @@ void OnUnlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
   });
 }
 
-void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
-              unsigned flags) {
+void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
+              const char* new_name, unsigned flags) {
   DoneRequest request(req);
   Answer(request, "rename", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    TRY(adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name, adapter.FromKernel(new_parent), new_name,
-                              flags));
+    TRY(adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name, adapter.FromKernel(new_parent),
+                              new_name, flags));
     request.ReplyDone();
     return {};
   });
@@ -205,7 +225,9 @@ void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t ne
 // Links and special files have no row in the tree's table.
 void OnSymlink(fuse_req_t req, const char*, fuse_ino_t, const char*) { EntryRequest(req).ReplyError(EPERM); }
 void OnLink(fuse_req_t req, fuse_ino_t, fuse_ino_t, const char*) { EntryRequest(req).ReplyError(EPERM); }
-void OnMakeNode(fuse_req_t req, fuse_ino_t, const char*, mode_t, dev_t) { EntryRequest(req).ReplyError(EPERM); }
+void OnMakeNode(fuse_req_t req, fuse_ino_t, const char*, mode_t, dev_t) {
+  EntryRequest(req).ReplyError(EPERM);
+}
 
 void OnUsage(fuse_req_t req, fuse_ino_t) {
   UsageRequest request(req);
@@ -221,12 +243,14 @@ void OnUsage(fuse_req_t req, fuse_ino_t) {
   });
 }
 
-// The one extended attribute: the daemon's process id, on the root, which `certfs umount` waits for. ACLs stored blindly would leak
-// keys (tools set the mode through them), so system.* is not supported; nor is anything else.
+// The one extended attribute: the daemon's process id, on the root, which `certfs umount` waits for. ACLs
+// stored blindly would leak keys (tools set the mode through them), so system.* is not supported; nor is
+// anything else.
 void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t size) {
   BytesRequest request(req);
   Answer(request, "getxattr", [&]() -> Result<void> {
-    if (inode != FUSE_ROOT_ID || name != kPidAttribute) return Error(ErrorCode::kUnsupported, "no such attribute");
+    if (inode != FUSE_ROOT_ID || name != kPidAttribute)
+      return Error(ErrorCode::kUnsupported, "no such attribute");
     const std::string pid = std::to_string(getpid());
     if (size == 0) {
       request.ReplySize(pid.size());

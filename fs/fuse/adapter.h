@@ -1,12 +1,15 @@
-// From libfuse's callbacks to the volume and back: for each operation a cast, a call and a reply. Private to fs/fuse.
+// From libfuse's callbacks to the volume and back: for each operation a cast, a call and a reply. Private to
+// fs/fuse.
 
 #pragma once
 
-#include <atomic>
+#include <exception>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <mutex>
+#include <new>
 #include <string>
+#include <unordered_map>
 
 #include "fs/fuse/notifier.h"
 #include "fs/fuse/redirect.h"
@@ -14,6 +17,29 @@
 #include "fs/volume.h"
 
 namespace certfs {
+
+// What each opendir has told so far about damage among its children. Handles are counted, never addresses:
+// one that another process gave out is unknown here, and answers as if nothing had been damaged. May be used
+// from any thread.
+class OpenDirectories {
+ public:
+  std::uint64_t Add();
+  void Remove(std::uint64_t handle);
+
+  // Says that a listing starts over: it may tell of damage again.
+  void Restart(std::uint64_t handle);
+  // Says that damage was met. Returns whether that is news.
+  bool MetDamage(std::uint64_t handle);
+  // Returns whether damage was met and not told yet; it then counts as told.
+  bool TakeUntold(std::uint64_t handle);
+
+ private:
+  enum class Damage { kNone, kMet, kTold };
+
+  std::mutex mutex_;
+  std::uint64_t next_ = 1;                          // Guarded by mutex_.
+  std::unordered_map<std::uint64_t, Damage> open_;  // Guarded by mutex_.
+};
 
 // Everything that the callbacks of one mount share; their userdata.
 struct Adapter final : VolumeObserver {
@@ -29,6 +55,7 @@ struct Adapter final : VolumeObserver {
 
   Volume volume;
   Redirect redirect;
+  OpenDirectories directories;
   std::unique_ptr<Notifier> notifier;  // Made once the session exists.
   const bool stores_only;
   std::function<void()> ready;  // Called when the kernel and we have agreed on the protocol.

@@ -49,9 +49,10 @@ void OnOpen(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
     OpenMode mode = ModeOf(file->flags);
     // O_TRUNC asks for writing, whatever the access mode says.
     mode.write = mode.write || mode.truncate;
-    if (mode.write && node.member()) return adapter.redirect.OpenLive(caller, node, std::chrono::steady_clock::now());
+    if (mode.write && node.member())
+      return adapter.redirect.OpenLive(caller, node, std::chrono::steady_clock::now());
 
-    if (node.is_staging()) adapter.redirect.Arrived(caller);
+    if (node.is_staging()) adapter.redirect.Arrived(caller, node);
     file->fh = TRY(adapter.volume.Open(caller, node, mode));
     file->direct_io = IsUncached(node) ? 1 : 0;
     file->keep_cache = IsUncached(node) ? 0 : 1;
@@ -72,10 +73,12 @@ void OnRead(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fu
   });
 }
 
-void OnWrite(fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off_t offset, fuse_file_info* file) {
+void OnWrite(fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off_t offset,
+             fuse_file_info* file) {
   WriteRequest request(req);
   Answer(request, "write", [&]() -> Result<void> {
-    TRY(AdapterOf(req).volume.Write(CallerOf(req), file->fh, static_cast<std::uint64_t>(offset), AsBytes({data, size})));
+    TRY(AdapterOf(req).volume.Write(CallerOf(req), file->fh, static_cast<std::uint64_t>(offset),
+                                    AsBytes({data, size})));
     request.ReplyWritten(size);
     return {};
   });
@@ -114,26 +117,19 @@ void OnRelease(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
 
 // --- Listings
 
-// What one opendir has told so far. A directory handle is this pointer's number, known to this process alone: another process's
-// handle is unknown to it, and it then answers as if nothing had been damaged.
-struct OpenDirectory {
-  bool damaged = false;
-  bool told = false;
-};
-
 void OnOpenDirectory(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
   OpenRequest request(req);
   Answer(request, "opendir", [&]() -> Result<void> {
-    auto open = std::make_unique<OpenDirectory>();
-    file->fh = reinterpret_cast<std::uint64_t>(open.get());
-    if (request.ReplyOpen(*file)) static_cast<void>(open.release());
+    Adapter& adapter = AdapterOf(req);
+    file->fh = adapter.directories.Add();
+    if (!request.ReplyOpen(*file)) adapter.directories.Remove(file->fh);
     return {};
   });
 }
 
 void OnReleaseDirectory(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
   DoneRequest request(req);
-  delete reinterpret_cast<OpenDirectory*>(file->fh);
+  AdapterOf(req).directories.Remove(file->fh);
   request.ReplyDone();
 }
 
@@ -143,7 +139,7 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
   BytesRequest request(req);
   Answer(request, "readdir", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    auto& open = *reinterpret_cast<OpenDirectory*>(file->fh);
+    if (offset == 0) adapter.directories.Restart(file->fh);
     std::vector<char> buffer(size);
     std::size_t used = 0;
     const auto sink = [&](const DirectoryItem& item) {
@@ -159,15 +155,14 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
       used += needed;
       return true;
     };
-    auto listed = adapter.volume.List(CallerOf(req), adapter.FromKernel(inode), static_cast<std::uint64_t>(offset), sink);
+    auto listed = adapter.volume.List(CallerOf(req), adapter.FromKernel(inode),
+                                      static_cast<std::uint64_t>(offset), sink);
     if (!listed.has_value()) {
       if (listed.error().code() != ErrorCode::kCorrupt) return listed;
-      open.damaged = true;
-      LogFailure("readdir", listed.error());
+      if (adapter.directories.MetDamage(file->fh)) LogFailure("readdir", listed.error());
     }
     // Everything that can be named comes first; then, once, the error.
-    if (used == 0 && open.damaged && !open.told) {
-      open.told = true;
+    if (used == 0 && adapter.directories.TakeUntold(file->fh)) {
       request.ReplyError(EIO);
       return {};
     }
@@ -179,11 +174,44 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
 void OnReadDirectory(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* file) {
   List(req, inode, size, offset, file, false);
 }
-void OnReadDirectoryPlus(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* file) {
+void OnReadDirectoryPlus(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset,
+                         fuse_file_info* file) {
   List(req, inode, size, offset, file, true);
 }
 
 }  // namespace
+
+std::uint64_t OpenDirectories::Add() {
+  const std::lock_guard lock(mutex_);
+  open_.emplace(next_, Damage::kNone);
+  return next_++;
+}
+
+void OpenDirectories::Remove(std::uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  open_.erase(handle);
+}
+
+void OpenDirectories::Restart(std::uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  if (const auto open = open_.find(handle); open != open_.end()) open->second = Damage::kNone;
+}
+
+bool OpenDirectories::MetDamage(std::uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  const auto open = open_.find(handle);
+  if (open == open_.end() || open->second != Damage::kNone) return false;
+  open->second = Damage::kMet;
+  return true;
+}
+
+bool OpenDirectories::TakeUntold(std::uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  const auto open = open_.find(handle);
+  if (open == open_.end() || open->second != Damage::kMet) return false;
+  open->second = Damage::kTold;
+  return true;
+}
 
 void SetFileOperations(fuse_lowlevel_ops& operations) {
   operations.create = OnCreate;

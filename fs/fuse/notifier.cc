@@ -7,7 +7,8 @@ namespace certfs {
 
 namespace {
 
-// Names and attributes expire within a second anyway; under a flood of commits the oldest notices may be lost.
+// Names and attributes expire within a second anyway; under a flood of commits the oldest notices may be
+// lost.
 constexpr std::size_t kQueueMax = 65536;
 
 }  // namespace

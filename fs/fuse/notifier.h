@@ -1,5 +1,5 @@
-// Tells the kernel what changed under it, from a thread of its own: a notification sent by a thread that answers requests can
-// deadlock with the request that it is about. Private to fs/fuse.
+// Tells the kernel what changed under it, from a thread of its own: a notification sent by a thread that
+// answers requests can deadlock with the request that it is about. Private to fs/fuse.
 
 #pragma once
 

@@ -1,5 +1,5 @@
-// What /proc says about the callers of a mount. A caller waits in the kernel until its request is answered, so its thread id
-// cannot have gone to another process meanwhile.
+// What /proc says about the callers of a mount. A caller waits in the kernel until its request is answered,
+// so its thread id cannot have gone to another process meanwhile.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -41,8 +41,8 @@ class ProcFilesystem final : public ProcessTable {
     return at == std::string::npos ? thread : Number(std::string_view(status).substr(at + kLabel.size()));
   }
 
-  // proc(5): field 52 of stat is the exit code "in the form reported by waitpid", set before the files are closed. Its low seven
-  // bits are the signal.
+  // proc(5): field 52 of stat is the exit code "in the form reported by waitpid", set before the files are
+  // closed. Its low seven bits are the signal.
   bool IsDyingOfSignal(std::int32_t thread) const override {
     constexpr int kFieldsBetween = 49;  // From field 3, the first behind the name, to field 52.
     const std::string stat = ReadProc(thread, "stat");

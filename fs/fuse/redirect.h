@@ -1,8 +1,9 @@
 // The write-open redirect: how a writer gets an inode of its own.
 //
-// Opening a live file for writing is answered ESTALE once, with a note of the calling thread. The kernel then walks the path again,
-// looking up every name; the lookup of that file by that thread is led to a staging inode, and the open succeeds there. Readers
-// never share an inode with a writer, so neither truncation nor a write past the end can show in their page cache.
+// Opening a live file for writing is answered ESTALE once, with a note of the calling thread. The kernel then
+// walks the path again, looking up every name; the lookup of that file by that thread is led to a staging
+// inode, and the open succeeds there. Readers never share an inode with a writer, so neither truncation nor a
+// write past the end can show in their page cache.
 //
 // Thread-safety: may be used from any thread.
 
@@ -22,21 +23,25 @@ class Redirect {
  public:
   using Instant = std::chrono::steady_clock::time_point;
 
-  // How long the kernel's second walk may take; a note that is older belongs to a caller that was killed in between.
+  // How long the kernel's second walk may take; a note that is older belongs to a caller that was killed in
+  // between.
   static constexpr auto kNoteLife = std::chrono::seconds(2);
 
   explicit Redirect(Volume& volume) : volume_(volume) {}
 
-  // Answers the opening of the live file `node` for writing; never with success. Returns kStale when the kernel is to look up
-  // again; kNotPermitted when it will not (the thread was told so already, and came back without a lookup: a file opened through
-  // /proc/self/fd, or a bind mount of a single file); or what Volume::Stage refuses.
+  // Answers the opening of the live file `node` for writing; never with success. Returns kStale when the
+  // kernel is to look up again; kNotPermitted when it will not (the thread was told so already, and came back
+  // without a lookup: a file opened through /proc/self/fd, or a bind mount of a single file); or what
+  // Volume::Stage refuses.
   Error OpenLive(const Caller& caller, NodeId node, Instant now);
 
-  // Returns the staging inode to which the lookup of `name` in the entry directory `parent` is to lead, if `caller` has a note.
+  // Returns the staging inode to which the lookup of `name` in the entry directory `parent` is to lead, if
+  // `caller` has a note.
   std::optional<NodeId> Find(const Caller& caller, NodeId parent, std::string_view name, Instant now);
 
-  // Says that `caller` arrived: a staging inode was opened. Forgets its note.
-  void Arrived(const Caller& caller);
+  // Says that `caller` arrived at `staging` and is about to open it. Forgets its note, if that is where it
+  // led.
+  void Arrived(const Caller& caller, NodeId staging);
 
  private:
   struct Note {
@@ -47,6 +52,11 @@ class Redirect {
     Instant made;
   };
 
+  // What OpenLive finds out about the note that `caller` left earlier.
+  enum class Earlier { kNone, kLedNowhere };
+
+  // Drops that note, and all that expired.
+  Earlier DropEarlier(const Caller& caller, NodeId node, Instant now);
   // Precondition: mutex_ is held.
   void DropExpired(Instant now);
 

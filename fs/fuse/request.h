@@ -1,5 +1,6 @@
-// Kernel requests, one type for each kind of answer: the compiler refuses the wrong answer, and a request that nobody answered is
-// answered by its destructor, so that no caller ever hangs in the kernel. Private to fs/fuse.
+// Kernel requests, one type for each kind of answer: the compiler refuses the wrong answer, and a request
+// that nobody answered is answered by its destructor, so that no caller ever hangs in the kernel. Private to
+// fs/fuse.
 
 #pragma once
 
@@ -42,7 +43,9 @@ class DoneRequest : public Request {
 class EntryRequest : public Request {
  public:
   using Request::Request;
-  void ReplyEntry(const fuse_entry_param& entry) noexcept { static_cast<void>(fuse_reply_entry(Take(), &entry)); }
+  void ReplyEntry(const fuse_entry_param& entry) noexcept {
+    static_cast<void>(fuse_reply_entry(Take(), &entry));
+  }
 };
 
 class AttributesRequest : public Request {
@@ -56,8 +59,11 @@ class AttributesRequest : public Request {
 class OpenRequest : public Request {
  public:
   using Request::Request;
-  // These return whether the kernel took the handle; if not (the caller was interrupted) it will never release it.
-  [[nodiscard]] bool ReplyOpen(const fuse_file_info& file) noexcept { return fuse_reply_open(Take(), &file) != -ENOENT; }
+  // These return whether the kernel took the handle; if not (the caller was interrupted) it will never
+  // release it.
+  [[nodiscard]] bool ReplyOpen(const fuse_file_info& file) noexcept {
+    return fuse_reply_open(Take(), &file) != -ENOENT;
+  }
   [[nodiscard]] bool ReplyCreated(const fuse_entry_param& entry, const fuse_file_info& file) noexcept {
     return fuse_reply_create(Take(), &entry, &file) != -ENOENT;
   }
@@ -81,13 +87,17 @@ class WriteRequest : public Request {
 class LinkRequest : public Request {
  public:
   using Request::Request;
-  void ReplyTarget(const std::string& target) noexcept { static_cast<void>(fuse_reply_readlink(Take(), target.c_str())); }
+  void ReplyTarget(const std::string& target) noexcept {
+    static_cast<void>(fuse_reply_readlink(Take(), target.c_str()));
+  }
 };
 
 class UsageRequest : public Request {
  public:
   using Request::Request;
-  void ReplyUsage(const struct statvfs& usage) noexcept { static_cast<void>(fuse_reply_statfs(Take(), &usage)); }
+  void ReplyUsage(const struct statvfs& usage) noexcept {
+    static_cast<void>(fuse_reply_statfs(Take(), &usage));
+  }
 };
 
 }  // namespace certfs

@@ -43,7 +43,8 @@ Result<void> CheckMountpoint(const std::string& path) {
       return Error(ErrorCode::kBusy, path + ": a dead mount is in the way; certfs umount clears it");
     }
   }
-  if (!S_ISDIR(found.st_mode)) return Error(ErrorCode::kInvalidArgument, path + ": the mountpoint is no directory");
+  if (!S_ISDIR(found.st_mode))
+    return Error(ErrorCode::kInvalidArgument, path + ": the mountpoint is no directory");
   return {};
 }
 
@@ -58,8 +59,8 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   SetNameOperations(operations);
   SetFileOperations(operations);
 
-  std::string mount_options = "allow_other,default_permissions,nosuid,nodev,noexec,subtype=certfs,fsname=" +
-                              Escaped(options.source);
+  std::string mount_options =
+      "allow_other,default_permissions,nosuid,nodev,noexec,subtype=certfs,fsname=" + Escaped(options.source);
   if (options.read_only) mount_options += ",ro";
   std::string program = "certfs";
   std::string flag = "-o";
@@ -73,7 +74,8 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   if (fuse_set_signal_handlers(session.get()) != 0) return Error(ErrorCode::kInternal, "no signal handlers");
   if (fuse_session_mount(session.get(), mountpoint.c_str()) != 0) {
     fuse_remove_signal_handlers(session.get());
-    return Error(ErrorCode::kIo, mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
+    return Error(ErrorCode::kIo,
+                 mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
   }
   adapter.notifier = std::make_unique<Notifier>(session.get());
 

@@ -14,13 +14,14 @@ namespace certfs {
 
 struct MountOptions {
   std::filesystem::path mountpoint;
-  std::string source;         // What mountinfo shows as the source: the keystore's path.
-  bool stores_only = false;   // -o subtree=stores
-  bool read_only = false;     // -o ro
+  std::string source;        // What mountinfo shows as the source: the keystore's path.
+  bool stores_only = false;  // -o subtree=stores
+  bool read_only = false;    // -o ro
 };
 
-// Mounts and answers the kernel until the filesystem is unmounted or SIGTERM, SIGINT or SIGHUP arrives. Calls `ready` once, when the
-// mount answers. The volume is made by Run, because it and the mount observe each other.
+// Mounts and answers the kernel until the filesystem is unmounted or SIGTERM, SIGINT or SIGHUP arrives. Calls
+// `ready` once, when the mount answers. The volume is made by Run, because it and the mount observe each
+// other.
 Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
                       const std::function<void()>& ready);
 

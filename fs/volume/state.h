@@ -24,7 +24,8 @@ struct Content {
 };
 using ContentPointer = std::shared_ptr<const Content>;
 
-// The public contents last read, so that re-opening a file neither reads nor unseals it. Not thread-safe by itself.
+// The public contents last read, so that re-opening a file neither reads nor unseals it. Not thread-safe by
+// itself.
 class ContentCache {
  public:
   static constexpr std::size_t kBytesMax = std::size_t{8} << 20;
@@ -42,11 +43,11 @@ class ContentCache {
 struct Staging {
   std::mutex mutex;  // Guards everything below that is not constant.
 
-  NodeId node;        // Constant.
-  Number entry = 0;   // Constant.
+  NodeId node;                           // Constant.
+  Number entry = 0;                      // Constant.
   Member member = Member::kCertificate;  // Constant.
-  std::string path;   // Constant; for refusals.
-  bool created = false;  // Constant: there was no live file to replace.
+  std::string path;                      // Constant; for refusals.
+  bool created = false;                  // Constant: there was no live file to replace.
 
   bool opened = false;
   Caller opener;
@@ -58,9 +59,9 @@ struct Staging {
   AttributeChange wanted;       // What was set by handle and goes live with the next commit.
 
   SecretBytes buffer;
-  bool dirty = false;             // Written since it was opened, committed or emptied.
-  std::optional<Error> refused;   // Set: nothing goes until it is truncated to 0 or closed.
-  std::int32_t writer_thread = 0;  // Who wrote last, and
+  bool dirty = false;               // Written since it was opened, committed or emptied.
+  std::optional<Error> refused;     // Set: nothing goes until it is truncated to 0 or closed.
+  std::int32_t writer_thread = 0;   // Who wrote last, and
   std::int32_t writer_process = 0;  // the process of that thread.
 };
 using StagingPointer = std::shared_ptr<Staging>;
@@ -76,7 +77,7 @@ struct Volume::State {
 
   // Lock order: a Staging's mutex, then this one. Never held across a call of the keystore or the observer.
   std::mutex mutex;
-  std::uint64_t next_handle = 1;   // Guarded by mutex, as all below.
+  std::uint64_t next_handle = 1;  // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
   std::unordered_map<HandleId, ContentPointer> readers;
   // What is open for reading, by node: fstat(2) asks for a node without saying through which handle.
@@ -103,7 +104,8 @@ struct Volume::State {
 };
 
 template <typename Change>
-auto Volume::Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change) -> decltype(change()) {
+auto Volume::Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change)
+    -> decltype(change()) {
   auto outcome = change();
   if (!outcome.has_value()) Record(caller, parent, name, outcome.error());
   return outcome;

@@ -5,7 +5,6 @@ import glob
 import json
 import os
 import stat
-import subprocess
 
 import harness
 import pki

@@ -21,6 +21,8 @@ inline Bytes ReadAll(const std::string& path) {
 }
 
 // Returns a vector's bytes; an empty result means that it is missing, which every caller asserts against.
-inline Bytes Vector(const std::string& name) { return ReadAll(std::string(CERTFS_SOURCE_DIR) + "/tests/vectors/pki/" + name); }
+inline Bytes Vector(const std::string& name) {
+  return ReadAll(std::string(CERTFS_SOURCE_DIR) + "/tests/vectors/pki/" + name);
+}
 
 }  // namespace certfs::test
