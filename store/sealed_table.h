@@ -14,7 +14,7 @@
 namespace certfs {
 
 struct SealedTableOptions {
-  std::uint64_t map_bytes = std::uint64_t{64} << 20;      // The first size of the map; it doubles by itself.
+  std::uint64_t map_bytes = std::uint64_t{1} << 30;       // The first size of the map; it doubles by itself.
   std::uint64_t map_bytes_max = std::uint64_t{16} << 30;  // The keystore's size limit.
 };
 
