@@ -1,11 +1,16 @@
 #include "fs/fuse/session.h"
 
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <sstream>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "fs/fuse/adapter.h"
@@ -34,19 +39,109 @@ std::string Escaped(const std::string& value) {
   return out;
 }
 
+// What is mounted on top at a path; empty when nothing is.
+struct TopMount {
+  std::string id;
+  std::string type;
+};
+
+// mountinfo writes space, tab, newline and backslash as \040, \011, \012 and \134.
+std::string AsInMountinfo(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    switch (c) {
+      case ' ':
+        out += "\\040";
+        break;
+      case '\t':
+        out += "\\011";
+        break;
+      case '\n':
+        out += "\\012";
+        break;
+      case '\\':
+        out += "\\134";
+        break;
+      default:
+        out.push_back(c);
+    }
+  }
+  return out;
+}
+
+// "36 35 98:0 /root /mountpoint options optional... - type source superoptions"; what was mounted last stands
+// last.
+TopMount FindTopMount(const std::string& path) {
+  TopMount top;
+  const std::string wanted = AsInMountinfo(path);
+  std::ifstream mountinfo("/proc/self/mountinfo");
+  for (std::string line; std::getline(mountinfo, line);) {
+    std::istringstream fields(line);
+    std::string id, parent, device, root, mountpoint, field;
+    fields >> id >> parent >> device >> root >> mountpoint;
+    if (mountpoint != wanted) continue;
+    while (fields >> field && field != "-") {
+    }
+    std::string type;
+    fields >> type;
+    top = {id, type};
+  }
+  return top;
+}
+
 Result<void> CheckMountpoint(const std::string& path) {
   struct stat found {};
   if (stat(path.c_str(), &found) != 0) {
-    // A daemon that was killed leaves its mount behind; nobody can use that any more.
     if (errno != ENOTCONN) return Error(ErrorCode::kInvalidArgument, path + ": " + std::strerror(errno));
-    if (umount2(path.c_str(), MNT_DETACH) != 0 || stat(path.c_str(), &found) != 0) {
+    // A daemon that was killed leaves its mount behind; nobody can use that any more. What is not ours stays.
+    if (FindTopMount(path).type != "fuse.certfs") {
+      return Error(ErrorCode::kBusy, path + ": a dead mount of another filesystem is in the way");
+    }
+    if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 || stat(path.c_str(), &found) != 0) {
       return Error(ErrorCode::kBusy, path + ": a dead mount is in the way; certfs umount clears it");
     }
   }
-  if (!S_ISDIR(found.st_mode))
+  if (!S_ISDIR(found.st_mode)) {
     return Error(ErrorCode::kInvalidArgument, path + ": the mountpoint is no directory");
+  }
   return {};
 }
+
+// A mount that is there, from mount(2) until everything about it has ended, however that comes about.
+class LiveMount {
+ public:
+  LiveMount(fuse_session* session, std::string mountpoint, Adapter& adapter)
+      : session_(session),
+        mountpoint_(std::move(mountpoint)),
+        adapter_(adapter),
+        id_(FindTopMount(mountpoint_).id) {}
+  ~LiveMount() {
+    Abort();
+    adapter_.notifier.reset();
+    fuse_session_unmount(session_);
+    fuse_remove_signal_handlers(session_);
+  }
+  LiveMount(const LiveMount&) = delete;
+  LiveMount& operator=(const LiveMount&) = delete;
+
+ private:
+  // Answers everybody who still waits in the kernel. One of them may hold the directory that the notifier
+  // waits for: without an answer neither could ever go on, not even when killed, because nobody reads
+  // requests any more.
+  void Abort() {
+    pollfd device{fuse_session_fd(session_), 0, 0};
+    const bool unmounted = poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0;
+    if (unmounted || id_.empty() || FindTopMount(mountpoint_).id != id_) return;
+    // Forcing is what aborts; detaching frees the mountpoint even while somebody stands in it. Only root may
+    // force: for others fuse_session_unmount does what it can.
+    static_cast<void>(umount2(mountpoint_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW));
+  }
+
+  fuse_session* session_;
+  std::string mountpoint_;
+  Adapter& adapter_;
+  std::string id_;
+};
 
 }  // namespace
 
@@ -77,16 +172,14 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
     return Error(ErrorCode::kIo,
                  mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
   }
+  const LiveMount live(session.get(), mountpoint, adapter);
   adapter.notifier = std::make_unique<Notifier>(session.get());
 
   const std::unique_ptr<fuse_loop_config, DestroyLoopConfig> config(fuse_loop_cfg_create());
+  if (!config) return Error(ErrorCode::kNoMemory, "no memory for the threads of the mount");
   fuse_loop_cfg_set_max_threads(config.get(), kThreadsMax);
   fuse_loop_cfg_set_idle_threads(config.get(), kThreadsMax);
   const int outcome = fuse_session_loop_mt(session.get(), config.get());
-
-  fuse_session_unmount(session.get());
-  adapter.notifier.reset();
-  fuse_remove_signal_handlers(session.get());
   if (outcome < 0) return Error(ErrorCode::kIo, std::string("the mount ended: ") + std::strerror(-outcome));
   return {};
 }
