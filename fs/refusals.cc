@@ -1,5 +1,6 @@
 #include "fs/refusals.h"
 
+#include <algorithm>
 #include <ctime>
 
 namespace certfs {
@@ -22,6 +23,12 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+std::string Joined(const std::deque<std::string>& lines) {
+  std::string all;
+  for (const std::string& line : lines) all += line + "\n";
+  return all;
+}
+
 }  // namespace
 
 std::string RefusalLog::Record(const Refusal& refusal) {
@@ -33,25 +40,29 @@ std::string RefusalLog::Record(const Refusal& refusal) {
           std::to_string(refusal.process) + (refusal.program.empty() ? "" : ", " + refusal.program) + ")";
   text = OneLine(std::move(text));
   const std::lock_guard lock(mutex_);
-  lines_.push_back({refusal.uid, text});
+  lines_.push_back(text);
   if (lines_.size() > kLinesMax) lines_.pop_front();
+  Own& own = owners_[refusal.uid];
+  own.newest = ++recorded_;
+  own.lines.push_back(text);
+  if (own.lines.size() > kOwnLinesMax) own.lines.pop_front();
+  if (owners_.size() > kUsersMax) {
+    owners_.erase(std::min_element(owners_.begin(), owners_.end(), [](const auto& a, const auto& b) {
+      return a.second.newest < b.second.newest;
+    }));
+  }
   return text;
 }
 
 std::string RefusalLog::All() const {
   const std::lock_guard lock(mutex_);
-  std::string all;
-  for (const Line& line : lines_) all += line.text + "\n";
-  return all;
+  return Joined(lines_);
 }
 
 std::string RefusalLog::Of(std::uint32_t uid) const {
   const std::lock_guard lock(mutex_);
-  std::string own;
-  for (const Line& line : lines_) {
-    if (line.uid == uid) own += line.text + "\n";
-  }
-  return own;
+  const auto own = owners_.find(uid);
+  return own == owners_.end() ? std::string() : Joined(own->second.lines);
 }
 
 }  // namespace certfs

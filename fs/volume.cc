@@ -62,6 +62,11 @@ Result<Place> Resolve(TableSnapshot& snapshot, NodeId node) {
   return place;
 }
 
+Result<Place> Resolve(Keystore& keystore, NodeId node) {
+  const auto snapshot = TRY(keystore.Snapshot());
+  return Resolve(*snapshot, node);
+}
+
 namespace {
 
 Node FixedNode(Fixed fixed, const VolumeOptions& options) {
@@ -142,6 +147,24 @@ Error Volume::State::Refuse(const Caller& caller, Time now, std::string path, Er
   return error;
 }
 
+std::optional<Node> Volume::State::FindSuperseded(NodeId node, Time now) {
+  ContentPointer content;
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto open = open_contents.find(node); open != open_contents.end())
+      content = open->second.content;
+  }
+  if (!content) content = superseded.Find(node, now);
+  if (!content) return std::nullopt;
+  Node gone;
+  gone.id = node;
+  gone.attributes = content->attributes;
+  gone.size = content->bytes().size();
+  gone.links = 0;
+  gone.uncached = node.member() && IsKeyMaterial(*node.member());
+  return gone;
+}
+
 Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_view name) {
   if (const auto fixed = parent.fixed()) {
     if (const auto child = FixedChild(*fixed, name)) return GetAttributes(caller, NodeId::Of(*child), 0);
@@ -203,18 +226,7 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
   if (const auto member = node.member()) {
     const bool live = place.entry && place.entry->file(*member) && node.HasRevision(place.entry->revision);
     if (live) return NodeOf(*place.entry, *member);
-    // A superseded or removed file keeps what it had for those who hold it open.
-    const std::lock_guard lock(state_->mutex);
-    const auto open = state_->open_contents.find(node);
-    if (open != state_->open_contents.end()) {
-      Node gone;
-      gone.id = node;
-      gone.attributes = open->second.content->attributes;
-      gone.size = open->second.content->bytes().size();
-      gone.links = 0;
-      gone.uncached = IsKeyMaterial(*member);
-      return gone;
-    }
+    if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
     return Error(ErrorCode::kStale, "a superseded revision");
   }
   if (place.entry) return NodeOf(*place.entry);
@@ -232,9 +244,8 @@ Result<std::string> Volume::ReadLink(NodeId node) {
 Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) {
   if (node.is_staging()) return OpenStaging(caller, node, mode);
   const auto add_reader = [&](ContentPointer content) -> HandleId {
+    state_->stale_answers.Clear(caller.thread);
     const std::lock_guard lock(state_->mutex);
-    state_->told_stale.erase(caller.thread);
-    state_->DropSuperseded(keystore_.Now());
     const HandleId handle = state_->next_handle++;
     auto& open = state_->open_contents[content->node];
     open.content = content;
@@ -262,18 +273,16 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
   if (entry && entry->file(*member) && node.HasRevision(entry->revision)) {
     return add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
   }
-  ContentPointer kept;
-  {
-    const std::lock_guard lock(state_->mutex);
-    // Two in a row would reach the user: the kernel looks up again once.
-    if (state_->told_stale.insert(caller.thread).second)
-      return Error(ErrorCode::kStale, "a superseded revision");
-    for (const auto& each : state_->superseded) {
-      if (each.content->node == node) kept = each.content;
-    }
-  }
+  const Time now = keystore_.Now();
+  if (state_->stale_answers.Tell(caller.thread, now))
+    return Error(ErrorCode::kStale, "a superseded revision");
+  ContentPointer kept = state_->superseded.Find(node, now);
   if (!kept) return Error(ErrorCode::kStale, "a superseded revision");
   return add_reader(std::move(kept));
 }
+
+void Volume::Named(NodeId node) { state_->superseded.Named(node); }
+
+void Volume::Forget(NodeId node, std::uint64_t count) { state_->superseded.Forget(node, count); }
 
 }  // namespace certfs

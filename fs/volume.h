@@ -54,8 +54,8 @@ struct Node {
   bool uncached = false;        // Its bytes stay out of the page cache (direct_io).
 };
 
-// What the kernel must be told when the tree changed under it. Calls come from any thread, with no lock held;
-// implementations return at once (fs/fuse queues them).
+// What the kernel must be told when the tree changed under it. Calls come from any thread; implementations
+// return at once (fs/fuse queues them), save Settle.
 class VolumeObserver {
  public:
   virtual ~VolumeObserver() = default;
@@ -63,6 +63,9 @@ class VolumeObserver {
   virtual void NameChanged(NodeId directory, std::string_view name) = 0;
   // The bytes of `node` are to leave the page cache.
   virtual void DropPages(NodeId node) = 0;
+  // Waits, for a moment at most, until the kernel has heard of every change told so far: whoever looks after
+  // a write has returned then sees what it wrote. The one call that may wait.
+  virtual void Settle() = 0;
   // A write that nobody waits for was refused, or something worth a line in the log happened.
   virtual void Refused(const std::string& line) = 0;
 };
@@ -96,11 +99,18 @@ class Volume {
   Volume(const Volume&) = delete;
   Volume& operator=(const Volume&) = delete;
 
+  // The kernel keeps what it was given: says that it was given `node`, and that it forgot it `count` times.
+  // What a commit replaces is kept for as long as the kernel holds it.
+  void Named(NodeId node);
+  void Forget(NodeId node, std::uint64_t count);
+
   // kNotFound; kCorrupt.
   Result<Node> Lookup(const Caller& caller, NodeId parent, std::string_view name);
   // `handle` is 0 or an open handle of this node. kStale for a superseded revision that nobody has open.
   Result<Node> GetAttributes(const Caller& caller, NodeId node, HandleId handle);
-  // `size` only together with a handle that writes: kNotPermitted otherwise.
+  // `size` only together with a handle that writes: kNotPermitted otherwise. On a superseded revision that is
+  // open or was just replaced the change is that of the live file; the node that is returned shows the
+  // revision.
   Result<Node> SetAttributes(const Caller& caller, NodeId node, HandleId handle,
                              const AttributeChange& change, std::optional<std::uint64_t> size);
   Result<std::string> ReadLink(NodeId node);
@@ -157,10 +167,15 @@ class Volume {
       -> decltype(change());
   void Record(const Caller& caller, NodeId parent, std::string_view name, const Error& error);
 
+  // Null for a handle that does not write.
+  std::shared_ptr<Staging> FindWriter(HandleId handle);
   Result<HandleId> OpenStaging(const Caller& caller, NodeId node, OpenMode mode);
   Result<std::shared_ptr<const Content>> OpenContent(TableSnapshot& snapshot, const Entry& entry,
                                                      Member member);
-  Result<void> Commit(const Caller& caller, Staging& staging);
+  class Replacement;
+  Replacement BeginReplacing(Number entry);
+  // Returns whether anything changed.
+  Result<bool> Commit(const Caller& caller, Staging& staging);
   Result<void> Resize(Staging& staging, std::uint64_t size);
   Result<Node> SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
                                     std::optional<std::uint64_t> size);

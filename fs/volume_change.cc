@@ -90,8 +90,7 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
     if (parent == NodeId::Of(Fixed::kStores)) {
       return NodeOf(TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode)));
     }
-    const auto snapshot = TRY(keystore_.Snapshot());
-    const Place place = TRY(Resolve(*snapshot, parent));
+    const Place place = TRY(Resolve(keystore_, parent));
     if (!place.store) return NotPermitted("no directory can be made here");
     return NodeOf(
         TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller), mode)));
@@ -104,8 +103,7 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
       if (name == kLinkName) return Error(ErrorCode::kNotADirectory, "a link");
       return keystore_.RemoveStore(TRY(StoreName::Parse(name)));
     }
-    const auto snapshot = TRY(keystore_.Snapshot());
-    const Place place = TRY(Resolve(*snapshot, parent));
+    const Place place = TRY(Resolve(keystore_, parent));
     if (place.store)
       return keystore_.RemoveEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller));
     if (place.entry) return Error(ErrorCode::kNotADirectory, "a file");
@@ -117,12 +115,14 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
   return Recorded(caller, parent, name, [&]() -> Result<void> {
     if (parent == NodeId::Of(Fixed::kStatus)) return Error(ErrorCode::kReadOnly, "a generated file");
     if (parent == NodeId::Of(Fixed::kStores) && name == kLinkName) return NotPermitted("this link stays");
-    const auto snapshot = TRY(keystore_.Snapshot());
-    const Place place = TRY(Resolve(*snapshot, parent));
+    const Place place = TRY(Resolve(keystore_, parent));
     if (!place.entry) return Error(ErrorCode::kIsADirectory, "a directory");
     const auto member = MemberNamed(name);
     if (!member || !place.entry->file(*member)) return NoSuchName();
+    // An open may lie between its lookup and this removal, as it may before a commit.
+    Replacement replacement = BeginReplacing(place.entry->number);
     TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller)));
+    replacement.Done();
     return {};
   });
 }
@@ -143,9 +143,8 @@ Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_vie
       if (new_parent != stores) return NotPermitted("a store stays among the stores");
       return keystore_.RenameStore(from, TRY(StoreName::Parse(new_name)));
     }
-    const auto snapshot = TRY(keystore_.Snapshot());
-    const Place from = TRY(Resolve(*snapshot, parent));
-    const Place to = TRY(Resolve(*snapshot, new_parent));
+    const Place from = TRY(Resolve(keystore_, parent));
+    const Place to = TRY(Resolve(keystore_, new_parent));
     if (!from.store) return NotPermitted("files keep their names");
     if (!to.store) return NotPermitted("an entry stays in its store");
     if (from.store->number != to.store->number) {
@@ -178,11 +177,19 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
     if (size)
       return NotPermitted("truncating by path would take the bytes from its readers; open it for writing");
     if (change.empty()) return GetAttributes(caller, node, handle);
+    const Place place = TRY(Resolve(keystore_, node));
     if (const auto member = node.member()) {
-      return NodeOf(TRY(keystore_.SetFileAttributes(node.number(), *member, change)), *member);
+      const bool live = place.entry && place.entry->file(*member) && node.HasRevision(place.entry->revision);
+      // The kernel takes the answer for what this node is: of a superseded revision it must not learn the
+      // live size.
+      if (!live && !state_->FindSuperseded(node, keystore_.Now())) {
+        return Error(ErrorCode::kStale, "a superseded revision");
+      }
+      const Entry entry = TRY(keystore_.SetFileAttributes(node.number(), *member, change));
+      if (node.HasRevision(entry.revision)) return NodeOf(entry, *member);
+      if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
+      return Error(ErrorCode::kStale, "a superseded revision");
     }
-    const auto snapshot = TRY(keystore_.Snapshot());
-    const Place place = TRY(Resolve(*snapshot, node));
     if (place.entry) return NodeOf(TRY(keystore_.SetEntryAttributes(place.entry->number, change)));
     if (place.store) return NodeOf(TRY(keystore_.SetStoreAttributes(place.store->number, change)));
     return Error(ErrorCode::kStale, "the directory is gone");

@@ -9,10 +9,6 @@ namespace certfs {
 
 namespace {
 
-// How long an open that began before a commit may take to ask for what the commit replaced.
-constexpr auto kSupersededKept = std::chrono::seconds(2);
-constexpr std::size_t kSupersededMax = 256;
-
 // Offsets of a listing: 0 is the start, then "." and "..", then the fixed children, then the order of the
 // hash tree.
 constexpr std::uint64_t kBehindDot = 1;
@@ -20,46 +16,6 @@ constexpr std::uint64_t kBehindDots = 2;
 constexpr std::uint64_t kBehindFixed = 8;
 
 }  // namespace
-
-ContentPointer ContentCache::Find(NodeId node) {
-  const auto place = places_.find(node);
-  if (place == places_.end()) return nullptr;
-  recent_.splice(recent_.begin(), recent_, place->second);
-  return recent_.front();
-}
-
-void ContentCache::Add(ContentPointer content) {
-  if (places_.contains(content->node)) return;
-  bytes_ += content->plain.size();
-  recent_.push_front(std::move(content));
-  places_.emplace(recent_.front()->node, recent_.begin());
-  while (bytes_ > kBytesMax) {
-    bytes_ -= recent_.back()->plain.size();
-    places_.erase(recent_.back()->node);
-    recent_.pop_back();
-  }
-}
-
-void Volume::State::DropSuperseded(Time now) {
-  while (!superseded.empty() &&
-         (superseded.size() > kSupersededMax || superseded.front().when + kSupersededKept < now)) {
-    superseded.pop_front();
-  }
-}
-
-Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member) {
-  SecretBytes bytes = TRY(snapshot.ReadFile(entry, member));
-  auto content = std::make_shared<Content>();
-  content->node = NodeId::OfFile(entry.number, member, entry.revision);
-  content->attributes = entry.file(member)->attributes;
-  if (IsKeyMaterial(member)) {
-    content->secret = std::move(bytes);
-  } else {
-    const BytesView plain = bytes.Reveal();
-    content->plain.assign(plain.begin(), plain.end());
-  }
-  return ContentPointer(std::move(content));
-}
 
 Result<ContentPointer> Volume::OpenContent(TableSnapshot& snapshot, const Entry& entry, Member member) {
   // Key material is not kept: it is unsealed for each open, and wiped with the last handle.

@@ -141,15 +141,15 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
   return handle;
 }
 
+std::shared_ptr<Staging> Volume::FindWriter(HandleId handle) {
+  const std::lock_guard lock(state_->mutex);
+  const auto writer = state_->writers.find(handle);
+  return writer == state_->writers.end() ? nullptr : writer->second;
+}
+
 Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes) {
-  StagingPointer staging;
-  {
-    const std::lock_guard lock(state_->mutex);
-    const auto writer = state_->writers.find(handle);
-    if (writer == state_->writers.end())
-      return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
-    staging = writer->second;
-  }
+  const StagingPointer staging = FindWriter(handle);
+  if (!staging) return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
   const std::lock_guard lock(staging->mutex);
   if (staging->refused) return *staging->refused;
   if (bytes.empty()) return {};
@@ -179,35 +179,39 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
 }
 
 Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
-  StagingPointer staging;
+  const StagingPointer staging = FindWriter(handle);
+  if (!staging) return {};
+  bool changed = false;
   {
-    const std::lock_guard lock(state_->mutex);
-    const auto writer = state_->writers.find(handle);
-    if (writer == state_->writers.end()) return {};
-    staging = writer->second;
+    const std::int32_t process = state_->processes.ProcessOf(caller.thread);
+    const std::lock_guard lock(staging->mutex);
+    if (!staging->dirty) {
+      if (staging->refused && process == staging->opener_process) return *staging->refused;
+      return {};
+    }
+    const bool dying = state_->processes.IsDyingOfSignal(caller.thread);
+    if (dying && process == staging->writer_process) {
+      Discard(*staging);
+      staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());
+      return {};  // Nobody is left to hear it.
+    }
+    if (dying || process != staging->opener_process) return {};
+    changed = TRY(Commit(caller, *staging));
   }
-  const std::int32_t process = state_->processes.ProcessOf(caller.thread);
-  const std::lock_guard lock(staging->mutex);
-  if (staging->dirty && process == staging->writer_process &&
-      state_->processes.IsDyingOfSignal(caller.thread)) {
-    Discard(*staging);
-    staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());
-    return {};  // Nobody is left to hear it.
-  }
-  if (process != staging->opener_process || state_->processes.IsDyingOfSignal(caller.thread)) return {};
-  return Commit(caller, *staging);
+  if (changed) state_->observer.Settle();
+  return {};
 }
 
 Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
-  StagingPointer staging;
+  const StagingPointer staging = FindWriter(handle);
+  if (!staging) return {};
+  bool changed = false;
   {
-    const std::lock_guard lock(state_->mutex);
-    const auto writer = state_->writers.find(handle);
-    if (writer == state_->writers.end()) return {};
-    staging = writer->second;
+    const std::lock_guard lock(staging->mutex);
+    changed = TRY(Commit(caller, *staging));
   }
-  const std::lock_guard lock(staging->mutex);
-  return Commit(caller, *staging);
+  if (changed) state_->observer.Settle();
+  return {};
 }
 
 void Volume::Release(NodeId node, HandleId handle) {
@@ -219,7 +223,6 @@ void Volume::Release(NodeId node, HandleId handle) {
       if (--open->second.handles == 0) state_->open_contents.erase(open);
       state_->readers.erase(reader);
     }
-    state_->DropSuperseded(keystore_.Now());
     const auto writer = state_->writers.find(handle);
     if (writer == state_->writers.end()) return;
     staging = writer->second;
@@ -232,22 +235,26 @@ void Volume::Release(NodeId node, HandleId handle) {
   if (staging->dirty) static_cast<void>(Commit(staging->opener, *staging));
 }
 
-// Precondition: the staging's mutex is held.
-Result<void> Volume::Commit(const Caller& caller, Staging& staging) {
-  if (staging.refused) return *staging.refused;
-  if (!staging.dirty || staging.buffer.empty()) return {};
-
-  // What the commit replaces stays readable for a moment, for opens that began before it.
-  std::vector<ContentPointer> replaced;
-  if (const auto snapshot = keystore_.Snapshot(); snapshot.has_value()) {
-    const auto entry = snapshot.value()->FindEntryByNumber(staging.entry);
-    for (const Member member : kMembers) {
-      if (!entry.has_value() || !entry.value() || !entry.value()->file(member)) continue;
-      if (auto content = OpenContent(*snapshot.value(), *entry.value(), member); content.has_value()) {
-        replaced.push_back(std::move(content).value());
-      }
-    }
+Volume::Replacement Volume::BeginReplacing(Number number) {
+  Replacement replacement(*state_);
+  const auto snapshot = keystore_.Snapshot();
+  if (!snapshot.has_value()) return replacement;
+  const auto entry = snapshot.value()->FindEntryByNumber(number);
+  if (!entry.has_value() || !entry.value()) return replacement;
+  for (const Member member : kMembers) {
+    if (!entry.value()->file(member)) continue;
+    auto content = OpenContent(*snapshot.value(), *entry.value(), member);
+    if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
   }
+  return replacement;
+}
+
+// Precondition: the staging's mutex is held.
+Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
+  if (staging.refused) return *staging.refused;
+  if (!staging.dirty || staging.buffer.empty()) return false;
+
+  Replacement replacement = BeginReplacing(staging.entry);
   auto outcome = keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
                                      {staging.attributes.uid, staging.attributes.gid}, staging.wanted);
   if (!outcome.has_value()) {
@@ -258,18 +265,13 @@ Result<void> Volume::Commit(const Caller& caller, Staging& staging) {
   staging.dirty = false;
   staging.wanted = {};
   staging.attributes = outcome.value().entry.file(staging.member)->attributes;
-  if (!outcome.value().changed) return {};
-  const Time now = keystore_.Now();
-  {
-    const std::lock_guard lock(state_->mutex);
-    for (auto& content : replaced) state_->superseded.push_back({now, std::move(content)});
-    state_->DropSuperseded(now);
-  }
+  if (!outcome.value().changed) return false;
+  replacement.Done();
   const NodeId directory = NodeId::OfDirectory(staging.entry);
   for (const Member member : kMembers) {
     if (outcome.value().entry.file(member)) state_->observer.NameChanged(directory, FileName(member));
   }
-  return {};
+  return true;
 }
 
 // Precondition: the staging's mutex is held.

@@ -43,11 +43,20 @@ fuse_ino_t Adapter::ToKernel(NodeId node) const {
   return stores_only && node == NodeId::Of(Fixed::kStores) ? FUSE_ROOT_ID : node.value();
 }
 
+void Adapter::ReplyEntry(EntryRequest& request, const Node& node) {
+  // Before the reply: the kernel may forget the node as soon as it has it.
+  volume.Named(node.id);
+  if (!request.ReplyEntry(EntryOf(*this, node))) volume.Forget(node.id, 1);
+}
+
 void Adapter::NameChanged(NodeId directory, std::string_view name) {
   if (notifier) notifier->ForgetName(ToKernel(directory), std::string(name));
 }
 void Adapter::DropPages(NodeId node) {
   if (notifier) notifier->ForgetPages(ToKernel(node));
+}
+void Adapter::Settle() {
+  if (notifier) notifier->Settle();
 }
 void Adapter::Refused(const std::string& line) { spdlog::warn("refused: {}", line); }
 
@@ -120,7 +129,7 @@ void OnLookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
             adapter.redirect.Find(caller, directory, name, std::chrono::steady_clock::now())) {
       const auto led = adapter.volume.GetAttributes(caller, *staging, 0);
       if (led.has_value()) {
-        request.ReplyEntry(EntryOf(adapter, led.value()));
+        adapter.ReplyEntry(request, led.value());
         return {};
       }
       // A reader that met this inode had it dropped. The caller goes to the live file, where its open can
@@ -128,14 +137,23 @@ void OnLookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
       adapter.redirect.Arrived(caller, *staging);
     }
     const Node node = TRY(adapter.volume.Lookup(caller, directory, name));
-    request.ReplyEntry(EntryOf(adapter, node));
+    adapter.ReplyEntry(request, node);
     return {};
   });
 }
 
-// Node ids are derived, never allocated: there is nothing to forget.
-void OnForget(fuse_req_t req, fuse_ino_t, std::uint64_t) { fuse_reply_none(req); }
-void OnForgetMulti(fuse_req_t req, std::size_t, fuse_forget_data*) { fuse_reply_none(req); }
+void OnForget(fuse_req_t req, fuse_ino_t inode, std::uint64_t count) {
+  Adapter& adapter = AdapterOf(req);
+  adapter.volume.Forget(adapter.FromKernel(inode), count);
+  fuse_reply_none(req);
+}
+void OnForgetMulti(fuse_req_t req, std::size_t count, fuse_forget_data* forgotten) {
+  Adapter& adapter = AdapterOf(req);
+  for (std::size_t i = 0; i < count; ++i) {
+    adapter.volume.Forget(adapter.FromKernel(forgotten[i].ino), forgotten[i].nlookup);
+  }
+  fuse_reply_none(req);
+}
 
 void OnGetAttributes(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
   AttributesRequest request(req);
@@ -185,7 +203,7 @@ void OnMakeDirectory(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t
     Adapter& adapter = AdapterOf(req);
     const Node node =
         TRY(adapter.volume.MakeDirectory(CallerOf(req), adapter.FromKernel(parent), name, mode));
-    request.ReplyEntry(EntryOf(adapter, node));
+    adapter.ReplyEntry(request, node);
     return {};
   });
 }

@@ -47,10 +47,14 @@ struct Adapter final : VolumeObserver {
 
   // The kernel's root may stand for /stores (-o subtree=stores): the only place that knows.
   NodeId FromKernel(fuse_ino_t inode) const;
+
+  // Answers a lookup with `node`.
+  void ReplyEntry(EntryRequest& request, const Node& node);
   fuse_ino_t ToKernel(NodeId node) const;
 
   void NameChanged(NodeId directory, std::string_view name) override;
   void DropPages(NodeId node) override;
+  void Settle() override;
   void Refused(const std::string& line) override;
 
   Volume volume;

@@ -142,6 +142,7 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
     if (offset == 0) adapter.directories.Restart(file->fh);
     std::vector<char> buffer(size);
     std::size_t used = 0;
+    std::vector<NodeId> named;  // A listing with attributes is a lookup of each child.
     const auto sink = [&](const DirectoryItem& item) {
       const std::string name(item.name);
       fuse_entry_param entry = EntryOf(adapter, item.node);
@@ -153,6 +154,10 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
                : fuse_add_direntry(req, buffer.data() + used, size - used, name.c_str(), &entry.attr, next);
       if (needed > size - used) return false;
       used += needed;
+      if (plus && !dots && item.node.id.member()) {
+        named.push_back(item.node.id);
+        adapter.volume.Named(item.node.id);
+      }
       return true;
     };
     auto listed = adapter.volume.List(CallerOf(req), adapter.FromKernel(inode),
@@ -166,7 +171,9 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
       request.ReplyError(EIO);
       return {};
     }
-    request.ReplyBytes(AsBytes({buffer.data(), used}));
+    if (!request.ReplyBytes(AsBytes({buffer.data(), used}))) {
+      for (const NodeId node : named) adapter.volume.Forget(node, 1);
+    }
     return {};
   });
 }

@@ -1,5 +1,7 @@
 #include "fs/fuse/notifier.h"
 
+#include <chrono>
+
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 
@@ -10,6 +12,8 @@ namespace {
 // Names and attributes expire within a second anyway; under a flood of commits the oldest notices may be
 // lost.
 constexpr std::size_t kQueueMax = 65536;
+
+constexpr auto kPatience = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -30,10 +34,20 @@ void Notifier::ForgetPages(std::uint64_t inode) { Add({inode, {}}); }
 void Notifier::Add(Notice notice) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() == kQueueMax) queue_.pop_front();
+    if (queue_.size() == kQueueMax) {
+      queue_.pop_front();
+      ++done_;
+    }
     queue_.push_back(std::move(notice));
+    ++told_;
   }
   wake_.notify_one();
+}
+
+void Notifier::Settle() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t told = told_;
+  heard_.wait_for(lock, kPatience, [&] { return stop_ || done_ >= told; });
 }
 
 void Notifier::Run() {
@@ -52,6 +66,8 @@ void Notifier::Run() {
           fuse_lowlevel_notify_inval_entry(session_, notice.inode, notice.name.c_str(), notice.name.size()));
     }
     lock.lock();
+    ++done_;
+    heard_.notify_all();
   }
 }
 

@@ -26,6 +26,10 @@ class Notifier {
   // The pages of `inode` are to go.
   void ForgetPages(std::uint64_t inode);
 
+  // Waits until the kernel has heard of all that was told so far, or kPatience has passed: a directory that
+  // somebody else is at work in may take longer. The caller must hold nothing that a request needs.
+  void Settle();
+
  private:
   struct Notice {
     std::uint64_t inode;
@@ -37,8 +41,11 @@ class Notifier {
   fuse_session* session_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Notice> queue_;  // Guarded by mutex_.
-  bool stop_ = false;         // Guarded by mutex_.
+  std::condition_variable heard_;
+  std::deque<Notice> queue_;  // Guarded by mutex_, as all below.
+  std::uint64_t told_ = 0;    // How many notices came in,
+  std::uint64_t done_ = 0;    // and how many of them the kernel has heard, or were lost.
+  bool stop_ = false;
   std::thread thread_;
 };
 

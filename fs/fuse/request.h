@@ -43,8 +43,9 @@ class DoneRequest : public Request {
 class EntryRequest : public Request {
  public:
   using Request::Request;
-  void ReplyEntry(const fuse_entry_param& entry) noexcept {
-    static_cast<void>(fuse_reply_entry(Take(), &entry));
+  // Returns whether the kernel took it; if not (the caller was interrupted) it will never forget it.
+  [[nodiscard]] bool ReplyEntry(const fuse_entry_param& entry) noexcept {
+    return fuse_reply_entry(Take(), &entry) != -ENOENT;
   }
 };
 
@@ -72,8 +73,9 @@ class OpenRequest : public Request {
 class BytesRequest : public Request {
  public:
   using Request::Request;
-  void ReplyBytes(BytesView bytes) noexcept {
-    static_cast<void>(fuse_reply_buf(Take(), reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  // Returns whether the kernel took them.
+  bool ReplyBytes(BytesView bytes) noexcept {
+    return fuse_reply_buf(Take(), reinterpret_cast<const char*>(bytes.data()), bytes.size()) == 0;
   }
   void ReplySize(std::size_t size) noexcept { static_cast<void>(fuse_reply_xattr(Take(), size)); }
 };

@@ -2,42 +2,17 @@
 
 #pragma once
 
-#include <list>
 #include <map>
 #include <mutex>
-#include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "fs/refusals.h"
 #include "fs/volume.h"
+#include "fs/volume/content.h"
+#include "fs/volume/superseded.h"
 
 namespace certfs {
-
-// The immutable bytes of one revision of a file, with its attributes when it was opened.
-struct Content {
-  NodeId node;
-  Attributes attributes;
-  Bytes plain;         // Public material;
-  SecretBytes secret;  // key material; one of the two is empty.
-
-  BytesView bytes() const { return secret.empty() ? BytesView(plain) : secret.Reveal(); }
-};
-using ContentPointer = std::shared_ptr<const Content>;
-
-// The public contents last read, so that re-opening a file neither reads nor unseals it. Not thread-safe by
-// itself.
-class ContentCache {
- public:
-  static constexpr std::size_t kBytesMax = std::size_t{8} << 20;
-
-  ContentPointer Find(NodeId node);
-  void Add(ContentPointer content);
-
- private:
-  std::list<ContentPointer> recent_;  // Newest first.
-  std::map<NodeId, std::list<ContentPointer>::iterator> places_;
-  std::size_t bytes_ = 0;
-};
 
 // One staging inode and the one handle that writes to it.
 struct Staging {
@@ -74,8 +49,14 @@ struct Volume::State {
   VolumeObserver& observer;
   const VolumeOptions options;
   RefusalLog refusals;
+  SupersededContents superseded;
+  StaleAnswers stale_answers;
 
-  // Lock order: a Staging's mutex, then this one. Never held across a call of the keystore or the observer.
+  // One commit at a time, so that what it replaces is what was live before it.
+  std::mutex commits;
+
+  // Lock order: a Staging's mutex, then `commits`, then this one. Never held across a call of the keystore or
+  // the observer.
   std::mutex mutex;
   std::uint64_t next_handle = 1;  // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
@@ -89,18 +70,36 @@ struct Volume::State {
   std::unordered_map<HandleId, StagingPointer> writers;
   std::map<NodeId, StagingPointer> stagings;
   ContentCache cache;
-  // Revisions that a commit has just replaced: an open that began before it may still ask for them.
-  struct Superseded {
-    Time when;
-    ContentPointer content;
-  };
-  std::list<Superseded> superseded;
-  std::set<std::int32_t> told_stale;  // Threads whose last open was answered kStale.
-
   // Records why `path` was refused to `caller`, and tells the observer. Returns `error`, for the answer.
   Error Refuse(const Caller& caller, Time now, std::string path, Error error);
 
-  void DropSuperseded(Time now);  // Precondition: mutex is held.
+  // Returns a revision that is live no more as those see it who hold it open or came to it in time.
+  std::optional<Node> FindSuperseded(NodeId node, Time now);
+};
+
+// One change of files at a time. What it may replace is at hand from before the change shows, because an open
+// may come between the two; it is dropped again unless Done() says that it was replaced.
+class Volume::Replacement {
+ public:
+  explicit Replacement(State& state) : state_(state), alone_(state.commits) {}
+  Replacement(Replacement&&) = default;
+  Replacement& operator=(Replacement&&) = delete;
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+  ~Replacement() {
+    for (const NodeId node : kept_) state_.superseded.Remove(node);
+  }
+
+  void Keep(ContentPointer content, Time now) {
+    kept_.push_back(content->node);
+    state_.superseded.Add(now, std::move(content));
+  }
+  void Done() { kept_.clear(); }
+
+ private:
+  State& state_;
+  std::unique_lock<std::mutex> alone_;
+  std::vector<NodeId> kept_;
 };
 
 template <typename Change>
@@ -117,6 +116,8 @@ struct Place {
   std::optional<Entry> entry;  // Set for an entry's directory, and for the files in it.
 };
 Result<Place> Resolve(TableSnapshot& snapshot, NodeId node);
+// The same in the newest state. For whoever changes the keystore next: the map grows only while nobody reads.
+Result<Place> Resolve(Keystore& keystore, NodeId node);
 
 // Nodes as stat shows them.
 Node NodeOf(const Store& store);
@@ -127,9 +128,6 @@ Node NodeOf(const Staging& staging);             // Precondition: its mutex is h
 // The paths that refusals name, from the root of the tree.
 std::string PathOf(const Store& store);
 std::string PathOf(TableSnapshot& snapshot, const Entry& entry);
-
-// Reads a live file's bytes.
-Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member);
 
 inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
 inline Error NotPermitted(std::string reason) {

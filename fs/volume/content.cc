@@ -1,0 +1,38 @@
+#include "fs/volume/content.h"
+
+namespace certfs {
+
+ContentPointer ContentCache::Find(NodeId node) {
+  const auto place = places_.find(node);
+  if (place == places_.end()) return nullptr;
+  recent_.splice(recent_.begin(), recent_, place->second);
+  return recent_.front();
+}
+
+void ContentCache::Add(ContentPointer content) {
+  if (places_.contains(content->node)) return;
+  bytes_ += content->plain.size();
+  recent_.push_front(std::move(content));
+  places_.emplace(recent_.front()->node, recent_.begin());
+  while (bytes_ > kBytesMax) {
+    bytes_ -= recent_.back()->plain.size();
+    places_.erase(recent_.back()->node);
+    recent_.pop_back();
+  }
+}
+
+Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member) {
+  SecretBytes bytes = TRY(snapshot.ReadFile(entry, member));
+  auto content = std::make_shared<Content>();
+  content->node = NodeId::OfFile(entry.number, member, entry.revision);
+  content->attributes = entry.file(member)->attributes;
+  if (IsKeyMaterial(member)) {
+    content->secret = std::move(bytes);
+  } else {
+    const BytesView plain = bytes.Reveal();
+    content->plain.assign(plain.begin(), plain.end());
+  }
+  return ContentPointer(std::move(content));
+}
+
+}  // namespace certfs

@@ -1,0 +1,66 @@
+// What a commit replaced and somebody may still ask for by its node. Private to fs/.
+//
+// The kernel resolves a name and opens the node in two steps, and a commit may come between them. A bind
+// mount of a single file asks for its node for as long as it exists. The bytes of a replaced revision are
+// therefore kept for a moment, and beyond it for as long as the kernel holds the node.
+//
+// Thread-safety: both may be used from any thread.
+
+#pragma once
+
+#include <list>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include "fs/volume/content.h"
+
+namespace certfs {
+
+// How long an operation that began before a commit may take to ask for what the commit replaced.
+inline constexpr auto kSupersededKept = std::chrono::seconds(2);
+
+class SupersededContents {
+ public:
+  // The kernel was given `node` once more; it may ask for it until it forgot it as many times. Files alone
+  // count: others are never superseded.
+  void Named(NodeId node);
+  void Forget(NodeId node, std::uint64_t count);
+
+  // Keeps the bytes of a revision that a commit at `now` replaces.
+  void Add(Time now, ContentPointer content);
+  // Undoes Add: there was no commit.
+  void Remove(NodeId node);
+  // Returns them; nothing once they are dropped.
+  ContentPointer Find(NodeId node, Time now);
+
+ private:
+  // Precondition, of both: mutex_ is held.
+  void DropOld(Time now);
+  bool IsNamed(NodeId node) const { return names_.contains(node.value()); }
+
+  struct Recent {
+    Time when;
+    ContentPointer content;
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::uint64_t, std::uint64_t> names_;  // Node to count. Guarded by mutex_, as all below.
+  std::list<Recent> recent_;                                // Oldest first.
+  std::map<NodeId, ContentPointer> held_;                   // No longer recent, but held by the kernel.
+};
+
+// Which threads were told to look up again. Two such answers in a row would reach the user: the kernel looks
+// up again once.
+class StaleAnswers {
+ public:
+  // Returns whether `thread` is to be told; false when that was its last answer.
+  bool Tell(std::int32_t thread, Time now);
+  // Says that an open of `thread` succeeded.
+  void Clear(std::int32_t thread);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::int32_t, Time> told_;  // Guarded by mutex_.
+};
+
+}  // namespace certfs

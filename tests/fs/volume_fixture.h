@@ -1,0 +1,150 @@
+// A volume over a keystore in memory, with processes that a test invents and a clock that it moves.
+
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fs/volume.h"
+#include "tests/support/vectors.h"
+
+namespace certfs::test {
+
+// Threads are what a test says they are; a thread that it never mentioned is a process of its own.
+class InventedProcesses final : public ProcessTable {
+ public:
+  std::int32_t ProcessOf(std::int32_t thread) const override {
+    const auto found = process_of.find(thread);
+    return found == process_of.end() ? thread : found->second;
+  }
+  bool IsDyingOfSignal(std::int32_t thread) const override { return dying.contains(thread); }
+  std::string ProgramOf(std::int32_t) const override { return "test"; }
+
+  std::map<std::int32_t, std::int32_t> process_of;
+  std::set<std::int32_t> dying;
+};
+
+// Remembers what the kernel would have been told.
+class Listener final : public VolumeObserver {
+ public:
+  void NameChanged(NodeId directory, std::string_view name) override {
+    changed.emplace_back(directory, name);
+  }
+  void DropPages(NodeId node) override { dropped.push_back(node); }
+  void Settle() override { ++settled; }
+  void Refused(const std::string& line) override { refusals.push_back(line); }
+
+  std::vector<std::pair<NodeId, std::string>> changed;
+  std::vector<NodeId> dropped;
+  std::vector<std::string> refusals;
+  int settled = 0;
+};
+
+// Returns the value, or fails the test with the reason.
+template <typename T>
+T Must(Result<T> result) {
+  if (!result.has_value()) ADD_FAILURE() << result.error().message();
+  return std::move(result).value();
+}
+inline void Must(Result<void> result) {
+  if (!result.has_value()) ADD_FAILURE() << result.error().message();
+}
+
+// The code with which `result` failed; nothing when it did not.
+template <typename T>
+std::optional<ErrorCode> Failure(const Result<T>& result) {
+  if (result.has_value()) return std::nullopt;
+  return result.error().code();
+}
+
+inline constexpr Caller kRoot{0, 0, 100};
+inline constexpr Caller kUser{1000, 1000, 200};
+
+inline constexpr OpenMode kRead{true, false, false, false};
+inline constexpr OpenMode kReplace{false, true, false, true};
+inline constexpr OpenMode kEdit{true, true, false, false};
+
+class Tree {
+ public:
+  Tree() : keystore(Must(Keystore::InMemory({0, 0}, [this] { return now; }))) {}
+
+  // The node at `path` ("stores/machine/web"), or the failure of its lookup.
+  Result<Node> Find(const Caller& caller, std::string_view path) {
+    Node node = TRY(volume.GetAttributes(caller, NodeId::Of(Fixed::kRoot), 0));
+    while (!path.empty()) {
+      const std::size_t slash = path.find('/');
+      node = TRY(volume.Lookup(caller, node.id, path.substr(0, slash)));
+      path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+    }
+    return node;
+  }
+  Node At(std::string_view path) { return Must(Find(kRoot, path)); }
+
+  // Opens `path` for writing as the kernel does: led to a staging inode where it exists, made where it does
+  // not.
+  struct Writer {
+    NodeId node;
+    HandleId handle;
+  };
+  Result<Writer> OpenToWrite(const Caller& caller, const std::string& path, OpenMode mode) {
+    const auto live = Find(caller, path);
+    if (live.has_value()) {
+      const Node staging = TRY(volume.Stage(caller, live.value().id));
+      return Writer{staging.id, TRY(volume.Open(caller, staging.id, mode))};
+    }
+    const std::size_t slash = path.rfind('/');
+    const Node parent = TRY(Find(caller, std::string_view(path).substr(0, slash)));
+    const auto created = TRY(volume.Create(caller, parent.id, path.substr(slash + 1), mode));
+    return Writer{created.node.id, created.handle};
+  }
+
+  // What cp does, in one write: the failure is that of the call that failed.
+  Result<void> Put(const Caller& caller, const std::string& path, BytesView bytes) {
+    const Writer writer = TRY(OpenToWrite(caller, path, kReplace));
+    auto outcome = volume.Write(caller, writer.handle, 0, bytes);
+    auto closed = volume.Flush(caller, writer.handle);
+    volume.Release(writer.node, writer.handle);
+    if (!outcome.has_value()) return outcome;
+    return closed;
+  }
+
+  Result<std::string> ReadNode(const Caller& caller, NodeId node) {
+    const HandleId handle = TRY(volume.Open(caller, node, kRead));
+    auto bytes = volume.Read(node, handle, 0, std::size_t{2} << 20);
+    volume.Release(node, handle);
+    if (!bytes.has_value()) return std::move(bytes).error();
+    return std::string(AsText(bytes.value().Reveal()));
+  }
+  Result<std::string> Get(const Caller& caller, std::string_view path) {
+    return ReadNode(caller, TRY(Find(caller, path)).id);
+  }
+
+  // The names in a directory, without the dots.
+  std::vector<std::string> Names(std::string_view path) {
+    std::vector<std::string> names;
+    Must(volume.List(kRoot, At(path).id, 0, [&](const DirectoryItem& item) {
+      if (item.name != "." && item.name != "..") names.emplace_back(item.name);
+      return true;
+    }));
+    return names;
+  }
+
+  Node MakeDirectory(std::string_view parent, std::string_view name) {
+    return Must(volume.MakeDirectory(kRoot, At(parent).id, name, 0755));
+  }
+
+  Time now = kVectorTime;
+  InventedProcesses processes;
+  Listener listener;
+  std::unique_ptr<Keystore> keystore;
+  Volume volume{*keystore, processes, listener, {0, 0, "certfs test\n"}};
+};
+
+inline std::string TextOf(const std::string& vector) { return std::string(AsText(Vector(vector))); }
+
+}  // namespace certfs::test
