@@ -255,8 +255,11 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   if (!staging.dirty || staging.buffer.empty()) return false;
 
   Replacement replacement = BeginReplacing(staging.entry);
+  AttributeChange attributes = staging.wanted;
+  // A file that was removed since it was opened returns as it was.
+  if (!attributes.mode) attributes.mode = staging.attributes.mode;
   auto outcome = keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
-                                     {staging.attributes.uid, staging.attributes.gid}, staging.wanted);
+                                     {staging.attributes.uid, staging.attributes.gid}, attributes);
   if (!outcome.has_value()) {
     Discard(staging);
     staging.refused = state_->Refuse(caller, keystore_.Now(), staging.path, std::move(outcome).error());

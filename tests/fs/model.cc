@@ -1,0 +1,307 @@
+#include "tests/fs/model.h"
+
+#include <algorithm>
+
+#include "tests/support/vectors.h"
+
+namespace certfs::test {
+
+namespace {
+
+constexpr std::size_t kStartBytes = 64;
+constexpr std::string_view kProtected[] = {"machine_ssl_cert", "trusted_roots", "trusted_roots_crls",
+                                           "backup_store"};
+
+std::string Fold(std::string name) {
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return name;
+}
+
+bool IsProtected(const std::string& folded) {
+  return std::find(std::begin(kProtected), std::end(kProtected), folded) != std::end(kProtected);
+}
+
+std::string Text(const std::string& vector) { return std::string(AsText(Vector(vector))); }
+
+const Sample* SampleOf(const std::string& bytes) {
+  for (const Sample& sample : Samples()) {
+    if (sample.bytes == bytes) return &sample;
+  }
+  return nullptr;
+}
+
+bool IsKey(Member member) { return member == Member::kKey || member == Member::kSecret; }
+
+}  // namespace
+
+const std::vector<Sample>& Samples() {
+  using enum ErrorCode;
+  using enum Member;
+  static const std::vector<Sample> samples = [] {
+    std::vector<Sample> made{
+        {"leaf", Text("leaf.pem"), kCertificate, "leaf", std::nullopt},
+        {"chain", Text("chain.pem"), kCertificate, "leaf", std::nullopt},
+        {"self-signed", Text("self-signed.pem"), kCertificate, "leaf", std::nullopt},
+        {"root", Text("root.pem"), kCertificate, "root", std::nullopt, true},
+        {"other-root", Text("other-root.pem"), kCertificate, "other-root", std::nullopt, true},
+        {"expired", Text("expired.pem"), kCertificate, "leaf", kExpired},
+        {"sha1", Text("sha1.pem"), kCertificate, "leaf", kRejected},
+        {"leaf key", Text("leaf.key"), kKey, "leaf", std::nullopt},
+        {"other key", Text("other.key"), kKey, "other", std::nullopt},
+        {"weak key", Text("rsa1024.key"), kKey, "weak", kRejected},
+        {"encrypted key", Text("encrypted.key"), kKey, "leaf", kPasswordRequired},
+        {"crl 5", Text("crl-5.pem"), kRevocationList, "", std::nullopt, false, "root", 5},
+        {"crl 6", Text("crl-6.pem"), kRevocationList, "", std::nullopt, false, "root", 6},
+        {"other crl", Text("crl-other.pem"), kRevocationList, "", std::nullopt, false, "other-root", 5},
+        {"a password", "correct horse battery staple", kSecret, "", std::nullopt},
+    };
+    // What no certificate, key or CRL file begins with; and a chain that was cut off in its second
+    // certificate.
+    Sample garbage{"garbage", "garbage", kSecret, "", kMalformed};
+    garbage.begins_well = false;
+    made.push_back(garbage);
+    const std::string chain = Text("chain.pem");
+    made.push_back({"half a chain", chain.substr(0, chain.size() - 100), kCertificate, "leaf", kMalformed});
+    return made;
+  }();
+  return samples;
+}
+
+Model::Model() {
+  for (const char* const name : {"MACHINE_SSL_CERT", "TRUSTED_ROOTS", "TRUSTED_ROOTS_CRLS", "BACKUP_STORE",
+                                 "machine", "vsphere-webclient", "vpxd", "vpxd-extension", "hvc",
+                                 "data-encipherment", "APPLMGMT_PASSWORD", "SMS", "wcp", "KMS_ENCRYPTION"}) {
+    stores[Fold(name)] = {name, name == std::string("BACKUP_STORE") ? 0700U : 0755U, {}};
+  }
+}
+
+// --- Names
+
+Outcome Model::MakeStore(const std::string& name) {
+  if (stores.contains(Fold(name)) || Fold(name) == "trusted_root_crls") return ErrorCode::kAlreadyExists;
+  stores[Fold(name)] = {name, 0755, {}};
+  return std::nullopt;
+}
+
+Outcome Model::RemoveStore(const std::string& name) {
+  const auto store = stores.find(Fold(name));
+  if (store == stores.end() || store->second.name != name) return ErrorCode::kNotFound;
+  if (IsProtected(store->first)) return ErrorCode::kNotPermitted;
+  if (!store->second.entries.empty()) return ErrorCode::kNotEmpty;
+  stores.erase(store);
+  return std::nullopt;
+}
+
+Outcome Model::RenameStore(const std::string& from, const std::string& to) {
+  if (IsProtected(Fold(from))) return ErrorCode::kNotPermitted;
+  const auto store = stores.find(Fold(from));
+  if (store == stores.end() || store->second.name != from) return ErrorCode::kNotFound;
+  if (Fold(from) != Fold(to) && stores.contains(Fold(to))) return ErrorCode::kAlreadyExists;
+  ModelStore moved = std::move(store->second);
+  stores.erase(store);
+  moved.name = to;
+  for (auto& [alias, entry] : moved.entries) entry->store = Fold(to);
+  stores[Fold(to)] = std::move(moved);
+  return std::nullopt;
+}
+
+Outcome Model::MakeEntry(const std::string& store, const std::string& alias) {
+  if (Fold(store) == "backup_store") return ErrorCode::kReadOnly;
+  auto& entries = stores.at(Fold(store)).entries;
+  if (entries.contains(Fold(alias))) return ErrorCode::kAlreadyExists;
+  auto entry = std::make_shared<ModelEntry>();
+  entry->alias = alias;
+  entry->store = Fold(store);
+  entry->mode = 0755;
+  entries[Fold(alias)] = entry;
+  return std::nullopt;
+}
+
+Outcome Model::RemoveEntry(const std::string& store, const std::string& alias, std::uint32_t uid) {
+  auto& entries = stores.at(Fold(store)).entries;
+  const auto entry = entries.find(Fold(alias));
+  if (entry == entries.end() || entry->second->alias != alias) return ErrorCode::kNotFound;
+  if (Fold(store) == "trusted_roots" && uid != 0) return ErrorCode::kNotPermitted;
+  if (!entry->second->files.empty()) {
+    return Fold(store) == "trusted_roots_crls" ? ErrorCode::kNotPermitted : ErrorCode::kNotEmpty;
+  }
+  entry->second->alive = false;
+  entries.erase(entry);
+  return std::nullopt;
+}
+
+Outcome Model::RenameEntry(const std::string& store, const std::string& from, const std::string& to,
+                           std::uint32_t uid) {
+  auto& entries = stores.at(Fold(store)).entries;
+  const auto entry = entries.find(Fold(from));
+  if (entry == entries.end() || entry->second->alias != from) return ErrorCode::kNotFound;
+  if (Fold(store).starts_with("trusted_roots") && uid != 0) return ErrorCode::kNotPermitted;
+  if (Fold(from) != Fold(to) && entries.contains(Fold(to))) return ErrorCode::kAlreadyExists;
+  ModelEntryPointer moved = entry->second;
+  entries.erase(entry);
+  moved->alias = to;
+  entries[Fold(to)] = moved;
+  return std::nullopt;
+}
+
+Outcome Model::RemoveFile(const ModelEntryPointer& entry, Member member, std::uint32_t uid) {
+  if (!entry->files.contains(member)) return ErrorCode::kNotFound;
+  if (entry->store == "trusted_roots" && uid != 0) return ErrorCode::kNotPermitted;
+  if (entry->store == "trusted_roots_crls") return ErrorCode::kNotPermitted;
+  entry->files.erase(member);
+  return std::nullopt;
+}
+
+Outcome Model::Chmod(const ModelEntryPointer& entry, Member member, std::uint32_t mode) {
+  if (IsKey(member) && (mode & 7) != 0) return ErrorCode::kNotPermitted;
+  entry->files.at(member).mode = mode;
+  return std::nullopt;
+}
+
+// --- Files
+
+Outcome Model::MayCreate(const ModelEntryPointer& entry, Member member) const {
+  using enum Member;
+  const std::string& store = entry->store;
+  const bool pair = member == kCertificate || member == kKey;
+  bool holds = true;
+  if (store == "machine_ssl_cert") holds = pair;
+  if (store == "trusted_roots") holds = member == kCertificate;
+  if (store == "trusted_roots_crls") holds = member == kRevocationList;
+  if (store == "applmgmt_password") holds = member == kSecret;
+  for (const auto& [other, file] : entry->files) {
+    const bool other_pair = other == kCertificate || other == kKey;
+    holds = holds && (other == member || (pair && other_pair));
+  }
+  return holds ? std::nullopt : Outcome(ErrorCode::kNotPermitted);
+}
+
+bool Model::IsTrusted(const std::string& sample) const {
+  for (const auto& [alias, entry] : stores.at("trusted_roots").entries) {
+    const auto certificate = entry->files.find(Member::kCertificate);
+    if (certificate == entry->files.end()) continue;
+    if (const Sample* const root = SampleOf(certificate->second.bytes); root && root->name == sample)
+      return true;
+  }
+  return false;
+}
+
+Outcome Model::JudgeList(const ModelEntry& entry, const Sample& list) const {
+  if (entry.store == "trusted_roots_crls") {
+    // One alias for each issuer.
+    for (const auto& [alias, other] : stores.at("trusted_roots_crls").entries) {
+      const auto file = other->files.find(Member::kRevocationList);
+      if (other.get() == &entry || file == other->files.end()) continue;
+      if (SampleOf(file->second.bytes)->issuer == list.issuer) return ErrorCode::kAlreadyExists;
+    }
+    if (!IsTrusted(list.issuer)) return ErrorCode::kRejected;
+    if (const auto live = entry.files.find(Member::kRevocationList); live != entry.files.end()) {
+      const Sample* const old = SampleOf(live->second.bytes);
+      if (old->issuer != list.issuer || old->number >= list.number) return ErrorCode::kRejected;
+    }
+  }
+  return std::nullopt;
+}
+
+Outcome Model::Judge(const ModelEntry& entry, Member member, const std::string& bytes) const {
+  if (member == Member::kSecret) return std::nullopt;
+  const Sample* const sample = SampleOf(bytes);
+  if (sample == nullptr || sample->kind != member) return ErrorCode::kMalformed;
+  if (sample->refusal == ErrorCode::kMalformed || sample->refusal == ErrorCode::kPasswordRequired) {
+    return sample->refusal;
+  }
+  if (member == Member::kRevocationList) return JudgeList(entry, *sample);
+  if (entry.store == "trusted_roots") {
+    if (sample->name == "chain" || !sample->authority) {
+      return sample->name == "chain" ? ErrorCode::kMalformed : ErrorCode::kRejected;
+    }
+    return std::nullopt;
+  }
+  const auto partner = entry.files.find(member == Member::kCertificate ? Member::kKey : Member::kCertificate);
+  if (partner != entry.files.end() && SampleOf(partner->second.bytes)->pair != sample->pair) {
+    return ErrorCode::kRejected;
+  }
+  if (entry.store == "machine_ssl_cert" && member == Member::kCertificate) {
+    // Server rules: the chain reaches a trusted root, or the certificate is its own issuer.
+    if (sample->refusal == ErrorCode::kExpired)
+      return ErrorCode::kRejected;  // No chain: decided before dates.
+    if (sample->name == "self-signed") return std::nullopt;
+    return sample->name == "chain" && IsTrusted("root") ? std::nullopt : Outcome(ErrorCode::kRejected);
+  }
+  return sample->refusal;
+}
+
+// --- Writers
+
+Outcome Model::Write(ModelWriter& writer, std::int32_t process, std::size_t offset,
+                     const std::string& bytes) const {
+  if (writer.refused) return writer.refused;
+  if (writer.buffer.size() < offset + bytes.size()) writer.buffer.resize(offset + bytes.size());
+  writer.buffer.replace(offset, bytes.size(), bytes);
+  writer.dirty = true;
+  writer.last_writer = process;
+  if (offset < kStartBytes && writer.member != Member::kSecret) {
+    const Sample* const sample = SampleOf(writer.buffer);
+    if ((sample && !sample->begins_well) || writer.buffer.starts_with("correct horse")) {
+      writer.buffer.clear();
+      writer.dirty = false;
+      writer.refused = ErrorCode::kMalformed;
+    }
+  }
+  return writer.refused;
+}
+
+Outcome Model::Empty(ModelWriter& writer) const {
+  writer.buffer.clear();
+  writer.dirty = false;
+  writer.refused.reset();
+  return std::nullopt;
+}
+
+Outcome Model::Flush(ModelWriter& writer, std::int32_t process, bool dying) {
+  if (!writer.dirty) return process == writer.opener ? writer.refused : std::nullopt;
+  if (dying && process == writer.last_writer) {
+    writer.buffer.clear();
+    writer.dirty = false;
+    writer.refused = ErrorCode::kCancelled;
+    return std::nullopt;
+  }
+  if (dying || process != writer.opener) return std::nullopt;
+  return Commit(writer);
+}
+
+Outcome Model::Commit(ModelWriter& writer) {
+  if (writer.refused) return writer.refused;
+  if (!writer.dirty || writer.buffer.empty()) return std::nullopt;
+  ModelEntry& entry = *writer.entry;
+  const auto refuse = [&](ErrorCode code) {
+    writer.buffer.clear();
+    writer.dirty = false;
+    writer.refused = code;
+    return writer.refused;
+  };
+  if (!entry.alive) return refuse(ErrorCode::kNotFound);
+  if (auto wrong = MayCreate(writer.entry, writer.member)) return refuse(*wrong);
+  const auto live = entry.files.find(writer.member);
+  const bool same = live != entry.files.end() && live->second.bytes == writer.buffer;
+  if (!same) {
+    if (auto judged = Judge(entry, writer.member, writer.buffer)) return refuse(*judged);
+    if (live != entry.files.end()) {
+      live->second.bytes = writer.buffer;
+    } else {
+      entry.files[writer.member] = {writer.buffer, writer.mode, writer.uid};
+    }
+  }
+  writer.uid = entry.files[writer.member].uid;
+  writer.mode = entry.files[writer.member].mode;
+  writer.dirty = false;
+  return std::nullopt;
+}
+
+void Model::Release(ModelWriter& writer) {
+  if (writer.dirty) static_cast<void>(Commit(writer));
+}
+
+}  // namespace certfs::test
