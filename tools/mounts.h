@@ -1,4 +1,4 @@
-// The certfs mounts of this machine, as the kernel lists them in mountinfo.
+// The certfs mounts of this machine, and which of them a command means.
 //
 // Thread-safety: free functions over their arguments.
 
@@ -6,7 +6,6 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "crypto/base/result.h"
@@ -18,11 +17,7 @@ struct Mount {
   std::string source;  // The keystore's path.
 };
 
-// Returns the mounts of type fuse.certfs in `mountinfo` (the text of /proc/self/mountinfo, proc(5)), newest
-// last. Bind mounts of a part of one are left out.
-std::vector<Mount> ParseMounts(std::string_view mountinfo);
-
-// Returns those of this process's mount namespace.
+// Returns those of this process's mount namespace, newest last. Bind mounts of a part of one are left out.
 Result<std::vector<Mount>> FindMounts();
 
 // Returns the mount that a command means: the one at `named`, or the only one when `named` is empty.

@@ -6,14 +6,12 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "fs/fuse/adapter.h"
+#include "fs/fuse/mount_table.h"
 
 namespace certfs {
 
@@ -39,52 +37,13 @@ std::string Escaped(const std::string& value) {
   return out;
 }
 
-// What is mounted on top at a path; empty when nothing is.
-struct TopMount {
-  std::string id;
-  std::string type;
-};
-
-// mountinfo writes space, tab, newline and backslash as \040, \011, \012 and \134.
-std::string AsInMountinfo(std::string_view path) {
-  std::string out;
-  for (const char c : path) {
-    switch (c) {
-      case ' ':
-        out += "\\040";
-        break;
-      case '\t':
-        out += "\\011";
-        break;
-      case '\n':
-        out += "\\012";
-        break;
-      case '\\':
-        out += "\\134";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
-  return out;
-}
-
-// "36 35 98:0 /root /mountpoint options optional... - type source superoptions"; what was mounted last stands
-// last.
-TopMount FindTopMount(const std::string& path) {
-  TopMount top;
-  const std::string wanted = AsInMountinfo(path);
-  std::ifstream mountinfo("/proc/self/mountinfo");
-  for (std::string line; std::getline(mountinfo, line);) {
-    std::istringstream fields(line);
-    std::string id, parent, device, root, mountpoint, field;
-    fields >> id >> parent >> device >> root >> mountpoint;
-    if (mountpoint != wanted) continue;
-    while (fields >> field && field != "-") {
-    }
-    std::string type;
-    fields >> type;
-    top = {id, type};
+// What is mounted on top at a path; nothing when the kernel does not tell. What was mounted last stands last.
+MountTableEntry FindTopMount(const std::string& path) {
+  auto table = ReadMountTable();
+  if (!table.has_value()) return {};
+  MountTableEntry top;
+  for (MountTableEntry& entry : table.value()) {
+    if (entry.mountpoint == path) top = std::move(entry);
   }
   return top;
 }
@@ -94,7 +53,7 @@ Result<void> CheckMountpoint(const std::string& path) {
   if (stat(path.c_str(), &found) != 0) {
     if (errno != ENOTCONN) return Error(ErrorCode::kInvalidArgument, path + ": " + std::strerror(errno));
     // A daemon that was killed leaves its mount behind; nobody can use that any more. What is not ours stays.
-    if (FindTopMount(path).type != "fuse.certfs") {
+    if (FindTopMount(path).type != kMountType) {
       return Error(ErrorCode::kBusy, path + ": a dead mount of another filesystem is in the way");
     }
     if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 || stat(path.c_str(), &found) != 0) {
@@ -131,7 +90,7 @@ class LiveMount {
   void Abort() {
     pollfd device{fuse_session_fd(session_), 0, 0};
     const bool unmounted = poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0;
-    if (unmounted || id_.empty() || FindTopMount(mountpoint_).id != id_) return;
+    if (unmounted || id_ == 0 || FindTopMount(mountpoint_).id != id_) return;
     // Forcing is what aborts; detaching frees the mountpoint even while somebody stands in it. Only root may
     // force: for others fuse_session_unmount does what it can.
     static_cast<void>(umount2(mountpoint_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW));
@@ -140,7 +99,7 @@ class LiveMount {
   fuse_session* session_;
   std::string mountpoint_;
   Adapter& adapter_;
-  std::string id_;
+  int id_;
 };
 
 }  // namespace
