@@ -95,6 +95,8 @@ class Readers(harness.MountTest):
             for i in range(harness.rounds(10000)):
                 content = contents[i % len(contents)]
                 put(target, content)
+                # A stat as well: make, rsync and reloaders look at size and time first.
+                self.assertEqual(os.stat(target).st_size, len(content), f"sequence {i}")
                 with open(target, "rb") as file:
                     self.assertEqual(file.read(), content, f"sequence {i}")
                     self.assertEqual(os.fstat(file.fileno()).st_size, len(content))
@@ -114,6 +116,19 @@ class Readers(harness.MountTest):
         with held, held_key:
             self.assertEqual((held.read(), held_key.read()), (self.leaf, key))
             self.assertEqual(os.fstat(held.fileno()).st_size, len(self.leaf))
+
+    def test_setting_attributes_by_an_old_handle_reaches_the_live_file_and_leaves_the_old_bytes(self):
+        entry = self.mount.entry("machine", "old-handle")
+        put(entry + "/cert.pem", self.leaf)
+        with open(entry + "/cert.pem", "rb") as held:
+            put(entry + "/cert.pem", self.chain)
+            os.fchmod(held.fileno(), 0o640)
+            self.assertEqual(os.fstat(held.fileno()).st_size, len(self.leaf))
+            self.assertEqual(held.read(), self.leaf)
+            with mmap.mmap(held.fileno(), 0, prot=mmap.PROT_READ) as view:
+                self.assertEqual(view[:], self.leaf)
+        self.assertEqual(os.stat(entry + "/cert.pem").st_mode & 0o777, 0o640)
+        self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
 
     def test_two_writers_one_wins_whole(self):
         entry = self.mount.entry("machine", "two")

@@ -1,8 +1,14 @@
 """Goal: what must be refused is refused, by every kind of writer, with the contract's errno, a line that names path and rule, and
 the live bytes untouched. Method: one table of bad contents, one of writers, every pair of them on a real mount."""
 
+import ctypes
+import errno
+import fcntl
+import mmap
 import os
+import random
 import subprocess
+import time
 
 import harness
 import pki
@@ -126,20 +132,84 @@ class Refusals(harness.MountTest):
         os.close(file)
         self.assertEqual(pki.read(target), self.leaf)
 
-    def test_mmap_cannot_reach_a_key_and_ways_around_the_redirect_are_told(self):
+    def test_ways_around_the_redirect_are_refused_with_words(self):
         target = self.mount.at("stores/machine/web/cert.pem")
         reader = os.open(target, os.O_RDONLY)
         self.assertEqual(errno_of(os.open, f"/proc/self/fd/{reader}", os.O_WRONLY), "EPERM")
         self.assertIn("/proc/self/fd", self.mount.why().splitlines()[-1])
         os.close(reader)
+        # A file handle leads to the inode, past its name.
+        libc = ctypes.CDLL(None, use_errno=True)
+        handle = ctypes.create_string_buffer(136)
+        handle[:4] = (128).to_bytes(4, "little")
+        mount_id = ctypes.c_int()
+        self.assertEqual(libc.name_to_handle_at(-100, target.encode(), handle, ctypes.byref(mount_id), 0), 0)
+        root = os.open(self.mount.path, os.O_RDONLY)
+        file = libc.open_by_handle_at(root, handle, os.O_RDONLY)
+        self.assertGreaterEqual(file, 0)
+        self.assertEqual(os.read(file, 1 << 20), self.leaf)
+        os.close(file)
+        self.assertEqual((libc.open_by_handle_at(root, handle, os.O_WRONLY), ctypes.get_errno()), (-1, errno.EPERM))
+        os.close(root)
+        self.assertEqual(errno_of(os.truncate, target, 10), "EPERM")
         self.assertEqual(pki.read(target), self.leaf)
+
+    def test_a_bind_mounted_file_keeps_its_revision_and_is_not_written(self):
+        entry = self.mount.entry("machine", "bound")
+        put(entry + "/cert.pem", self.leaf)
         bound = pki.write(os.path.join(self.work, "bound"), b"")
-        subprocess.run(["mount", "--bind", target, bound], check=True)
+        subprocess.run(["mount", "--bind", entry + "/cert.pem", bound], check=True)
         try:
             self.assertEqual(errno_of(os.open, bound, os.O_WRONLY), "EPERM")
+            for i in range(300):  # More than are kept for opens that began before.
+                put(entry + "/cert.pem", b"# %d\n" % i + self.chain)
+            self.assertEqual(pki.read(bound), self.leaf)
+            self.assertEqual(os.stat(bound).st_size, len(self.leaf))
+            self.assertEqual(run("cp", bound, os.path.join(self.work, "copy")).returncode, 0)
         finally:
             subprocess.run(["umount", bound], check=True)
+        self.assertEqual(pki.read(entry + "/cert.pem"), b"# 299\n" + self.chain)
+
+    def test_a_bind_mounted_directory_is_written_and_read_like_the_tree(self):
+        entry = self.mount.entry("machine", "inbound")
+        bound = os.path.join(self.work, "inbound")
+        os.mkdir(bound)
+        subprocess.run(["mount", "--bind", entry, bound], check=True)
+        try:
+            self.assertEqual(run("cp", pki.write(os.path.join(self.work, "s"), self.leaf), bound + "/cert.pem").returncode, 0)
+            self.assertEqual(run("cp", pki.write(os.path.join(self.work, "s"), self.chain), bound + "/cert.pem").returncode, 0)
+            self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
+            self.assertEqual(pki.read(bound + "/cert.pem"), self.chain)
+        finally:
+            subprocess.run(["umount", bound], check=True)
+
+    def test_a_key_cannot_be_mapped_shared(self):
+        target = self.mount.at("stores/machine/web/key.pem")
+        with open(target, "rb") as file:
+            self.assertEqual(errno_of(lambda: mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)), "ENODEV")
+            with mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as view:
+                self.assertEqual(view[:], pki.read(self.key))
+
+    def test_locks_exclude_no_writer(self):
+        target = self.mount.at("stores/machine/web/cert.pem")
+        first, second = os.open(target, os.O_WRONLY), os.open(target, os.O_WRONLY)
+        for file in (first, second):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(first)
+        os.close(second)
         self.assertEqual(pki.read(target), self.leaf)
+
+    def test_a_killed_opener_leaves_no_note_that_misleads_a_reader(self):
+        """Writers killed between the refused open and its second try: whoever reads next reads the live bytes."""
+        target = self.mount.at("stores/machine/web/cert.pem")
+        script = "import os,sys\nwhile True: os.close(os.open(sys.argv[1],os.O_WRONLY))\n"
+        for _ in range(harness.rounds(40)):
+            writer = subprocess.Popen(["python3", "-c", script, target])
+            time.sleep(0.06 + random.random() * 0.02)
+            writer.kill()
+            writer.wait()
+            self.assertEqual(pki.read(target), self.leaf)
+            self.assertEqual(os.stat(target).st_size, len(self.leaf))
 
     def test_append_and_in_place_edits_start_from_the_live_bytes(self):
         entry = self.mount.entry("machine", "append")

@@ -1,0 +1,127 @@
+"""Goal: what was flipped, swapped, removed or put back from an older copy on the disk is EIO, and everything beside it is served.
+Method: change single records with LMDB's own library, as somebody with the disk would, and look through the mount."""
+
+import os
+import shutil
+import struct
+
+import lmdb
+
+import harness
+import pki
+from harness import errno_of, put, run
+
+CERTIFICATE = 1  # The member's number in store/README.md.
+
+
+class Damage(harness.MountTest):
+    def setUp(self):
+        self.bytes = {}
+        for alias in ("a", "b", "c", "d"):
+            content = b"# " + alias.encode() + b"\n" + self.leaf
+            put(self.mount.entry("machine", alias) + "/cert.pem", content)
+            self.bytes[alias] = content
+        self.numbers = {alias: os.stat(self.mount.at("stores/machine", alias)).st_ino >> 3 & 0xFFFFFFFF for alias in self.bytes}
+
+    def content_key(self, alias):
+        return struct.pack(">QB", self.numbers[alias], CERTIFICATE)
+
+    def entry_key(self, alias):
+        return struct.pack(">Q", self.numbers[alias])
+
+    def damaged(self, change):
+        """Lets `change` at the tables of an unmounted keystore, with its good copy kept; mounts it again."""
+        self.mount.unmount()
+        good = self.mount.keystore + ".good"
+        shutil.copytree(self.mount.keystore, good)
+        self.addCleanup(self.restore, good)
+        environment = lmdb.open(self.mount.keystore, max_dbs=8, create=False)
+        with environment.begin(write=True) as transaction:
+            tables = {name: environment.open_db(name.encode(), transaction, create=False) for name in ("contents", "entries", "nodes")}
+            change(transaction, tables)
+        environment.close()
+        self.mount.mount()
+
+    def restore(self, good):
+        self.mount.unmount()
+        shutil.rmtree(self.mount.keystore)
+        os.rename(good, self.mount.keystore)
+        self.mount.mount()
+        self.check(lost=())
+
+    def check(self, lost):
+        for alias, content in self.bytes.items():
+            path = self.mount.at("stores/machine", alias, "cert.pem")
+            if alias in lost:
+                self.assertEqual(errno_of(pki.read, path), "EIO", alias)
+                self.assertNotEqual(run("cat", path).returncode, 0)
+            else:
+                self.assertEqual(pki.read(path), content, alias)
+
+    def flip(self, transaction, table, key, at):
+        record = bytearray(transaction.get(key, db=table))
+        record[at] ^= 1
+        self.assertTrue(transaction.put(key, bytes(record), db=table))
+
+    def test_a_flipped_bit_of_a_files_bytes(self):
+        for at in (0, 4, 8, 16, 48, 80, -1):
+            with self.subTest(at=at):
+                self.damaged(lambda transaction, tables: self.flip(transaction, tables["contents"], self.content_key("b"), at))
+                self.check(lost=("b",))
+                self.doCleanups()
+
+    def test_records_that_were_swapped(self):
+        def swap(transaction, tables):
+            first, second = (transaction.get(self.content_key(alias), db=tables["contents"]) for alias in "bc")
+            transaction.put(self.content_key("b"), second, db=tables["contents"])
+            transaction.put(self.content_key("c"), first, db=tables["contents"])
+        self.damaged(swap)
+        self.check(lost=("b", "c"))
+
+    def test_a_record_that_was_removed(self):
+        self.damaged(lambda transaction, tables: transaction.delete(self.content_key("b"), db=tables["contents"]))
+        self.check(lost=("b",))
+
+    def test_a_record_put_back_from_an_older_copy(self):
+        self.mount.unmount()
+        environment = lmdb.open(self.mount.keystore, max_dbs=8, readonly=True)
+        with environment.begin() as transaction:
+            old = {name: transaction.get(key, db=environment.open_db(name.encode(), transaction, create=False))
+                   for name, key in (("contents", self.content_key("a")), ("entries", self.entry_key("a")))}
+        environment.close()
+        self.mount.mount()
+        self.bytes["a"] = b"# newer\n" + self.chain
+        put(self.mount.at("stores/machine/a/cert.pem"), self.bytes["a"])
+
+        def roll_back(transaction, tables):
+            transaction.put(self.content_key("a"), old["contents"], db=tables["contents"])
+        self.damaged(roll_back)
+        self.check(lost=("a",))
+        self.doCleanups()
+
+        def roll_back_both(transaction, tables):
+            roll_back(transaction, tables)
+            transaction.put(self.entry_key("a"), old["entries"], db=tables["entries"])
+        self.damaged(roll_back_both)
+        self.check(lost=("a",))
+
+    def test_a_damaged_entry_is_left_out_of_the_listing_which_says_so(self):
+        self.damaged(lambda transaction, tables: self.flip(transaction, tables["entries"], self.entry_key("b"), 100))
+        self.check(lost=("b",))
+        listed = run("ls", self.mount.at("stores/machine"))
+        self.assertEqual(listed.stdout.split(), ["a", "c", "d"])
+        self.assertIn("Input/output error", listed.stderr)
+        # What is beside it can be changed, and the damaged one is still told.
+        put(self.mount.at("stores/machine/c/cert.pem"), self.bytes["c"] + b"\n")
+        self.assertEqual(errno_of(pki.read, self.mount.at("stores/machine/b/cert.pem")), "EIO")
+
+    def test_a_damaged_tree_serves_nothing_of_its_store_and_everything_of_the_others(self):
+        put(self.mount.entry("vpxd", "beside") + "/cert.pem", self.leaf)
+        number = os.stat(self.mount.at("stores/machine")).st_ino >> 3 & 0xFFFFFFFF
+        self.damaged(lambda transaction, tables: self.flip(transaction, tables["nodes"], struct.pack(">QB", number, 0), 20))
+        self.check(lost=tuple(self.bytes))
+        self.assertEqual(pki.read(self.mount.at("stores/vpxd/beside/cert.pem")), self.leaf)
+
+
+if __name__ == "__main__":
+    harness.main()
