@@ -70,6 +70,7 @@ Result<MountOptions> Prepare(const Options& options) {
   mount.mountpoint = TRY(MountpointPath(options.mountpoint));
   for (const Mount& other : TRY(FindMounts())) {
     if (other.mountpoint == mount.mountpoint) {
+      if (IsDead(other)) return mount;  // The new mount takes its place.
       return Error(ErrorCode::kBusy, mount.mountpoint.string() + ": is already a certfs mount, of " +
                                          other.source + "; run: certfs umount '" + mount.mountpoint.string() +
                                          "'");

@@ -1,5 +1,8 @@
 #include "tools/mounts.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -33,6 +36,11 @@ Result<Mount> ChooseMount(const std::string& named) {
     return Error(ErrorCode::kInvalidArgument, words);
   }
   return std::move(mounts.front());
+}
+
+bool IsDead(const Mount& mount) {
+  struct stat status {};
+  return stat(mount.mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path) {

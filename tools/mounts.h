@@ -24,6 +24,9 @@ Result<std::vector<Mount>> FindMounts();
 // kNotFound if there is none; kInvalidArgument if there are several to choose from.
 Result<Mount> ChooseMount(const std::string& named);
 
+// Says whether the daemon of `mount` died and left it behind: nothing can be reached through it any more.
+bool IsDead(const Mount& mount);
+
 // Returns `path` as mountinfo would show it. Only its parent is asked for, so that a dead mount still has a
 // path.
 Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -36,11 +35,6 @@ Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {
   const auto parsed = std::from_chars(text.data(), text.data() + size, process);
   if (parsed.ec != std::errc() || process <= 0) return Descriptor();
   return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
-}
-
-bool IsDead(const std::filesystem::path& mountpoint) {
-  struct stat status {};
-  return stat(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 Error InUse(const std::filesystem::path& mountpoint) {
@@ -92,7 +86,7 @@ Result<void> AwaitEnd(int daemon, const std::filesystem::path& mountpoint) {
 
 Result<ExitCode> Umount(const std::string& named) {
   const Mount mount = TRY(ChooseMount(named));
-  if (IsDead(mount.mountpoint)) {
+  if (IsDead(mount)) {
     TRY(Unmount(mount.mountpoint, true));
     std::cout << mount.mountpoint.string() << ": its daemon had died; the mount is removed\n";
     return ExitCode::kOk;

@@ -130,8 +130,6 @@ std::string PathOf(const Store& store);
 std::string PathOf(TableSnapshot& snapshot, const Entry& entry);
 
 inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
-inline Error NotPermitted(std::string reason) {
-  return {ErrorCode::kNotPermitted, "not-permitted", std::move(reason)};
-}
+inline Error NotPermitted(std::string reason) { return {ErrorCode::kNotPermitted, std::move(reason)}; }
 
 }  // namespace certfs

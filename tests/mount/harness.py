@@ -4,6 +4,7 @@ Run by ctest with CERTFS set to the program under test. Every process that a tes
 """
 
 import atexit
+import datetime
 import errno
 import os
 import shutil
