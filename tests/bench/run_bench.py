@@ -131,7 +131,7 @@ def mounted_floor(programs, entries, certificate, key, mountpoint):
 
 
 class Table:
-    COLUMNS = ("operation", "certfs", "against", "ratio", "bound", "holds")
+    COLUMNS = ("operation", "certfs", "against", "ratio (median)", "bound", "holds")
 
     def __init__(self):
         self.rows = []
@@ -142,10 +142,12 @@ class Table:
         print(f"  {operation}: {value}", file=sys.stderr, flush=True)
 
     def ratio(self, operation, pairs, floor, bound, unit="us"):
-        """`pairs` of (certfs, floor), one a round. What disturbs a round only ever makes it slower: the best counts."""
+        """`pairs` of (certfs, floor), one a round. What disturbs a round only ever makes it slower: the best counts.
+        Beside its ratio stands the median of all rounds; a quiet machine has them close together."""
         value, against = (min(column) for column in zip(*pairs))
         ratio = value / against
-        self.add(operation, show(value, unit), f"{floor} {show(against, unit)}", f"{ratio:.2f}",
+        middle = statistics.median(ours / other for ours, other in pairs)
+        self.add(operation, show(value, unit), f"{floor} {show(against, unit)}", f"{ratio:.2f} ({middle:.2f})",
                  f"<= {bound:g} x", ratio <= bound)
 
     def limit(self, operation, values, limit, unit, against=""):
@@ -233,7 +235,7 @@ def replacing(table, programs, certfs, work, contents, where, rounds):
     commit, replacement = (min(times.p50 for times in column) for column in zip(*outcomes))
     extra = replacement - commit
     table.add(f"durable replace of a cert.pem, {where}, p50", show(replacement, "us"),
-              f"LMDB commit {show(commit, 'us')}", f"+{show(extra, 'us')}", "<= +650 us", extra <= 650)
+              f"LMDB commit {show(commit, 'us')}", f"{extra:+.0f} us", "<= +650 us", extra <= 650)
 
 
 # --- Preparing
@@ -304,6 +306,13 @@ def measure(options, table):
             replacing(table, programs, certfs.path, disk, certificates.leaves, "on disk", options.rounds)
 
 
+def interrupt(*_):
+    """Ends as a failure does, unmounting; a second signal does not disturb that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit("interrupted")
+
+
 def step_forward():
     """Runs this, and all that it starts, before whatever else the machine does: its load shall not be measured."""
     with contextlib.suppress(PermissionError):
@@ -319,12 +328,14 @@ def main():
     options = parser.parse_args()
     if not os.path.exists("/dev/fuse"):
         sys.exit("there is no /dev/fuse on this machine: nothing can be measured")
-    # Ending by a signal unmounts, too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit("interrupted"))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     step_forward()
     table = Table()
-    measure(options, table)
+    try:
+        measure(options, table)
+    except (RuntimeError, OSError, subprocess.SubprocessError) as failure:
+        sys.exit(f"run_bench: {failure}")
     print(f"\n{options.entries:,} entries, {options.rounds} rounds; {os.cpu_count()} cores, "
           f"Linux {platform.release().split('-')[0]}\n")
     table.print()
