@@ -38,7 +38,7 @@ Node NodeOf(const Staging& staging) {
   node.id = staging.node;
   node.attributes = staging.attributes;
   node.size = staging.opened ? staging.buffer.size() : staging.live_size;
-  node.volatile_names = true;
+  node.volatile_name = true;
   node.uncached = true;
   return node;
 }
@@ -92,7 +92,7 @@ Node FixedNode(Fixed fixed, const VolumeOptions& options) {
     case Fixed::kVersion:
       // What these show depends on the moment and on the reader.
       node.attributes.mode = fixed == Fixed::kErrorsLog ? 0640 : 0444;
-      node.volatile_names = true;
+      node.volatile_name = node.volatile_attributes = true;
       node.uncached = true;
       break;
   }

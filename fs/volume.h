@@ -50,8 +50,9 @@ struct Node {
   Attributes attributes;
   std::uint64_t size = 0;
   std::uint32_t links = 1;
-  bool volatile_names = false;  // Neither the name nor the attributes may be cached by the kernel.
-  bool uncached = false;        // Its bytes stay out of the page cache (direct_io).
+  bool volatile_name = false;        // The kernel may not cache that the name leads here,
+  bool volatile_attributes = false;  // nor what stat shows.
+  bool uncached = false;             // Its bytes stay out of the page cache (direct_io).
 };
 
 // What the kernel must be told when the tree changed under it. Calls come from any thread; implementations

@@ -166,8 +166,8 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
   std::copy(bytes.begin(), bytes.end(), staging->buffer.data() + start);
   staging->dirty = true;
   if (staging->writer_thread != caller.thread || staging->writer_process == 0) {
+    staging->writer_process = staging->ProcessOf(caller.thread, state_->processes);
     staging->writer_thread = caller.thread;
-    staging->writer_process = state_->processes.ProcessOf(caller.thread);
   }
   // A shell's built-in echo does not look at close: what can never become valid is told here.
   const BytesView written = staging->buffer.Reveal();
@@ -183,8 +183,8 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
   if (!staging) return {};
   bool changed = false;
   {
-    const std::int32_t process = state_->processes.ProcessOf(caller.thread);
     const std::lock_guard lock(staging->mutex);
+    const std::int32_t process = staging->ProcessOf(caller.thread, state_->processes);
     if (!staging->dirty) {
       if (staging->refused && process == staging->opener_process) return *staging->refused;
       return {};

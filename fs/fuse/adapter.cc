@@ -86,11 +86,14 @@ struct stat StatOf(const Adapter& adapter, const Node& node) {
   return out;
 }
 
+double AttributesTimeoutOf(const Node& node) { return node.volatile_attributes ? 0 : kTimeoutSeconds; }
+
 fuse_entry_param EntryOf(const Adapter& adapter, const Node& node) {
   fuse_entry_param entry{};
   entry.ino = adapter.ToKernel(node.id);
   entry.attr = StatOf(adapter, node);
-  entry.attr_timeout = entry.entry_timeout = node.volatile_names ? 0 : kTimeoutSeconds;
+  entry.attr_timeout = AttributesTimeoutOf(node);
+  entry.entry_timeout = node.volatile_name ? 0 : kTimeoutSeconds;
   return entry;
 }
 
@@ -161,7 +164,7 @@ void OnGetAttributes(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
     Adapter& adapter = AdapterOf(req);
     const Node node =
         TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0));
-    request.ReplyAttributes(StatOf(adapter, node), node.volatile_names ? 0 : kTimeoutSeconds);
+    request.ReplyAttributes(StatOf(adapter, node), AttributesTimeoutOf(node));
     return {};
   });
 }
@@ -183,7 +186,7 @@ void OnSetAttributes(fuse_req_t req, fuse_ino_t inode, struct stat* wanted, int 
     if ((valid & FUSE_SET_ATTR_SIZE) != 0) size = static_cast<std::uint64_t>(wanted->st_size);
     const Node node = TRY(adapter.volume.SetAttributes(CallerOf(req), adapter.FromKernel(inode),
                                                        file ? file->fh : 0, change, size));
-    request.ReplyAttributes(StatOf(adapter, node), node.volatile_names ? 0 : kTimeoutSeconds);
+    request.ReplyAttributes(StatOf(adapter, node), AttributesTimeoutOf(node));
     return {};
   });
 }

@@ -38,6 +38,13 @@ struct Staging {
   std::optional<Error> refused;     // Set: nothing goes until it is truncated to 0 or closed.
   std::int32_t writer_thread = 0;   // Who wrote last, and
   std::int32_t writer_process = 0;  // the process of that thread.
+
+  // The process of `thread`. Asking costs a file of /proc, and most writers are one thread.
+  std::int32_t ProcessOf(std::int32_t thread, const ProcessTable& processes) const {
+    if (opener_process != 0 && thread == opener.thread) return opener_process;
+    if (writer_process != 0 && thread == writer_thread) return writer_process;
+    return processes.ProcessOf(thread);
+  }
 };
 using StagingPointer = std::shared_ptr<Staging>;
 
