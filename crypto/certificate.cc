@@ -52,14 +52,29 @@ bool Certificate::IsAuthority() const {
   return (X509_get_extension_flags(handle()) & (EXFLAG_BCONS | EXFLAG_CA)) == (EXFLAG_BCONS | EXFLAG_CA);
 }
 
-Bytes Certificate::IssuerAndSerial() const {
-  const openssl::EmptyQueue empty;
-  Bytes bytes;
+BytesView Certificate::issuer_der() const noexcept {
   const std::uint8_t* name = nullptr;
-  std::size_t name_size = 0;
-  if (X509_NAME_get0_der(X509_get_issuer_name(handle()), &name, &name_size) == 1)
-    bytes.assign(name, name + name_size);
-  const std::string number = serial();
+  std::size_t size = 0;
+  // The encoding was made when the certificate was parsed, and nothing here ever changes the name.
+  if (X509_NAME_get0_der(X509_get_issuer_name(handle()), &name, &size) != 1) return {};
+  return {name, size};
+}
+
+Bytes Certificate::serial_der() const {
+  const openssl::EmptyQueue empty;
+  const ASN1_INTEGER* const number = X509_get0_serialNumber(handle());
+  const int size = i2d_ASN1_INTEGER(number, nullptr);
+  if (size <= 0) return {};
+  Bytes der(static_cast<std::size_t>(size));
+  std::uint8_t* at = der.data();
+  i2d_ASN1_INTEGER(number, &at);
+  return der;
+}
+
+Bytes Certificate::IssuerAndSerial() const {
+  const BytesView name = issuer_der();
+  const Bytes number = serial_der();
+  Bytes bytes(name.begin(), name.end());
   bytes.insert(bytes.end(), number.begin(), number.end());
   return bytes;
 }

@@ -44,8 +44,15 @@ class Certificate {
   // Says whether basicConstraints make it a CA (RFC 5280, 4.2.1.9).
   bool IsAuthority() const;
 
-  // What must identify a certificate (RFC 5280, 4.1.2.2): the DER of its issuer and of its serial number,
-  // joined.
+  // The DER of the issuer's name, as it stands in the certificate (RFC 5280, 4.1.2.4); lives as long as any
+  // copy of this certificate.
+  BytesView issuer_der() const noexcept;
+
+  // The DER of the serial number, tag and length included (RFC 5280, 4.1.2.2).
+  Bytes serial_der() const;
+
+  // What must identify a certificate (RFC 5280, 4.1.2.2): issuer_der() and serial_der(), joined. Both are
+  // self-delimiting, so that two different pairs never join to the same bytes.
   Bytes IssuerAndSerial() const;
 
   // The OpenSSL object, borrowed, for use inside crypto/ only.

@@ -291,6 +291,21 @@ TEST(Judgement, DebianRootsAreAccepted) {
   EXPECT_TRUE(warnings.contains("serial-not-positive"));
 }
 
+// What identifies a certificate is DER: two leaves of one issuer differ in the serial number alone.
+TEST(Certificate, ShowsTheDerOfIssuerAndSerialNumber) {
+  const Certificate leaf = Certificates("leaf.pem").front();
+  const Certificate zero = Certificates("zero-serial.pem").front();
+  const Certificate issuing = Certificates("issuing.pem").front();
+  ASSERT_FALSE(leaf.issuer_der().empty());
+  EXPECT_EQ(leaf.issuer_der().front(), 0x30);
+  EXPECT_EQ(AsText(leaf.issuer_der()), AsText(zero.issuer_der()));
+  EXPECT_NE(AsText(leaf.issuer_der()), AsText(issuing.issuer_der()));
+  EXPECT_EQ(zero.serial_der(), (Bytes{0x02, 0x01, 0x00}));
+  EXPECT_EQ(leaf.serial_der().front(), 0x02);
+  EXPECT_NE(leaf.IssuerAndSerial(), zero.IssuerAndSerial());
+  EXPECT_EQ(leaf.IssuerAndSerial().size(), leaf.issuer_der().size() + leaf.serial_der().size());
+}
+
 TEST(Rules, IdsAreUniqueAndRowsSayWhatTheyAre) {
   std::set<std::string_view> ids;
   for (const Rule& rule : Rules()) {
