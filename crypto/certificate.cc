@@ -1,9 +1,22 @@
 #include "crypto/certificate.h"
 
+#include <algorithm>
+
 #include "crypto/openssl/error_queue.h"
 #include "crypto/sealing.h"
 
 namespace certfs {
+
+namespace {
+
+bool IsCanonical(X509* certificate, BytesView der) {
+  std::uint8_t* encoded = nullptr;
+  const int size = i2d_X509(certificate, &encoded);
+  const openssl::DerHandle owner(encoded);
+  return size > 0 && std::ranges::equal(BytesView(encoded, static_cast<std::size_t>(size)), der);
+}
+
+}  // namespace
 
 struct Certificate::State {
   openssl::CertificateHandle handle;
@@ -21,6 +34,12 @@ Result<Certificate> Certificate::FromDer(BytesView der) {
   }
   if (at != der.data() + der.size()) {
     return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the certificate");
+  }
+  // Two encodings of one certificate would have two fingerprints: only DER, the canonical one, is let in.
+  if (!IsCanonical(handle.get(), der)) return Error(ErrorCode::kMalformed, "unreadable", "not in DER");
+  if (!openssl::IsTime(X509_get0_notBefore(handle.get())) ||
+      !openssl::IsTime(X509_get0_notAfter(handle.get()))) {
+    return Error(ErrorCode::kMalformed, "unreadable", "a date of the certificate's validity is none");
   }
   // Parses and caches the extensions now, so that the object never changes again whoever reads it.
   static_cast<void>(X509_check_purpose(handle.get(), -1, 0));

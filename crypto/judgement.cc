@@ -28,11 +28,6 @@ struct Inquiry {
     verdict.Add(RuleById(rule), role, std::move(subject), std::move(detail));
   }
   const Certificate& first() const { return file.certificates.front(); }
-  bool InFile(const Certificate& certificate) const {
-    return std::any_of(file.certificates.begin(), file.certificates.end(), [&](const Certificate& each) {
-      return each.fingerprint() == certificate.fingerprint();
-    });
-  }
 };
 
 // --- Each certificate alone
@@ -54,9 +49,6 @@ void JudgeAlone(Inquiry& inquiry, const Certificate& certificate, Role role, con
   for (const auto& predicate : openssl::CertificatePredicates()) {
     // A row that says nothing about this role is not worth asking.
     if (RuleById(predicate.rule).For(role) == Severity::kNone) continue;
-    // The signature of a root that comes along is not relied on, nor is the digest in it.
-    if (role == Role::kIntermediate && predicate.rule == "sha1-signature" && certificate.IsSelfSigned())
-      continue;
     if (auto broken = predicate.broken(certificate))
       inquiry.Add(predicate.rule, role, subject, *std::move(broken));
   }
@@ -88,6 +80,30 @@ void JudgeHost(Inquiry& inquiry) {
 }
 
 // --- The chain
+
+// Says whether the names and key identifiers make `issuer` the issuer of `certificate`. One that may not sign
+// still counts: that it may not is a row of its own.
+bool Links(const Certificate& issuer, const Certificate& certificate) {
+  const int fault = X509_check_issued(issuer.handle(), certificate.handle());
+  return fault == X509_V_OK || fault == X509_V_ERR_KEYUSAGE_NO_CERTSIGN;
+}
+
+bool Contains(const std::vector<Certificate>& certificates, const Certificate& wanted) {
+  return std::any_of(certificates.begin(), certificates.end(),
+                     [&](const Certificate& each) { return each.fingerprint() == wanted.fingerprint(); });
+}
+
+// Returns the certificates of the file that link to its leaf, directly or through each other.
+std::vector<Certificate> LinkedTo(const CertificateFile& file) {
+  std::vector<Certificate> linked{file.certificates.front()};
+  for (std::size_t at = 0; at < linked.size(); ++at) {
+    const Certificate below = linked[at];
+    for (const Certificate& each : file.certificates) {
+      if (!Contains(linked, each) && Links(each, below)) linked.push_back(each);
+    }
+  }
+  return linked;
+}
 
 bool IsUntrusted(int fault) {
   return fault == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
@@ -124,6 +140,15 @@ std::string_view RuleOfFault(const ChainFault& fault) {
   }
 }
 
+// A certificate of the trust set that the chain ends in: its dates are nobody's but its own, and are judged
+// mildly.
+void JudgeAnchorDates(Inquiry& inquiry, const Certificate& anchor, const std::string& subject) {
+  const auto ahead = anchor.not_before() - inquiry.question.now;
+  const bool skew = ahead > ahead.zero() && ahead <= kClockSkew;
+  inquiry.Add(skew ? "valid-tomorrow" : "anchor-expired", inquiry.leaf, subject,
+              openssl::TimeText(anchor.not_before()) + " to " + openssl::TimeText(anchor.not_after()));
+}
+
 void JudgeFaults(Inquiry& inquiry, const ChainResult& result, bool self_signed) {
   bool untrusted = false;
   for (const ChainFault& fault : result.faults) {
@@ -131,12 +156,13 @@ void JudgeFaults(Inquiry& inquiry, const ChainResult& result, bool self_signed) 
       untrusted = true;
       continue;
     }
-    const bool built = fault.depth < result.chain.size();
-    const bool in_file = built && inquiry.InFile(result.chain[fault.depth]);
-    const std::string subject =
-        built ? CertificateSubject(fault.depth, result.chain[fault.depth]) : "the chain";
+    const Certificate* const at = fault.depth < result.chain.size() ? &result.chain[fault.depth] : nullptr;
+    const bool in_file = at != nullptr && Contains(inquiry.file.certificates, *at);
+    const std::string subject = at != nullptr ? CertificateSubject(fault.depth, *at) : "the chain";
     if (IsDate(fault.code)) {
-      if (!in_file) inquiry.Add("anchor-expired", inquiry.leaf, subject, fault.words);
+      // The dates of what is in the file have rows of their own; those of a root there only warn.
+      const bool root = fault.depth > 0 && at != nullptr && at->IsSelfSigned();
+      if (at != nullptr && (!in_file || root)) JudgeAnchorDates(inquiry, *at, subject);
       continue;
     }
     const std::string_view rule = RuleOfFault(fault);
@@ -145,33 +171,20 @@ void JudgeFaults(Inquiry& inquiry, const ChainResult& result, bool self_signed) 
   }
   if (untrusted && !self_signed) {
     inquiry.Add("untrusted-issuer", inquiry.leaf, CertificateSubject(0, inquiry.first()),
-                "issued by " + result.chain.back().issuer());
+                "issued by " + (result.chain.empty() ? inquiry.first() : result.chain.back()).issuer());
   }
 }
 
 void JudgeRevocation(Inquiry& inquiry, const ChainResult& result) {
   for (std::size_t i = 0; i + 1 < result.chain.size(); ++i) {
-    const auto list = inquiry.question.trust->RevokedBy(result.chain[i], result.chain[i + 1]);
-    if (list)
+    if (const auto list = inquiry.question.trust->RevokedBy(result.chain[i], result.chain[i + 1])) {
       inquiry.Add("revoked", inquiry.leaf, CertificateSubject(i, result.chain[i]),
                   "by the CRL of " + list->issuer());
+    }
   }
 }
 
-// The certificates of the file that the chain does not need, and notAfter beyond the issuer's.
-void JudgeFit(Inquiry& inquiry, const std::vector<Certificate>& chain) {
-  for (std::size_t i = 1; i < inquiry.file.certificates.size(); ++i) {
-    const Certificate& certificate = inquiry.file.certificates[i];
-    const std::string subject = CertificateSubject(i, certificate);
-    const bool used = std::any_of(chain.begin(), chain.end(), [&](const Certificate& each) {
-      return each.fingerprint() == certificate.fingerprint();
-    });
-    if (certificate.IsSelfSigned()) {
-      inquiry.Add("root-in-chain", Role::kIntermediate, subject);
-    } else if (!used) {
-      inquiry.Add("unrelated-certificate", Role::kIntermediate, subject);
-    }
-  }
+void JudgeLifetimes(Inquiry& inquiry, const std::vector<Certificate>& chain) {
   for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
     if (chain[i].not_after() > chain[i + 1].not_after()) {
       inquiry.Add("outlives-its-issuer", inquiry.leaf, CertificateSubject(i, chain[i]),
@@ -180,25 +193,49 @@ void JudgeFit(Inquiry& inquiry, const std::vector<Certificate>& chain) {
   }
 }
 
-void JudgeChain(Inquiry& inquiry) {
+// Returns the certificates that the leaf's chain consists of, and notes what is wrong with how they fit
+// together.
+std::vector<Certificate> JudgeChain(Inquiry& inquiry) {
   const Certificate& leaf = inquiry.first();
-  const bool names_itself =
-      X509_NAME_cmp(X509_get_subject_name(leaf.handle()), X509_get_issuer_name(leaf.handle())) == 0;
-  const bool self_signed = names_itself && leaf.IsSelfSigned();
-  if (self_signed) {
-    inquiry.Add("self-signed", inquiry.leaf, CertificateSubject(0, leaf));
-  } else if (names_itself && X509_check_issued(leaf.handle(), leaf.handle()) == X509_V_OK) {
-    inquiry.Add("bad-signature", inquiry.leaf, CertificateSubject(0, leaf), "its own");
+  const std::string subject = CertificateSubject(0, leaf);
+  const bool self_signed = leaf.IsSelfSigned();
+  if (self_signed) inquiry.Add("self-signed", inquiry.leaf, subject);
+  std::vector<Certificate> chain = LinkedTo(inquiry.file);
+  bool alone = chain.size() == 1;
+  if (inquiry.question.trust != nullptr) {
+    const Purpose purpose = inquiry.leaf == Role::kServerLeaf ? Purpose::kServer : inquiry.question.purpose;
+    const auto others = std::span(inquiry.file.certificates).subspan(1);
+    const ChainResult result = inquiry.question.trust->Verify(leaf, others, purpose, inquiry.question.now);
+    JudgeFaults(inquiry, result, self_signed);
+    JudgeRevocation(inquiry, result);
+    JudgeLifetimes(inquiry, result.chain);
+    alone = result.chain.size() <= 1;
+    // A chain that holds needs nothing else; one that does not is judged by all that would belong to it.
+    if (result.reaches_anchor && result.faults.empty()) chain = result.chain;
   }
-  if (inquiry.question.trust == nullptr) return;
-  // Usage is judged by its own row, which knows the severities; the verifier only sees to the CA
-  // certificates.
-  const Purpose purpose = inquiry.leaf == Role::kServerLeaf ? Purpose::kServer : inquiry.question.purpose;
-  const auto others = std::span(inquiry.file.certificates).subspan(1);
-  const ChainResult result = inquiry.question.trust->Verify(leaf, others, purpose, inquiry.question.now);
-  JudgeFaults(inquiry, result, self_signed);
-  JudgeRevocation(inquiry, result);
-  JudgeFit(inquiry, result.chain);
+  // The verifier takes a self-signature for granted.
+  if (alone && !self_signed && Links(leaf, leaf))
+    inquiry.Add("bad-signature", inquiry.leaf, subject, "its own");
+  return chain;
+}
+
+// Judges what comes behind the leaf. What the chain does not need can do no harm and is only pointed out.
+void JudgeOthers(Inquiry& inquiry, const std::vector<Certificate>& chain) {
+  for (std::size_t i = 1; i < inquiry.file.certificates.size(); ++i) {
+    const Certificate& certificate = inquiry.file.certificates[i];
+    const std::string subject = CertificateSubject(i, certificate);
+    const bool root = certificate.IsSelfSigned();
+    const bool belongs = Contains(chain, certificate);
+    const bool above = root && std::any_of(chain.begin(), chain.end(),
+                                           [&](const Certificate& each) { return Links(certificate, each); });
+    if (root && (belongs || above)) {
+      inquiry.Add("root-in-chain", Role::kIntermediate, subject);
+    } else if (!belongs) {
+      inquiry.Add("unrelated-certificate", Role::kIntermediate, subject);
+    }
+    // Nobody relies on a root that comes along more than on one in the trust set: it is judged as such.
+    if (belongs) JudgeAlone(inquiry, certificate, root ? Role::kAnchor : Role::kIntermediate, subject);
+  }
 }
 
 Verdict JudgeAnchor(const CertificateFile& file, const Question& question) {
@@ -207,6 +244,9 @@ Verdict JudgeAnchor(const CertificateFile& file, const Question& question) {
   const std::string subject = CertificateSubject(0, anchor);
   if (file.certificates.size() != 1) inquiry.Add("anchor-not-alone", Role::kAnchor, "the file");
   JudgeAlone(inquiry, anchor, Role::kAnchor, subject);
+  // A root's own signature proves nothing, but one that does not verify tells of damage.
+  if (!anchor.IsSelfSigned() && Links(anchor, anchor))
+    inquiry.Add("bad-signature", Role::kAnchor, subject, "its own");
   if (question.trust != nullptr) {
     for (const Certificate& other : question.trust->authorities()) {
       const bool same_name =
@@ -230,13 +270,10 @@ Verdict JudgeCertificates(const CertificateFile& file, const PrivateKey* key, co
     inquiry.Add("key-mismatch", inquiry.leaf, CertificateSubject(0, inquiry.first()),
                 "the key is " + key->Describe());
   }
-  for (std::size_t i = 0; i < file.certificates.size(); ++i) {
-    JudgeAlone(inquiry, file.certificates[i], i == 0 ? inquiry.leaf : Role::kIntermediate,
-               CertificateSubject(i, file.certificates[i]));
-  }
+  JudgeAlone(inquiry, inquiry.first(), inquiry.leaf, CertificateSubject(0, inquiry.first()));
   JudgePurpose(inquiry);
   JudgeHost(inquiry);
-  JudgeChain(inquiry);
+  JudgeOthers(inquiry, JudgeChain(inquiry));
   return std::move(inquiry.verdict);
 }
 
@@ -247,6 +284,7 @@ Verdict JudgeKey(const KeyFile& file, const CertificateFile* partner, const Ques
     verdict.Add(RuleById("key-mismatch"), Role::kKey, "key",
                 "the certificate is of " + partner->certificates.front().subject());
   }
+  if (!openssl::IsConsistent(file.key.handle())) verdict.Add(RuleById("key-inconsistent"), Role::kKey, "key");
   if (auto weakness = openssl::WeaknessOf(file.key.handle())) {
     verdict.Add(RuleById("weak-key"), Role::kKey, "key", *std::move(weakness));
   }

@@ -1,9 +1,22 @@
 #include "crypto/revocation_list.h"
 
+#include <algorithm>
+
 #include "crypto/openssl/error_queue.h"
 #include "crypto/sealing.h"
 
 namespace certfs {
+
+namespace {
+
+bool IsCanonical(X509_CRL* list, BytesView der) {
+  std::uint8_t* encoded = nullptr;
+  const int size = i2d_X509_CRL(list, &encoded);
+  const openssl::DerHandle owner(encoded);
+  return size > 0 && std::ranges::equal(BytesView(encoded, static_cast<std::size_t>(size)), der);
+}
+
+}  // namespace
 
 struct RevocationList::State {
   openssl::CrlHandle handle;
@@ -23,6 +36,11 @@ Result<RevocationList> RevocationList::FromDer(BytesView der) {
   if (at != der.data() + der.size())
     return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the CRL");
   X509_CRL* const crl = handle.get();
+  if (!IsCanonical(crl, der)) return Error(ErrorCode::kMalformed, "unreadable", "not in DER");
+  const ASN1_TIME* const next = X509_CRL_get0_nextUpdate(crl);
+  if (!openssl::IsTime(X509_CRL_get0_lastUpdate(crl)) || (next != nullptr && !openssl::IsTime(next))) {
+    return Error(ErrorCode::kMalformed, "unreadable", "a date of the CRL is none");
+  }
   // Sorts the revoked entries now, so that the object never changes again whoever reads it.
   X509_REVOKED* ignored = nullptr;
   const openssl::NumberHandle zero(ASN1_INTEGER_new());

@@ -12,6 +12,9 @@ namespace {
 constexpr std::size_t kCertificatesMax = 32;
 constexpr std::uint8_t kDerSequence = 0x30;
 
+// RFC 7468, 2 forbids headers; only keys were ever encrypted by them.
+Error PemHeaders() { return {ErrorCode::kMalformed, "unreadable", "PEM headers"}; }
+
 Error WrongKind(std::string reason) { return {ErrorCode::kMalformed, "wrong-kind", std::move(reason)}; }
 
 bool IsDer(BytesView bytes) { return !bytes.empty() && bytes.front() == kDerSequence; }
@@ -29,6 +32,11 @@ Bytes PlainPem(std::string_view label, BytesView der) {
 
 bool IsCertificateLabel(std::string_view label) {
   return label == "CERTIFICATE" || label == "X509 CERTIFICATE";
+}
+
+bool IsKeyLabel(std::string_view label) {
+  return label == "PRIVATE KEY" || label == "RSA PRIVATE KEY" || label == "EC PRIVATE KEY" ||
+         label == "DSA PRIVATE KEY";
 }
 
 // Says whether the subject of `issuer` is the issuer of `certificate`, and their key identifiers do not
@@ -81,6 +89,7 @@ Result<CertificateFile> ReadCertificateFile(BytesView bytes) {
   }
   for (const PemBlock& block : TRY(ReadPem(bytes))) {
     if (!IsCertificateLabel(block.label)) return WrongKind("a " + block.label + " in a certificate's file");
+    if (block.encrypted) return PemHeaders();
     if (file.certificates.size() == kCertificatesMax) return WrongKind("more than 32 certificates");
     file.certificates.push_back(TRY(Certificate::FromDer(block.body.Reveal())));
   }
@@ -120,13 +129,12 @@ Result<KeyFile> ReadKeyFile(BytesView bytes) {
   }
   std::optional<PrivateKey> key;
   for (const PemBlock& block : TRY(ReadPem(bytes))) {
-    if (block.encrypted || block.label == "ENCRYPTED PRIVATE KEY") {
+    const bool is_key = IsKeyLabel(block.label);
+    if (block.label == "ENCRYPTED PRIVATE KEY" || (is_key && block.encrypted)) {
       return Error(ErrorCode::kPasswordRequired, "encrypted-key",
                    "the key is encrypted, and the mount has no one to ask for its password");
     }
     if (block.label == "EC PARAMETERS" && !key) continue;
-    const bool is_key = block.label == "PRIVATE KEY" || block.label == "RSA PRIVATE KEY" ||
-                        block.label == "EC PRIVATE KEY" || block.label == "DSA PRIVATE KEY";
     if (!is_key) return WrongKind("a " + block.label + " in a key's file");
     if (key) return WrongKind("more than one key");
     key = TRY(PrivateKey::FromDer(block.body.Reveal()));
@@ -144,6 +152,7 @@ Result<RevocationListFile> ReadRevocationListFile(BytesView bytes) {
   const std::vector<PemBlock> blocks = TRY(ReadPem(bytes));
   for (const PemBlock& block : blocks) {
     if (block.label != "X509 CRL") return WrongKind("a " + block.label + " in a CRL's file");
+    if (block.encrypted) return PemHeaders();
   }
   if (blocks.size() != 1) return WrongKind("more than one CRL");
   return RevocationListFile{Bytes(bytes.begin(), bytes.end()),

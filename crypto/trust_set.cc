@@ -1,5 +1,7 @@
 #include "crypto/trust_set.h"
 
+#include <algorithm>
+
 #include "crypto/openssl/error_queue.h"
 
 namespace certfs {
@@ -16,6 +18,12 @@ int CollectFault(int ok, X509_STORE_CTX* context) {
   faults->push_back({code, static_cast<std::size_t>(std::max(0, X509_STORE_CTX_get_error_depth(context))),
                      X509_verify_cert_error_string(code)});
   return 1;
+}
+
+const Certificate* Find(std::span<const Certificate> certificates, const X509* handle) {
+  const auto found = std::find_if(certificates.begin(), certificates.end(),
+                                  [&](const Certificate& each) { return each.handle() == handle; });
+  return found == certificates.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -66,19 +74,21 @@ ChainResult TrustSet::Verify(const Certificate& leaf, std::span<const Certificat
 
   const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(context.get());
   for (int i = 0; i < sk_X509_num(chain); ++i) {
-    std::uint8_t* der = nullptr;
-    const int size = i2d_X509(sk_X509_value(chain, i), &der);
-    if (size <= 0) continue;
-    auto certificate = Certificate::FromDer({der, static_cast<std::size_t>(size)});
-    OPENSSL_free(der);
-    if (certificate.has_value()) result.chain.push_back(std::move(certificate).value());
-  }
-  if (!result.chain.empty()) {
-    for (const Certificate& authority : state_->authorities) {
-      result.reaches_anchor =
-          result.reaches_anchor || authority.fingerprint() == result.chain.back().fingerprint();
+    // The verifier chains the very objects that it was given.
+    const X509* const link = sk_X509_value(chain, i);
+    if (link == leaf.handle()) {
+      result.chain.push_back(leaf);
+    } else if (const Certificate* const hint = Find(intermediates, link)) {
+      result.chain.push_back(*hint);
+    } else if (const Certificate* const authority = Find(state_->authorities, link)) {
+      result.chain.push_back(*authority);
     }
   }
+  result.reaches_anchor =
+      !result.chain.empty() &&
+      std::any_of(state_->authorities.begin(), state_->authorities.end(), [&](const Certificate& authority) {
+        return authority.fingerprint() == result.chain.back().fingerprint();
+      });
   return result;
 }
 

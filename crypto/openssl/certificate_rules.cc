@@ -5,6 +5,7 @@
 #include <openssl/ec.h>
 
 #include <array>
+#include <set>
 
 #include "crypto/openssl/error_queue.h"
 
@@ -32,10 +33,28 @@ int SignatureDigest(const Certificate& certificate) {
   return digest;
 }
 
+// Frees what X509_get_ext_d2i made of an extension that OpenSSL has a template for.
+void FreeExtension(int nid, void* value) {
+  if (value != nullptr)
+    ASN1_item_free(static_cast<ASN1_VALUE*>(value), ASN1_ITEM_ptr(X509V3_EXT_get_nid(nid)->it));
+}
+
 std::string ExtensionName(const X509_EXTENSION* extension) {
   char text[80];
   OBJ_obj2txt(text, sizeof text, X509_EXTENSION_get_object(const_cast<X509_EXTENSION*>(extension)), 0);
   return text;
+}
+
+// Finds what stands twice (RFC 5280, 4.2: at most one instance of each extension, known or not).
+Broken RepeatedExtension(const STACK_OF(X509_EXTENSION) * extensions) {
+  std::set<std::string_view> seen;
+  for (int i = 0; i < sk_X509_EXTENSION_num(extensions); ++i) {
+    X509_EXTENSION* const extension = sk_X509_EXTENSION_value(extensions, i);
+    const ASN1_OBJECT* const id = X509_EXTENSION_get_object(extension);
+    const std::string_view octets = AsText({OBJ_get0_data(id), OBJ_length(id)});
+    if (!seen.insert(octets).second) return ExtensionName(extension);
+  }
+  return std::nullopt;
 }
 
 // --- Certificates
@@ -55,12 +74,11 @@ Broken MalformedExtension(const Certificate& certificate) {
   for (const int known : kKnown) {
     int critical = 0;
     void* const value = X509_get_ext_d2i(certificate.handle(), known, &critical, nullptr);
-    if (value != nullptr)
-      ASN1_item_free(static_cast<ASN1_VALUE*>(value), ASN1_ITEM_ptr(X509V3_EXT_get_nid(known)->it));
+    FreeExtension(known, value);
     // -1 is "absent", -2 "more than one"; 0 and 1 without a value is "cannot be decoded".
     if (value == nullptr && critical != -1) return OBJ_nid2ln(known);
   }
-  return std::nullopt;
+  return RepeatedExtension(X509_get0_extensions(certificate.handle()));
 }
 
 Broken ExtensionsWithoutV3(const Certificate& certificate) {
@@ -131,7 +149,12 @@ Broken EmptyIssuer(const Certificate& certificate) {
   return If(X509_NAME_entry_count(X509_get_issuer_name(certificate.handle())) == 0);
 }
 Broken EmptySubject(const Certificate& certificate) {
-  return If(X509_NAME_entry_count(X509_get_subject_name(certificate.handle())) == 0);
+  X509* const x509 = certificate.handle();
+  if (X509_NAME_entry_count(X509_get_subject_name(x509)) != 0) return std::nullopt;
+  // A critical subjectAltName names a leaf in the subject's stead (RFC 5280, 4.1.2.6); a CA needs its name.
+  const int san = X509_get_ext_by_NID(x509, NID_subject_alt_name, -1);
+  const bool named = san >= 0 && X509_EXTENSION_get_critical(X509_get_ext(x509, san)) == 1;
+  return If(certificate.IsAuthority() || !named);
 }
 
 Broken SerialNotPositive(const Certificate& certificate) {
@@ -185,6 +208,13 @@ constexpr std::array<CertificatePredicate, 22> kCertificatePredicates{{
 
 // --- CRLs
 
+std::vector<X509_REVOKED*> Entries(const RevocationList& list) {
+  STACK_OF(X509_REVOKED)* const stack = X509_CRL_get_REVOKED(list.handle());
+  std::vector<X509_REVOKED*> entries;
+  for (int i = 0; i < sk_X509_REVOKED_num(stack); ++i) entries.push_back(sk_X509_REVOKED_value(stack, i));
+  return entries;
+}
+
 Broken ListUnknownCriticalExtension(const RevocationList& list) {
   constexpr std::array<int, 4> kKnown{NID_crl_number, NID_authority_key_identifier,
                                       NID_issuing_distribution_point, NID_delta_crl};
@@ -196,6 +226,45 @@ Broken ListUnknownCriticalExtension(const RevocationList& list) {
     bool known = false;
     for (const int each : kKnown) known = known || (nid == each && nid != NID_crl_number);
     if (!known) return ExtensionName(extension);
+  }
+  for (const X509_REVOKED* const entry : Entries(list)) {
+    for (int i = 0; i < X509_REVOKED_get_ext_count(entry); ++i) {
+      X509_EXTENSION* const extension = X509_REVOKED_get_ext(entry, i);
+      const bool known = OBJ_obj2nid(X509_EXTENSION_get_object(extension)) == NID_crl_reason;
+      if (X509_EXTENSION_get_critical(extension) == 1 && !known)
+        return ExtensionName(extension) + " of an entry";
+    }
+  }
+  return std::nullopt;
+}
+
+Broken ListMalformedExtension(const RevocationList& list) {
+  constexpr std::array<int, 4> kKnown{NID_crl_number, NID_authority_key_identifier,
+                                      NID_issuing_distribution_point, NID_delta_crl};
+  for (const int known : kKnown) {
+    int critical = 0;
+    void* const value = X509_CRL_get_ext_d2i(list.handle(), known, &critical, nullptr);
+    FreeExtension(known, value);
+    if (value == nullptr && critical != -1) return OBJ_nid2ln(known);
+  }
+  return RepeatedExtension(X509_CRL_get0_extensions(list.handle()));
+}
+
+Broken ListOddEntry(const RevocationList& list) {
+  constexpr long kReasonMax = 10;
+  constexpr long kReasonUnused = 7;
+  for (const X509_REVOKED* const entry : Entries(list)) {
+    if (!IsTime(X509_REVOKED_get0_revocationDate(entry)) ||
+        TimeValue(X509_REVOKED_get0_revocationDate(entry)) > list.this_update()) {
+      return NumberText(X509_REVOKED_get0_serialNumber(entry)) + " revoked after thisUpdate";
+    }
+    int critical = 0;
+    const EnumeratedHandle reason(
+        static_cast<ASN1_ENUMERATED*>(X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, &critical, nullptr)));
+    const long code = reason ? ASN1_ENUMERATED_get(reason.get()) : 0;
+    if ((!reason && critical != -1) || code < 0 || code > kReasonMax || code == kReasonUnused) {
+      return NumberText(X509_REVOKED_get0_serialNumber(entry)) + " with a reason that does not exist";
+    }
   }
   return std::nullopt;
 }
@@ -211,7 +280,9 @@ Broken ListWithoutNumber(const RevocationList& list) {
 
 Broken ListWithoutNextUpdate(const RevocationList& list) { return If(!list.next_update()); }
 
-constexpr std::array<ListPredicate, 4> kListPredicates{{
+constexpr std::array<ListPredicate, 6> kListPredicates{{
+    {"crl-malformed-extension", ListMalformedExtension},
+    {"crl-odd-entry", ListOddEntry},
     {"crl-unknown-critical-extension", ListUnknownCriticalExtension},
     {"crl-partial", ListPartial},
     {"crl-without-number", ListWithoutNumber},
@@ -247,6 +318,25 @@ Broken EcWeakness(const EVP_PKEY* key) {
 
 std::span<const CertificatePredicate> CertificatePredicates() { return kCertificatePredicates; }
 std::span<const ListPredicate> ListPredicates() { return kListPredicates; }
+
+bool IsConsistent(evp_pkey_st* key) {
+  const EmptyQueue empty;
+  constexpr std::string_view kMessage = "certfs: does this key fit itself?";
+  const BytesView message = AsBytes(kMessage);
+  const DigestContextHandle signer(EVP_MD_CTX_new());
+  std::size_t size = 0;
+  // No digest is named: each kind of key has its own default, and Ed25519 takes none.
+  if (!signer || EVP_DigestSignInit_ex(signer.get(), nullptr, nullptr, nullptr, nullptr, key, nullptr) != 1 ||
+      EVP_DigestSign(signer.get(), nullptr, &size, message.data(), message.size()) != 1) {
+    return true;
+  }
+  Bytes signature(size);
+  const DigestContextHandle verifier(EVP_MD_CTX_new());
+  return verifier &&
+         EVP_DigestSign(signer.get(), signature.data(), &size, message.data(), message.size()) == 1 &&
+         EVP_DigestVerifyInit_ex(verifier.get(), nullptr, nullptr, nullptr, nullptr, key, nullptr) == 1 &&
+         EVP_DigestVerify(verifier.get(), signature.data(), size, message.data(), message.size()) == 1;
+}
 
 Broken WeaknessOf(const evp_pkey_st* key) {
   const EmptyQueue empty;

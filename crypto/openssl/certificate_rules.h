@@ -27,6 +27,10 @@ struct ListPredicate {
 std::span<const CertificatePredicate> CertificatePredicates();
 std::span<const ListPredicate> ListPredicates();
 
+// Says whether a signature made by the private half of `key` verifies under its public half. Keys that cannot
+// sign count as consistent; their kind is refused elsewhere.
+bool IsConsistent(evp_pkey_st* key);
+
 // Says why `key` is too weak, if it is.
 std::optional<std::string> WeaknessOf(const evp_pkey_st* key);
 

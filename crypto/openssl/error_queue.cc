@@ -17,6 +17,7 @@ std::string TakeReason(std::string otherwise) {
 }
 
 std::string NameText(const X509_NAME* name) {
+  const EmptyQueue empty;
   const BioHandle out(BIO_new(BIO_s_mem()));
   if (!out || X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0) return "?";
   char* data = nullptr;
@@ -25,15 +26,23 @@ std::string NameText(const X509_NAME* name) {
 }
 
 std::string NumberText(const ASN1_INTEGER* number) {
+  const EmptyQueue empty;
   const BignumHandle value(ASN1_INTEGER_to_BN(number, nullptr));
   const TextHandle text(value ? BN_bn2hex(value.get()) : nullptr);
   return text ? std::string(text.get()) : std::string("?");
 }
 
 std::chrono::sys_seconds TimeValue(const ASN1_TIME* time) {
+  const EmptyQueue empty;
   std::tm fields{};
   if (time == nullptr || ASN1_TIME_to_tm(time, &fields) != 1) return {};
   return std::chrono::sys_seconds(std::chrono::seconds(timegm(&fields)));
+}
+
+bool IsTime(const ASN1_TIME* time) {
+  const EmptyQueue empty;
+  std::tm fields{};
+  return time != nullptr && ASN1_TIME_to_tm(time, &fields) == 1;
 }
 
 std::string TimeText(std::chrono::sys_seconds time) {

@@ -25,6 +25,7 @@ std::string TakeReason(std::string otherwise);
 std::string NameText(const X509_NAME* name);                // One line, RFC 2253, UTF-8.
 std::string NumberText(const ASN1_INTEGER* number);         // Upper-case hexadecimal.
 std::chrono::sys_seconds TimeValue(const ASN1_TIME* time);  // The epoch for what is no time.
+bool IsTime(const ASN1_TIME* time);                         // Says whether it is there and names a moment.
 std::string TimeText(std::chrono::sys_seconds time);        // RFC 3339, "2026-03-01T00:00:00Z".
 
 }  // namespace certfs::openssl

@@ -26,6 +26,7 @@ using Handle = std::unique_ptr<T, FreeWith<Free>>;
 // Frees the stack and the certificates in it: this handle owns both.
 inline void FreeCertificateStack(STACK_OF(X509) * stack) noexcept { sk_X509_pop_free(stack, X509_free); }
 inline void FreeOpensslText(char* text) noexcept { OPENSSL_free(text); }
+inline void FreeDer(unsigned char* der) noexcept { OPENSSL_free(der); }
 
 using BioHandle = Handle<BIO, BIO_free>;
 using CertificateHandle = Handle<X509, X509_free>;
@@ -35,9 +36,12 @@ using KeyHandle = Handle<EVP_PKEY, EVP_PKEY_free>;
 using StoreHandle = Handle<X509_STORE, X509_STORE_free>;
 using VerifyContextHandle = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
 using NumberHandle = Handle<ASN1_INTEGER, ASN1_INTEGER_free>;
+using EnumeratedHandle = Handle<ASN1_ENUMERATED, ASN1_ENUMERATED_free>;
 using BignumHandle = Handle<BIGNUM, BN_free>;
 using AuthorityKeyHandle = Handle<AUTHORITY_KEYID, AUTHORITY_KEYID_free>;
 using NamesHandle = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
+using DerHandle = Handle<unsigned char, FreeDer>;
+using DigestContextHandle = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
 using TextHandle = Handle<char, FreeOpensslText>;
 
 }  // namespace certfs::openssl

@@ -6,17 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "crypto/store_file.h"
-#include "tests/support/vectors.h"
+#include "tests/crypto/verdicts.h"
 
 namespace certfs {
 namespace {
 
-using test::Vector;
-
-std::string Text(const std::string& name) {
-  const Bytes bytes = Vector(name);
-  return {bytes.begin(), bytes.end()};
-}
+using namespace test;
 
 std::string RuleOf(const std::string& text) {
   const auto file = ReadCertificateFile(AsBytes(text));
@@ -38,6 +33,14 @@ TEST(Pem, WhatStandsAroundABlock) {
       {"Certificate:\n    Data:\n" + leaf, "accepted"},
       {leaf + "\n\n", "accepted"},
       {leaf + "# end\n", "accepted"},
+      {leaf + "between\n" + leaf, "accepted"},
+      {leaf + "Private-Key: (256 bit)\npriv:\n    00:11\n", "accepted"},
+      {"read EC key\n" + leaf, "accepted"},
+      {"read me\n" + leaf, "unreadable"},
+      {"# \x01\n" + leaf, "unreadable"},
+      {"-----BEGIN\n" + leaf, "unreadable"},
+      {"-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n\n" + leaf.substr(28), "unreadable"},
+      {"-----BEGIN CERTIFICATE-----\nComment: x\n\n" + leaf.substr(28), "unreadable"},
       {leaf.substr(0, leaf.size() - 1), "accepted"},
       {"garbage\n" + leaf, "unreadable"},
       {leaf + "garbage\n", "trailing-data"},
@@ -74,41 +77,13 @@ TEST(Pem, EveryPrefixOfAGoodFileMayBeginAndNoneIsAWholeOne) {
 }
 
 TEST(Pem, HopelessStarts) {
-  for (const char* text : {"garbage", "x", "{\"a\":1}", "-----END", "--x", "BEGIN", "PK\x03\x04"}) {
+  for (const char* text : {"garbage", "x", "read me", "\n\ngarbage", " {", "{\"a\":1}", "-----END", "--x",
+                           "BEGIN", "PK\x03\x04"}) {
     EXPECT_FALSE(MayBegin(AsBytes(text))) << text;
   }
   for (const char* text : {"", "-", "-----B", "s", "subj", "#", " ", "\n", "0", "Bag", "Certificate:"}) {
     EXPECT_TRUE(MayBegin(AsBytes(text))) << text;
   }
-}
-
-TEST(StoreFile, KeepsPemAsWrittenAndTurnsDerIntoPem) {
-  const std::string text = "# ours\n" + Text("chain.pem");
-  CertificateFile file = ReadCertificateFile(AsBytes(text)).value();
-  Arrange(file, nullptr);
-  EXPECT_EQ(AsText(file.text), text);
-  EXPECT_FALSE(file.rearranged);
-  EXPECT_EQ(AsText(ReadCertificateFile(Vector("leaf.der")).value().text), Text("leaf.pem"));
-  EXPECT_EQ(AsText(ReadKeyFile(Vector("leaf.key.der")).value().text.Reveal()), Text("leaf.key"));
-}
-
-TEST(StoreFile, PutsAChainInOrder) {
-  CertificateFile file = ReadCertificateFile(Vector("chain-wrong-order.pem")).value();
-  Arrange(file, nullptr);
-  EXPECT_TRUE(file.rearranged);
-  EXPECT_EQ(AsText(file.text), Text("chain.pem"));
-  EXPECT_EQ(ReadCertificateFile(file.text).value().certificates.front().subject(), "CN=www.example.com");
-
-  const PrivateKey key = ReadKeyFile(Vector("leaf.key")).value().key;
-  CertificateFile mixed = ReadCertificateFile(AsBytes(Text("other-root.pem") + Text("leaf.pem"))).value();
-  Arrange(mixed, &key);
-  EXPECT_EQ(AsText(mixed.text), Text("leaf.pem") + Text("other-root.pem"));
-}
-
-TEST(StoreFile, KeysSayWhatTheyAre) {
-  EXPECT_EQ(ReadKeyFile(Vector("leaf.key")).value().key.Describe(), "EC P-256");
-  EXPECT_EQ(ReadKeyFile(Vector("rsa2048.key")).value().key.Describe(), "RSA 2048");
-  EXPECT_EQ(ReadKeyFile(Vector("ed25519.key")).value().key.Describe(), "ED25519");
 }
 
 }  // namespace

@@ -101,6 +101,55 @@ issue ca2 ca-expired.pem "$work/ca2.key" "/CN=CA" "$ca" -selfsign -startdate 202
 issue ca2 ca-sha1.pem "$work/ca2.key" "/CN=CA" "$ca" -selfsign -md sha1
 issue ca2 ca-same-name.pem "$work/ca2.key" "/CN=Vector Root" "$ca" -selfsign
 
+# Leaves and anchors that break one rule each. `-extfile /dev/null` gives a version 1 certificate.
+server_ext_only=${server/basicConstraints=critical,CA:FALSE/}
+issue issuing empty-subject.pem leaf.key "/" "$server" "${by[@]}"
+issue issuing empty-subject-critical-san.pem leaf.key "/" "${server/subjectAltName=/subjectAltName=critical,}" "${by[@]}"
+issue issuing version-1.pem leaf.key "/CN=www.example.com" "" "${by[@]}"
+echo 7F00112233445566778899AABBCCDDEEFF0011223344 > "$work/issuing/serial"
+issue issuing long-serial.pem leaf.key "/CN=long" "$server_ext_only" "${by[@]}"
+echo 3000 > "$work/issuing/serial"
+authority nameless; cp "$work/other.key" "$work/nameless.key"
+issue nameless ca-nameless.pem "$work/nameless.key" "/" "$ca" -selfsign
+issue ca2 ca-version-1.pem "$work/ca2.key" "/CN=CA" "" -selfsign
+issue ca2 ca-future.pem "$work/ca2.key" "/CN=CA" "$ca" -selfsign -startdate 20260601000000Z
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp224r1 -out ec224.key 2>/dev/null
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit -out explicit-curve.key 2>/dev/null
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2052 -out rsa2052.key 2>/dev/null
+issue issuing ec224.pem ec224.key "/CN=weak" "$server" "${by[@]}"
+issue issuing explicit-curve.pem explicit-curve.key "/CN=weak" "$server" "${by[@]}"
+
+# Chains: a leaf as an issuer; a CA that may not sign in the file; a root that has expired; an expired stranger.
+authority leafca; cp leaf.key "$work/leafca.key"
+issue leafca under-a-leaf.tmp "$work/other.key" "/CN=under" "$server" -cert leaf.pem
+cat under-a-leaf.tmp leaf.pem issuing.pem > under-a-leaf.pem
+issue root mute.tmp "$work/other.key" "/CN=Mute CA" "${ca/keyCertSign,cRLSign/digitalSignature}" -cert root.pem
+cp -r "$work/other" "$work/mute"; cp "$work/other.key" "$work/mute.key"
+issue other under-mute.tmp leaf.key "/CN=www.example.com" "$server" -cert mute.tmp
+cat under-mute.tmp mute.tmp > under-a-mute-ca.pem
+authority old; cp "$work/other.key" "$work/old.key"
+issue old old-root.pem "$work/old.key" "/CN=Old Root" "$ca" -selfsign -startdate 20200101000000Z -enddate 20260201000000Z
+issue old under-old-root.pem leaf.key "/CN=www.example.com" "$server" -cert old-root.pem
+cat leaf.pem issuing.pem expired.pem > chain-with-expired-stranger.pem
+issue root issuing-expired.tmp "$work/issuing.key" "/CN=Vector Issuing CA" "$ca" -cert root.pem -startdate 20240101000000Z -enddate 20250101000000Z
+cat leaf.pem issuing-expired.tmp > chain-with-expired-issuer.pem
+# Nine certificates: a root, seven CAs under each other, a leaf.
+authority deep; cp "$work/narrow.key" "$work/deep.key"
+above=root; cert=root.pem; : > deep.tmp
+for i in 1 2 3 4 5 6 7; do
+  key "$work/deep$i.key"; authority "deep$i"
+  issue "$above" "deep$i.tmp" "$work/deep$i.key" "/CN=Deep $i" "$ca" -cert "$cert"
+  cat "deep$i.tmp" deep.tmp > deep-all.tmp; mv deep-all.tmp deep.tmp
+  above=deep$i; cert=deep$i.tmp
+  if [ "$i" = 6 ]; then
+    issue "$above" deep-leaf.tmp leaf.key "/CN=www.example.com" "$server" -cert "$cert"
+    cat deep-leaf.tmp deep.tmp > chain-of-eight.pem
+  fi
+done
+issue "$above" deep-leaf.tmp leaf.key "/CN=www.example.com" "$server" -cert "$cert"
+cat deep-leaf.tmp deep.tmp > chain-of-nine.pem
+rm -f ./*.tmp
+
 # pathLen: the issuing CA may issue no CA. Name constraints: the narrow CA may issue for example.org alone.
 issue issuing below.pem "$work/narrow.key" "/CN=Below" "$ca" "${by[@]}"
 authority narrow
@@ -137,6 +186,33 @@ echo 05 > "$work/root/crlnumber"; crl root root.pem crl-5-other-bytes.pem 202602
 crl root root.pem crl-stale.pem 20250201000000Z 20250401000000Z
 crl root root.pem crl-future.pem 20260501000000Z 20260601000000Z
 crl other other-root.pem crl-other.pem 20260201000000Z 20260401000000Z
-openssl ca -config "$work/issuing/ca.cnf" -keyfile "$work/issuing.key" -cert issuing.pem -revoke leaf.pem 2>/dev/null
-crl issuing issuing.pem crl-revokes-leaf.pem 20260201000000Z 20260401000000Z
-ls
+# `openssl ca` revokes as of now; the third column of its index holds the date.
+revoke() {  # DATE[,REASON]
+  openssl ca -config "$work/issuing/ca.cnf" -keyfile "$work/issuing.key" -cert issuing.pem -revoke leaf.pem 2>/dev/null || true
+  awk -v d="$1" 'BEGIN{FS=OFS="\t"} $1=="R"{$3=d} {print}' "$work/issuing/index.txt" > "$work/index" && mv "$work/index" "$work/issuing/index.txt"
+}
+revoke 260115000000Z,keyCompromise; crl issuing issuing.pem crl-revokes-leaf.pem 20260201000000Z 20260401000000Z
+revoke 260115000000Z; crl issuing issuing.pem crl-revokes-leaf-stale.pem 20260116000000Z 20260201000000Z
+revoke 260225000000Z; crl issuing issuing.pem crl-odd-entry.pem 20260201000000Z 20260401000000Z
+revoke 260115000000Z,removeFromCRL; crl issuing issuing.pem crl-removed.pem 20260201000000Z 20260401000000Z
+
+cat >> "$work/root/ca.cnf" <<CNF
+[crl_critical]
+authorityKeyIdentifier=keyid
+1.2.3.4=critical,DER:0500
+[crl_part]
+authorityKeyIdentifier=keyid
+issuingDistributionPoint=critical,@idp
+[idp]
+onlyuser=TRUE
+[crl_bare]
+CNF
+crl root root.pem crl-unknown-critical.pem 20260201000000Z 20260401000000Z -crlexts crl_critical
+crl root root.pem crl-partial.pem 20260201000000Z 20260401000000Z -crlexts crl_part
+sed -i '/^crlnumber/d' "$work/root/ca.cnf"
+crl root root.pem crl-without-number.pem 20260201000000Z 20260401000000Z
+crl root root.pem crl-without-number-newer.pem 20260202000000Z 20260401000000Z
+authority unsigning; cp "$work/other.key" "$work/unsigning.key"
+issue unsigning ca-no-crl-sign.pem "$work/unsigning.key" "/CN=No CRLs" "${ca/keyCertSign,cRLSign/keyCertSign}" -selfsign
+crl unsigning ca-no-crl-sign.pem crl-may-not-sign.pem 20260201000000Z 20260401000000Z
+openssl crl -in crl-5.pem -outform DER -out crl-5.der
