@@ -17,8 +17,8 @@ namespace certfs {
 
 class Certificate {
  public:
-  // Parses exactly one DER certificate. Returns kMalformed ("unreadable") for anything else,
-  // ("trailing-data") when bytes follow it.
+  // Parses exactly one DER certificate. Returns kMalformed ("unreadable") for anything else, BER that is not
+  // DER and a validity that is no time included, ("trailing-data") when bytes follow it.
   static Result<Certificate> FromDer(BytesView der);
 
   // The encoding as it was read; lives as long as any copy of this certificate.

@@ -4,18 +4,14 @@
 
 #include "crypto/openssl/certificate_rules.h"
 #include "crypto/openssl/error_queue.h"
+#include "crypto/openssl/key_rules.h"
+#include "crypto/openssl/words.h"
 
 namespace certfs {
 
 namespace {
 
 constexpr auto kClockSkew = std::chrono::hours(24);
-
-std::string CertificateSubject(std::size_t index, const Certificate& certificate) {
-  return "certificate " + std::to_string(index + 1) + " (" + certificate.subject() + ")";
-}
-
-std::string ListSubject(const RevocationList& list) { return "CRL of " + list.issuer(); }
 
 // What a verdict on a cert.pem is gathered from.
 struct Inquiry {
@@ -28,6 +24,23 @@ struct Inquiry {
     verdict.Add(RuleById(rule), role, std::move(subject), std::move(detail));
   }
   const Certificate& first() const { return file.certificates.front(); }
+
+  // Names a certificate as the writer knows it: by its place in the file, or else as one of the trust set.
+  std::string Name(const Certificate& certificate) const {
+    const auto& all = file.certificates;
+    const auto at = std::find_if(all.begin(), all.end(), [&](const Certificate& each) {
+      return each.fingerprint() == certificate.fingerprint();
+    });
+    if (at == all.end()) return "trusted certificate (" + openssl::Shortened(certificate.subject()) + ")";
+    return NameAt(static_cast<std::size_t>(at - all.begin()));
+  }
+  std::string NameAt(std::size_t index) const {
+    const std::string subject = openssl::Shortened(file.certificates[index].subject());
+    return "certificate " + std::to_string(index + 1) + " (" + subject + ")";
+  }
+
+  // What the certificate at that depth of the chain is judged as.
+  Role RoleAt(std::size_t depth) const { return depth == 0 ? leaf : Role::kIntermediate; }
 };
 
 // --- Each certificate alone
@@ -52,6 +65,10 @@ void JudgeAlone(Inquiry& inquiry, const Certificate& certificate, Role role, con
     if (auto broken = predicate.broken(certificate))
       inquiry.Add(predicate.rule, role, subject, *std::move(broken));
   }
+  const EVP_PKEY* const key = X509_get0_pubkey(certificate.handle());
+  for (const auto& predicate : openssl::KeyPredicates()) {
+    if (auto broken = predicate.broken(key)) inquiry.Add(predicate.rule, role, subject, *std::move(broken));
+  }
   JudgeDates(inquiry, certificate, role, subject);
 }
 
@@ -63,9 +80,8 @@ void JudgePurpose(Inquiry& inquiry) {
   const std::uint32_t usage = X509_get_extended_key_usage(leaf.handle());
   const std::uint32_t wanted = server ? XKU_SSL_SERVER : XKU_SSL_CLIENT;
   if ((usage & (wanted | XKU_ANYEKU)) == 0) {
-    inquiry.Add("wrong-extended-key-usage",
-                inquiry.question.purpose == Purpose::kAny ? inquiry.leaf : Role::kServerLeaf,
-                CertificateSubject(0, leaf), server ? "serverAuth" : "clientAuth");
+    inquiry.Add("wrong-extended-key-usage", inquiry.leaf, inquiry.Name(leaf),
+                server ? "serverAuth" : "clientAuth");
   }
 }
 
@@ -76,19 +92,41 @@ void JudgeHost(Inquiry& inquiry) {
   const std::string& host = *inquiry.question.host;
   const bool covered = X509_check_host(leaf, host.c_str(), host.size(), 0, nullptr) == 1 ||
                        X509_check_ip_asc(leaf, host.c_str(), 0) == 1;
-  if (!covered) inquiry.Add("host-not-covered", inquiry.leaf, CertificateSubject(0, inquiry.first()), host);
+  if (!covered)
+    inquiry.Add("host-not-covered", inquiry.leaf, inquiry.Name(inquiry.first()), openssl::Shortened(host));
 }
 
 // --- The chain
 
-// Says whether the names and key identifiers make `issuer` the issuer of `certificate`. One that may not sign
-// still counts: that it may not is a row of its own.
-bool Links(const Certificate& issuer, const Certificate& certificate) {
-  const int fault = X509_check_issued(issuer.handle(), certificate.handle());
-  return fault == X509_V_OK || fault == X509_V_ERR_KEYUSAGE_NO_CERTSIGN;
+// How a certificate of a file relates to one that may be its issuer.
+enum class Link { kNone, kOtherKey, kIssuer };
+
+// Goes by names and key identifiers. An issuer that may not sign, or that cannot be read well enough to tell,
+// still counts: that is a row of its own, and must not make it a stranger.
+Link LinkBetween(const Certificate& issuer, const Certificate& certificate) {
+  switch (X509_check_issued(issuer.handle(), certificate.handle())) {
+    case X509_V_ERR_SUBJECT_ISSUER_MISMATCH:
+      return Link::kNone;
+    case X509_V_ERR_AKID_SKID_MISMATCH:
+    case X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH:
+    case X509_V_ERR_SIGNATURE_ALGORITHM_MISMATCH:
+      return Link::kOtherKey;
+    default:
+      return Link::kIssuer;
+  }
 }
 
-bool Contains(const std::vector<Certificate>& certificates, const Certificate& wanted) {
+bool Links(const Certificate& issuer, const Certificate& certificate) {
+  return LinkBetween(issuer, certificate) == Link::kIssuer;
+}
+
+// Says whether a certificate names itself as its issuer but its signature does not verify under its own key.
+bool HasBadSelfSignature(const Certificate& certificate) {
+  const int fault = X509_check_issued(certificate.handle(), certificate.handle());
+  return (fault == X509_V_OK || fault == X509_V_ERR_KEYUSAGE_NO_CERTSIGN) && !certificate.IsSelfSigned();
+}
+
+bool Contains(std::span<const Certificate> certificates, const Certificate& wanted) {
   return std::any_of(certificates.begin(), certificates.end(),
                      [&](const Certificate& each) { return each.fingerprint() == wanted.fingerprint(); });
 }
@@ -129,6 +167,8 @@ std::string_view RuleOfFault(const ChainFault& fault) {
     case X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX:
     case X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
       return "name-constraints";
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+      return "chain-too-long";
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
       return "path-length";
     case X509_V_ERR_INVALID_PURPOSE:
@@ -149,16 +189,12 @@ void JudgeAnchorDates(Inquiry& inquiry, const Certificate& anchor, const std::st
               openssl::TimeText(anchor.not_before()) + " to " + openssl::TimeText(anchor.not_after()));
 }
 
-void JudgeFaults(Inquiry& inquiry, const ChainResult& result, bool self_signed) {
-  bool untrusted = false;
+void JudgeFaults(Inquiry& inquiry, const ChainResult& result) {
   for (const ChainFault& fault : result.faults) {
-    if (IsUntrusted(fault.code)) {
-      untrusted = true;
-      continue;
-    }
+    if (IsUntrusted(fault.code)) continue;
     const Certificate* const at = fault.depth < result.chain.size() ? &result.chain[fault.depth] : nullptr;
     const bool in_file = at != nullptr && Contains(inquiry.file.certificates, *at);
-    const std::string subject = at != nullptr ? CertificateSubject(fault.depth, *at) : "the chain";
+    const std::string subject = at != nullptr ? inquiry.Name(*at) : "the chain";
     if (IsDate(fault.code)) {
       // The dates of what is in the file have rows of their own; those of a root there only warn.
       const bool root = fault.depth > 0 && at != nullptr && at->IsSelfSigned();
@@ -167,19 +203,31 @@ void JudgeFaults(Inquiry& inquiry, const ChainResult& result, bool self_signed) 
     }
     const std::string_view rule = RuleOfFault(fault);
     if (rule.empty() || (rule == "unknown-critical-extension" && in_file)) continue;
-    inquiry.Add(rule, inquiry.leaf, subject, fault.words);
-  }
-  if (untrusted && !self_signed) {
-    inquiry.Add("untrusted-issuer", inquiry.leaf, CertificateSubject(0, inquiry.first()),
-                "issued by " + (result.chain.empty() ? inquiry.first() : result.chain.back()).issuer());
+    // That a chain is too long is nobody's fault in it.
+    const Role role = rule == "chain-too-long" ? inquiry.leaf : inquiry.RoleAt(fault.depth);
+    inquiry.Add(rule, role, subject, fault.words);
   }
 }
 
-void JudgeRevocation(Inquiry& inquiry, const ChainResult& result) {
-  for (std::size_t i = 0; i + 1 < result.chain.size(); ++i) {
-    if (const auto list = inquiry.question.trust->RevokedBy(result.chain[i], result.chain[i + 1])) {
-      inquiry.Add("revoked", inquiry.leaf, CertificateSubject(i, result.chain[i]),
-                  "by the CRL of " + list->issuer());
+// Judges a chain that ends before it reaches the trust set: at `top`, which somebody else issued.
+void JudgeEnd(Inquiry& inquiry, const std::vector<Certificate>& chain) {
+  const Certificate& top = chain.empty() ? inquiry.first() : chain.back();
+  const std::size_t depth = chain.empty() ? 0 : chain.size() - 1;
+  if (inquiry.question.trust != nullptr) {
+    inquiry.Add("untrusted-issuer", inquiry.leaf, inquiry.Name(inquiry.first()),
+                openssl::Shortened("issued by " + top.issuer()));
+  }
+  for (const Certificate& each : inquiry.file.certificates) {
+    if (LinkBetween(each, top) == Link::kOtherKey)
+      inquiry.Add("issuer-key-mismatch", inquiry.RoleAt(depth), inquiry.Name(top), inquiry.Name(each));
+  }
+}
+
+void JudgeRevocation(Inquiry& inquiry, const TrustSet& trust, const std::vector<Certificate>& chain) {
+  for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
+    if (const auto list = trust.RevokedBy(chain[i], chain[i + 1])) {
+      inquiry.Add("revoked", inquiry.RoleAt(i), inquiry.Name(chain[i]),
+                  openssl::Shortened("by the CRL of " + list->issuer()));
     }
   }
 }
@@ -187,7 +235,7 @@ void JudgeRevocation(Inquiry& inquiry, const ChainResult& result) {
 void JudgeLifetimes(Inquiry& inquiry, const std::vector<Certificate>& chain) {
   for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
     if (chain[i].not_after() > chain[i + 1].not_after()) {
-      inquiry.Add("outlives-its-issuer", inquiry.leaf, CertificateSubject(i, chain[i]),
+      inquiry.Add("outlives-its-issuer", inquiry.RoleAt(i), inquiry.Name(chain[i]),
                   openssl::TimeText(chain[i + 1].not_after()));
     }
   }
@@ -197,33 +245,36 @@ void JudgeLifetimes(Inquiry& inquiry, const std::vector<Certificate>& chain) {
 // together.
 std::vector<Certificate> JudgeChain(Inquiry& inquiry) {
   const Certificate& leaf = inquiry.first();
-  const std::string subject = CertificateSubject(0, leaf);
   const bool self_signed = leaf.IsSelfSigned();
-  if (self_signed) inquiry.Add("self-signed", inquiry.leaf, subject);
-  std::vector<Certificate> chain = LinkedTo(inquiry.file);
-  bool alone = chain.size() == 1;
-  if (inquiry.question.trust != nullptr) {
-    const Purpose purpose = inquiry.leaf == Role::kServerLeaf ? Purpose::kServer : inquiry.question.purpose;
-    const auto others = std::span(inquiry.file.certificates).subspan(1);
-    const ChainResult result = inquiry.question.trust->Verify(leaf, others, purpose, inquiry.question.now);
-    JudgeFaults(inquiry, result, self_signed);
-    JudgeRevocation(inquiry, result);
-    JudgeLifetimes(inquiry, result.chain);
-    alone = result.chain.size() <= 1;
-    // A chain that holds needs nothing else; one that does not is judged by all that would belong to it.
-    if (result.reaches_anchor && result.faults.empty()) chain = result.chain;
-  }
+  if (self_signed) inquiry.Add("self-signed", inquiry.leaf, inquiry.Name(leaf));
+  // Who has no trust set still learns whether the certificates of the file fit together.
+  const TrustSet trust = inquiry.question.trust != nullptr ? *inquiry.question.trust : TrustSet({}, {});
+  const Purpose purpose = inquiry.leaf == Role::kServerLeaf ? Purpose::kServer : inquiry.question.purpose;
+  const auto others = std::span(inquiry.file.certificates).subspan(1);
+  const ChainResult result = trust.Verify(leaf, others, purpose, inquiry.question.now);
+  JudgeFaults(inquiry, result);
+  const bool untrusted = std::any_of(result.faults.begin(), result.faults.end(),
+                                     [](const ChainFault& fault) { return IsUntrusted(fault.code); });
+  if (untrusted && !self_signed) JudgeEnd(inquiry, result.chain);
+  JudgeRevocation(inquiry, trust, result.chain);
+  JudgeLifetimes(inquiry, result.chain);
   // The verifier takes a self-signature for granted.
-  if (alone && !self_signed && Links(leaf, leaf))
-    inquiry.Add("bad-signature", inquiry.leaf, subject, "its own");
-  return chain;
+  if (result.chain.size() <= 1 && HasBadSelfSignature(leaf))
+    inquiry.Add("bad-signature", inquiry.leaf, inquiry.Name(leaf), "its own");
+  // A chain that holds needs nothing else; one that does not is judged by all that would belong to it.
+  if (result.reaches_anchor && result.faults.empty()) return result.chain;
+  return LinkedTo(inquiry.file);
 }
 
 // Judges what comes behind the leaf. What the chain does not need can do no harm and is only pointed out.
 void JudgeOthers(Inquiry& inquiry, const std::vector<Certificate>& chain) {
   for (std::size_t i = 1; i < inquiry.file.certificates.size(); ++i) {
     const Certificate& certificate = inquiry.file.certificates[i];
-    const std::string subject = CertificateSubject(i, certificate);
+    const std::string subject = inquiry.NameAt(i);
+    if (Contains(std::span(inquiry.file.certificates).first(i), certificate)) {
+      inquiry.Add("duplicate-certificate", Role::kIntermediate, subject);
+      continue;
+    }
     const bool root = certificate.IsSelfSigned();
     const bool belongs = Contains(chain, certificate);
     const bool above = root && std::any_of(chain.begin(), chain.end(),
@@ -241,12 +292,11 @@ void JudgeOthers(Inquiry& inquiry, const std::vector<Certificate>& chain) {
 Verdict JudgeAnchor(const CertificateFile& file, const Question& question) {
   Inquiry inquiry{file, question, Role::kAnchor, {}};
   const Certificate& anchor = inquiry.first();
-  const std::string subject = CertificateSubject(0, anchor);
+  const std::string subject = inquiry.Name(anchor);
   if (file.certificates.size() != 1) inquiry.Add("anchor-not-alone", Role::kAnchor, "the file");
   JudgeAlone(inquiry, anchor, Role::kAnchor, subject);
   // A root's own signature proves nothing, but one that does not verify tells of damage.
-  if (!anchor.IsSelfSigned() && Links(anchor, anchor))
-    inquiry.Add("bad-signature", Role::kAnchor, subject, "its own");
+  if (HasBadSelfSignature(anchor)) inquiry.Add("bad-signature", Role::kAnchor, subject, "its own");
   if (question.trust != nullptr) {
     for (const Certificate& other : question.trust->authorities()) {
       const bool same_name =
@@ -267,10 +317,9 @@ Verdict JudgeCertificates(const CertificateFile& file, const PrivateKey* key, co
   Inquiry inquiry{file, question, question.rules == RuleSet::kServer ? Role::kServerLeaf : Role::kLeaf, {}};
   if (file.rearranged) inquiry.Add("chain-rearranged", inquiry.leaf, "the file");
   if (key != nullptr && !key->Matches(inquiry.first())) {
-    inquiry.Add("key-mismatch", inquiry.leaf, CertificateSubject(0, inquiry.first()),
-                "the key is " + key->Describe());
+    inquiry.Add("key-mismatch", inquiry.leaf, inquiry.Name(inquiry.first()), "the key is " + key->Describe());
   }
-  JudgeAlone(inquiry, inquiry.first(), inquiry.leaf, CertificateSubject(0, inquiry.first()));
+  JudgeAlone(inquiry, inquiry.first(), inquiry.leaf, inquiry.Name(inquiry.first()));
   JudgePurpose(inquiry);
   JudgeHost(inquiry);
   JudgeOthers(inquiry, JudgeChain(inquiry));
@@ -282,57 +331,17 @@ Verdict JudgeKey(const KeyFile& file, const CertificateFile* partner, const Ques
   Verdict verdict;
   if (partner != nullptr && !file.key.Matches(partner->certificates.front())) {
     verdict.Add(RuleById("key-mismatch"), Role::kKey, "key",
-                "the certificate is of " + partner->certificates.front().subject());
+                openssl::Shortened("the certificate is of " + partner->certificates.front().subject()));
   }
-  if (!openssl::IsConsistent(file.key.handle())) verdict.Add(RuleById("key-inconsistent"), Role::kKey, "key");
-  if (auto weakness = openssl::WeaknessOf(file.key.handle())) {
-    verdict.Add(RuleById("weak-key"), Role::kKey, "key", *std::move(weakness));
-  }
-  return verdict;
-}
-
-Verdict JudgeRevocationList(const RevocationListFile& file, const RevocationList* live,
-                            const Question& question) {
-  const openssl::EmptyQueue empty;
-  const RevocationList& list = file.list;
-  const Role role = question.rules == RuleSet::kTrust ? Role::kRevocationList : Role::kLooseList;
-  const std::string subject = ListSubject(list);
-  Verdict verdict;
-  const auto add = [&](std::string_view rule, std::string detail = {}) {
-    verdict.Add(RuleById(rule), role, subject, std::move(detail));
-  };
-  for (const auto& predicate : openssl::ListPredicates()) {
-    if (auto broken = predicate.broken(list)) add(predicate.rule, *std::move(broken));
-  }
-  if (question.trust != nullptr) {
-    bool named = false;
-    for (const Certificate& authority : question.trust->authorities()) {
-      named = named || X509_NAME_cmp(X509_get_subject_name(authority.handle()),
-                                     X509_CRL_get_issuer(list.handle())) == 0;
-    }
-    const auto signer = question.trust->SignerOf(list);
-    if (!named) {
-      add("crl-untrusted-issuer");
-    } else if (!signer) {
-      add("crl-bad-signature");
-    } else if ((X509_get_extension_flags(signer->handle()) & EXFLAG_KUSAGE) != 0 &&
-               (X509_get_key_usage(signer->handle()) & KU_CRL_SIGN) == 0) {
-      add("crl-issuer-may-not-sign");
+  bool usable = true;
+  for (const auto& predicate : openssl::KeyPredicates()) {
+    if (auto broken = predicate.broken(file.key.handle())) {
+      verdict.Add(RuleById(predicate.rule), Role::kKey, "key", *std::move(broken));
+      usable = false;
     }
   }
-  if (list.this_update() > question.now + kClockSkew)
-    add("crl-from-the-future", openssl::TimeText(list.this_update()));
-  if (list.next_update() && *list.next_update() < question.now)
-    add("crl-stale", openssl::TimeText(*list.next_update()));
-  if (live != nullptr && live->fingerprint() != list.fingerprint()) {
-    if (!list.SameAuthority(*live)) {
-      add("crl-other-authority", live->issuer());
-    } else if (list.CompareAge(*live) < 0) {
-      add("crl-older");
-    } else if (list.CompareAge(*live) == 0) {
-      add("crl-same-number");
-    }
-  }
+  if (usable && !openssl::IsConsistent(file.key.handle()))
+    verdict.Add(RuleById("key-inconsistent"), Role::kKey, "key");
   return verdict;
 }
 

@@ -130,7 +130,8 @@ Result<PemBlock> ReadBlock(Lines& lines, std::string label) {
       if (text != std::string(kEnd) + block.label + std::string(kDashes)) {
         return Unreadable("an END line that does not match its BEGIN line");
       }
-      if (has_headers && !block.encrypted) return Unreadable("PEM headers");
+      if (has_headers && !block.encrypted)
+        return Error(ErrorCode::kMalformed, "pem-headers", "headers in a PEM block");
       block.end = line->end;
       block.body = TRY(DecodeBase64(base64));
       return block;

@@ -37,8 +37,9 @@ struct PemBlock {
 //
 // Errors, each with its rule id: kTooLarge ("too-large") over kFileBytesMax; kMalformed: no block at all
 // ("unreadable"), unmatched or malformed BEGIN and END lines, base64 that is not canonical, control
-// characters in the text ("unreadable"), a block without a body ("empty-body"), text after the last block
-// ("trailing-data"), more than 64 blocks ("unreadable").
+// characters in the text ("unreadable"), headers other than those of an encrypted block ("pem-headers"), a
+// block without a body ("empty-body"), text after the last block ("trailing-data"), more than 64 blocks
+// ("unreadable").
 Result<std::vector<PemBlock>> ReadPem(BytesView input);
 
 // Returns the textual encoding of `der` under `label`, lines of 64 characters, ending in a newline.

@@ -3,7 +3,10 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 
+#include <optional>
+
 #include "crypto/openssl/error_queue.h"
+#include "crypto/openssl/handles.h"
 
 namespace certfs {
 
@@ -19,6 +22,25 @@ bool IsEncrypted(BytesView der) {
   return key != nullptr && at == der.data() + der.size();
 }
 
+// The algorithms whose PKCS#8 form is decoded. Others are refused by their name alone: decoding a DSA or DH
+// key computes its public half, and with numbers as long as the file allows that would take hours.
+bool IsKnown(int algorithm) {
+  return algorithm == EVP_PKEY_RSA || algorithm == EVP_PKEY_RSA_PSS || algorithm == EVP_PKEY_EC ||
+         algorithm == EVP_PKEY_ED25519 || algorithm == EVP_PKEY_ED448;
+}
+
+// Returns the name of the algorithm of a PKCS#8 key that is not worth decoding; nothing for any other input.
+std::optional<std::string> ForeignAlgorithm(BytesView der) {
+  const std::uint8_t* at = der.data();
+  const Pkcs8Handle info(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size())));
+  const ASN1_OBJECT* algorithm = nullptr;
+  if (!info || PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, info.get()) != 1) return std::nullopt;
+  if (IsKnown(OBJ_obj2nid(algorithm))) return std::nullopt;
+  char name[80];
+  OBJ_obj2txt(name, sizeof name, algorithm, 0);
+  return name;
+}
+
 }  // namespace
 
 Result<PrivateKey> PrivateKey::FromDer(BytesView der) {
@@ -27,6 +49,7 @@ Result<PrivateKey> PrivateKey::FromDer(BytesView der) {
     return Error(ErrorCode::kPasswordRequired, "encrypted-key",
                  "the key is encrypted, and the mount has no one to ask for its password");
   }
+  if (auto algorithm = ForeignAlgorithm(der)) return Error(ErrorCode::kRejected, "key-algorithm", *algorithm);
   const std::uint8_t* at = der.data();
   openssl::KeyHandle key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
   if (!key) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/openssl/error_queue.h"
+#include "crypto/openssl/words.h"
 #include "crypto/sealing.h"
 
 namespace certfs {

@@ -20,7 +20,8 @@ namespace certfs {
 
 class RevocationList {
  public:
-  // Parses exactly one DER CRL. Returns kMalformed ("unreadable", "trailing-data") for anything else.
+  // Parses exactly one DER CRL. Returns kMalformed ("unreadable") for anything else, BER that is not DER and
+  // dates that are none included, ("trailing-data") when bytes follow it.
   static Result<RevocationList> FromDer(BytesView der);
 
   BytesView der() const noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/openssl/error_queue.h"
+#include "crypto/openssl/handles.h"
 #include "crypto/pem.h"
 
 namespace certfs {
@@ -13,7 +14,7 @@ constexpr std::size_t kCertificatesMax = 32;
 constexpr std::uint8_t kDerSequence = 0x30;
 
 // RFC 7468, 2 forbids headers; only keys were ever encrypted by them.
-Error PemHeaders() { return {ErrorCode::kMalformed, "unreadable", "PEM headers"}; }
+Error PemHeaders() { return {ErrorCode::kMalformed, "pem-headers", "headers in a PEM block"}; }
 
 Error WrongKind(std::string reason) { return {ErrorCode::kMalformed, "wrong-kind", std::move(reason)}; }
 
@@ -90,7 +91,8 @@ Result<CertificateFile> ReadCertificateFile(BytesView bytes) {
   for (const PemBlock& block : TRY(ReadPem(bytes))) {
     if (!IsCertificateLabel(block.label)) return WrongKind("a " + block.label + " in a certificate's file");
     if (block.encrypted) return PemHeaders();
-    if (file.certificates.size() == kCertificatesMax) return WrongKind("more than 32 certificates");
+    if (file.certificates.size() == kCertificatesMax)
+      return Error(ErrorCode::kMalformed, "too-many-certificates", "a file holds 32 certificates at most");
     file.certificates.push_back(TRY(Certificate::FromDer(block.body.Reveal())));
   }
   file.text.assign(bytes.begin(), bytes.end());

@@ -6,7 +6,8 @@
 //
 // Thread-safety: free functions and values. Errors: kTooLarge ("too-large") over kFileBytesMax; those of
 // ReadPem and of the objects' FromDer; kMalformed ("wrong-kind") when the file holds another kind of object
-// than its name says, or one of them too many; kPasswordRequired ("encrypted-key").
+// than its name says, or one of them too many, ("too-many-certificates") over 32; kPasswordRequired
+// ("encrypted-key").
 
 #pragma once
 

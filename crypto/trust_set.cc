@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/openssl/error_queue.h"
+#include "crypto/openssl/handles.h"
 
 namespace certfs {
 

@@ -28,6 +28,7 @@ inline void FreeCertificateStack(STACK_OF(X509) * stack) noexcept { sk_X509_pop_
 inline void FreeOpensslText(char* text) noexcept { OPENSSL_free(text); }
 inline void FreeDer(unsigned char* der) noexcept { OPENSSL_free(der); }
 
+using AlgorithmHandle = Handle<X509_ALGOR, X509_ALGOR_free>;
 using BioHandle = Handle<BIO, BIO_free>;
 using CertificateHandle = Handle<X509, X509_free>;
 using CertificateStackHandle = Handle<STACK_OF(X509), FreeCertificateStack>;
@@ -39,6 +40,7 @@ using NumberHandle = Handle<ASN1_INTEGER, ASN1_INTEGER_free>;
 using EnumeratedHandle = Handle<ASN1_ENUMERATED, ASN1_ENUMERATED_free>;
 using BignumHandle = Handle<BIGNUM, BN_free>;
 using AuthorityKeyHandle = Handle<AUTHORITY_KEYID, AUTHORITY_KEYID_free>;
+using NameConstraintsHandle = Handle<NAME_CONSTRAINTS, NAME_CONSTRAINTS_free>;
 using NamesHandle = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
 using DerHandle = Handle<unsigned char, FreeDer>;
 using DigestContextHandle = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;

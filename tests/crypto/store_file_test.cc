@@ -108,7 +108,7 @@ TEST(StoreFile, CertificateFiles) {
       {der + "x", "trailing-data"},
       {ber, "unreadable"},
       {old_label, "accepted"},
-      {many, "wrong-kind"},
+      {many, "too-many-certificates"},
       {many.substr(leaf.size()), "accepted"},
       {Text("crl-5.pem"), "wrong-kind"},
       {Text("encrypted.key"), "wrong-kind"},

@@ -160,6 +160,134 @@ issue narrow name-constraints-leaf.pem leaf.key "/CN=www.example.com" "$server" 
 cat name-constraints-leaf.pem narrow.pem > name-constraints.pem
 rm -f path-length-leaf.pem name-constraints-leaf.pem
 
+# Certificates that `openssl ca` would not make: the parts of a good one, one of them replaced, signed anew.
+# All DER here is hexadecimal text.
+hex() { xxd -p | tr -d '\n'; }
+tlv() {  # TAG CONTENT
+  local size=$((${#2} / 2))
+  if [ $size -lt 128 ]; then printf '%s%02x%s' "$1" $size "$2"
+  elif [ $size -lt 256 ]; then printf '%s81%02x%s' "$1" $size "$2"
+  else printf '%s82%04x%s' "$1" $size "$2"; fi
+}
+# parts HEX: the elements of a SEQUENCE, one a line.
+parts() {
+  xxd -r -p <<< "$1" > "$work/parts.der"
+  openssl asn1parse -inform DER -in "$work/parts.der" |
+    sed -n 's/^ *\([0-9]*\):d=1 *hl=\([0-9]*\) l= *\([0-9]*\) .*/\1 \2 \3/p' |
+    while read -r at header size; do dd if="$work/parts.der" bs=1 skip="$at" count=$((header + size)) 2>/dev/null | hex; echo; done
+}
+content() { local all; all=$(parts "$1" | tr -d '\n'); printf %s "$all"; }
+tbs_of() { openssl x509 -in "$1" -outform DER -out "$work/whole.der"; parts "$(hex < "$work/whole.der")" | head -1; }
+# variant TEMPLATE SIGNER OUT PLACE HEX [PLACE HEX]...: the parts of a TBSCertificate are 0 version, 1 serial number,
+# 2 algorithm, 3 issuer, 4 validity, 5 subject, 6 key, 7 extensions.
+variant() {
+  local template=$1 signer=$2 out=$3 fields tbs signature
+  shift 3
+  mapfile -t fields < <(parts "$(tbs_of "$template")")
+  while [ $# -gt 0 ]; do fields[$1]=$2; shift 2; done
+  tbs=$(tlv 30 "$(printf %s "${fields[@]}")")
+  xxd -r -p <<< "$tbs" > "$work/tbs.der"
+  signature=$(openssl dgst -sha256 -sign "$signer" "$work/tbs.der" | hex)
+  tlv 30 "$tbs${outer:-$ecdsa256}$(tlv 03 "00$signature")" | xxd -r -p | openssl x509 -inform DER -out "$out"
+}
+ecdsa256=300a06082a8648ce3d040302
+ecdsa384=300a06082a8648ce3d040303
+# extensions TEMPLATE [HEX]...: its extensions, and more behind them.
+extensions() {
+  local fields
+  mapfile -t fields < <(parts "$(tbs_of "$1")")
+  shift
+  tlv a3 "$(tlv 30 "$(content "$(content "${fields[7]}")")$(printf %s "$@")")"
+}
+spki() { openssl pkey -in "$1" -pubout -outform DER | hex; }
+# rsa_spki MODULUS EXPONENT, both the content of an INTEGER.
+rsa_spki() { tlv 30 "300d06092a864886f70d0101010500$(tlv 03 "00$(tlv 30 "$(tlv 02 "$1")$(tlv 02 "$2")")")"; }
+modulus=00$(openssl rsa -in "$work/rsa.key" -noout -modulus | sed 's/Modulus=//' | tr A-F a-f)
+huge_modulus=00c1$(printf '5a%.0s' $(seq 1 2047))01
+twice=300906032a030404020500
+empty_key_usage=300b0603551d0f040403020700
+openssl dsaparam -genkey -out "$work/dsa.param" 2048 2>/dev/null
+openssl pkey -in "$work/dsa.param" -out "$work/dsa.key" 2>/dev/null
+key "$work/stranger.key"
+variants() {  # NAME TEMPLATE SIGNER: one of each for leaf, CA and root
+  local name=$1 template=$2 signer=$3
+  variant "$template" "$signer" "algorithms-differ-$name.pem" 2 $ecdsa384
+  variant "$template" "$signer" "duplicate-extension-$name.pem" 7 "$(extensions "$template" $twice $twice)"
+  variant "$template" "$signer" "not-version-3-extensions-$name.pem" 0 a003020101
+  variant "$template" "$signer" "version-1-$name.pem" 0 '' 7 ''
+  variant "$template" "$signer" "serial-negative-$name.pem" 1 0201ff
+  variant "$template" "$signer" "serial-21-octets-$name.pem" 1 "021500ff$(printf '11%.0s' $(seq 1 19))"
+  variant "$template" "$signer" "expired-$name.pem" 4 "301e170d3234303130313030303030305a170d3235303130313030303030305a"
+  variant "$template" "$signer" "future-$name.pem" 4 "301e170d3236303630313030303030305a170d3237303130313030303030305a"
+  variant "$template" "$signer" "tomorrow-$name.pem" 4 "301e170d3236303330313132303030305a170d3237303130313030303030305a"
+  variant "$template" "$signer" "unknown-critical-$name.pem" 7 "$(extensions "$template" 300c06032a03040101ff04020500)"
+  variant "$template" "$signer" "nameless-$name.pem" 5 3000
+  variant "$template" "$signer" "nameless-issuer-$name.pem" 3 3000
+  variant "$template" "$signer" "dsa-$name.pem" 6 "$(spki "$work/dsa.key")"
+  variant "$template" "$signer" "rsa1024-$name.pem" 6 "$(spki rsa1024.key)"
+  variant "$template" "$signer" "rsa-huge-$name.pem" 6 "$(rsa_spki "$huge_modulus" 010001)"
+  variant "$template" "$signer" "rsa-even-exponent-$name.pem" 6 "$(rsa_spki "$modulus" 010000)"
+  variant "$template" "$signer" "explicit-curve-$name.pem" 6 "$(spki explicit-curve.key)"
+}
+variants leaf leaf.pem "$work/issuing.key"
+variants ca issuing.pem "$work/root.key"
+variants root root.pem "$work/root.key"
+# The keyUsage of a CA has no bit; that of a leaf is not there and is added.
+variant leaf.pem "$work/issuing.key" malformed-extension-leaf.pem 7 "$(extensions leaf.pem $empty_key_usage)"
+issue root malformed-extension-ca.pem "$work/issuing.key" "/CN=Vector Issuing CA" "${ca/keyUsage=critical,keyCertSign,cRLSign/keyUsage=DER:03020700}" -cert root.pem
+issue root malformed-extension-root.pem "$work/root.key" "/CN=Vector Root" "${ca/CA:TRUE/CA:TRUE,pathlen:0}nameConstraints=DER:020100\n" -selfsign
+# CAs of the issuing CA's name and key that break one row each.
+ca_like() { issue root "$1" "$work/issuing.key" "/CN=Vector Issuing CA" "$2" -cert root.pem "${@:3}"; }
+known=${ca}authorityKeyIdentifier=keyid\\n
+ca_like not-a-ca-ca.pem "${known/CA:TRUE/CA:FALSE}"
+ca_like may-not-sign-ca.pem "${known/keyCertSign,cRLSign/digitalSignature}"
+ca_like not-critical-ca.pem "${known/critical,CA/CA}"
+ca_like no-key-usage-ca.pem "${known/keyUsage=critical,keyCertSign,cRLSign/}"
+ca_like no-ski-ca.pem "${known/subjectKeyIdentifier=hash/subjectKeyIdentifier=none}"
+ca_like no-aki-ca.pem "${ca}authorityKeyIdentifier=none\n"
+ca_like sha1-ca.pem "$known" -md sha1
+ca_like long-lived-ca.pem "$known" -enddate 20300101000000Z
+ca_like short-lived-ca.pem "$known" -enddate 20260601000000Z
+ca_like empty-constraints-ca.pem "${known}nameConstraints=critical,DER:3000\n"
+issue root empty-constraints-root.pem "$work/root.key" "/CN=Vector Root" "${ca}nameConstraints=critical,DER:3000\n" -selfsign
+issue root rekeyed-ca.pem "$work/stranger.key" "/CN=Vector Issuing CA" "$known" -cert root.pem
+# MD5 in a CA, in a root and in a CRL; ECDSA has none.
+cp "$work/rsa.key" "$work/md5.key"
+authority md5root; cp "$work/rsa.key" "$work/md5root.key"
+issue md5root md5-root.pem "$work/rsa.key" "/CN=MD5 Root" "$ca" -selfsign -md md5
+issue root rsa-ca.pem "$work/rsa.key" "/CN=Vector RSA CA" "$ca" -cert root.pem
+issue rsa md5-ca.tmp "$work/stranger.key" "/CN=MD5 CA" "$ca" -cert rsa-ca.pem -md md5
+authority stranger
+issue stranger under-md5.tmp leaf.key "/CN=www.example.com" "$server" -cert md5-ca.tmp
+cat under-md5.tmp md5-ca.tmp rsa-ca.pem > under-md5-ca.pem
+# nameConstraints is SEQUENCE { permitted [0] { base dNSName "x", minimum [0] 1 } }.
+issue root minimum-constraints-root.pem "$work/root.key" "/CN=Vector Root" "${ca}nameConstraints=critical,DER:300aa0083006820178800101\n" -selfsign
+# Leaves that say that their issuer's key is RSA or DSA; the signature is not worth anything.
+rsa256=300d06092a864886f70d01010b0500
+dsa256=300b0609608648016503040302
+outer=$rsa256 variant leaf.pem "$work/issuing.key" under-rsa.pem 2 $rsa256
+outer=$dsa256 variant leaf.pem "$work/issuing.key" under-dsa.pem 2 $dsa256
+variant leaf.pem "$work/issuing.key" under-a-nameless-ca.pem 3 3000
+# Leaves of the issuing CA.
+issue issuing constrains-names.pem leaf.key "/CN=www.example.com" "${server}nameConstraints=critical,permitted;DNS:example.com\n" "${by[@]}"
+issue issuing other-common-name.pem leaf.key "/CN=other.example.com" "$server" "${by[@]}"
+issue issuing wildcard.pem leaf.key "/CN=*.example.com" "${server/DNS:www.example.com/DNS:*.example.com}" "${by[@]}"
+issue issuing address.pem leaf.key "/CN=192.0.2.7" "${server/DNS:www.example.com/IP:192.0.2.7}" "${by[@]}"
+# An intermediate whose own name its issuer excludes.
+cat > "$work/excluded.cnf" <<CNF
+nameConstraints=critical,excluded;dirName:dn
+basicConstraints=critical,CA:TRUE
+keyUsage=critical,keyCertSign
+subjectKeyIdentifier=hash
+[dn]
+CN=Excluded CA
+CNF
+issue root excluding.tmp "$work/narrow.key" "/CN=Excluding CA" "$(cat "$work/excluded.cnf")" -cert root.pem
+issue narrow excluded.tmp "$work/stranger.key" "/CN=Excluded CA" "$ca" -cert excluding.tmp
+issue stranger under-excluded.tmp leaf.key "/CN=www.example.com" "$server" -cert excluded.tmp
+cat under-excluded.tmp excluded.tmp excluding.tmp > excluded-ca.pem
+rm -f ./*.tmp
+
 # Keys.
 openssl ec -in leaf.key -out leaf-sec1.body 2>/dev/null
 { openssl ecparam -name prime256v1; cat leaf-sec1.body; } > leaf-sec1.key; rm leaf-sec1.body
@@ -172,6 +300,19 @@ openssl rsa -in rsa2048.key -traditional -out rsa2048-pkcs1.key 2>/dev/null
 openssl pkcs8 -topk8 -in leaf.key -passout pass:secret -out encrypted.key
 openssl rsa -in rsa2048.key -traditional -aes128 -passout pass:secret -out encrypted-traditional.key 2>/dev/null
 openssl dsaparam -genkey -out dsa.pem.tmp 2048 2>/dev/null && openssl pkey -in dsa.pem.tmp -out dsa.key 2>/dev/null; rm -f dsa.pem.tmp
+
+# Keys with the public numbers of one and the private ones of another, and with numbers that no key has.
+rsa_private() {  # OUT MODULUS EXPONENT
+  local one=020101
+  tlv 30 "020100$(tlv 02 "$2")$(tlv 02 "$3")$one$one$one$one$one$one" | xxd -r -p > "$1"
+}
+rsa_private rsa-huge.key.der "$huge_modulus" 010001
+rsa_private rsa-even-exponent.key.der "$modulus" 010000
+openssl genpkey -algorithm X25519 -out x25519.key
+openssl dsa -in dsa.key -outform DER -out dsa-traditional.key.der 2>/dev/null
+mapfile -t mine < <(parts "$(openssl ec -in leaf.key -outform DER 2>/dev/null | hex)")
+mapfile -t theirs < <(parts "$(openssl ec -in other.key -outform DER 2>/dev/null | hex)")
+tlv 30 "${mine[0]}${mine[1]}${mine[2]}${theirs[3]}" | xxd -r -p > inconsistent.key.der
 
 # CRLs.
 crl() {  # ISSUER CERT OUT LAST NEXT [options]
@@ -206,13 +347,42 @@ issuingDistributionPoint=critical,@idp
 [idp]
 onlyuser=TRUE
 [crl_bare]
+[crl_delta]
+deltaCRL=DER:020101
+[crl_indirect]
+issuingDistributionPoint=critical,@indirect
+[indirect]
+indirectCRL=TRUE
+[crl_critical_number]
+2.5.29.20=critical,DER:020105
 CNF
+crl root root.pem crl-delta.pem 20260201000000Z 20260401000000Z -crlexts crl_delta
+crl root root.pem crl-indirect.pem 20260201000000Z 20260401000000Z -crlexts crl_indirect
+crl rsa rsa-ca.pem crl-md5.pem 20260201000000Z 20260401000000Z -md md5
 crl root root.pem crl-unknown-critical.pem 20260201000000Z 20260401000000Z -crlexts crl_critical
 crl root root.pem crl-partial.pem 20260201000000Z 20260401000000Z -crlexts crl_part
 sed -i '/^crlnumber/d' "$work/root/ca.cnf"
+crl root root.pem crl-number-critical.pem 20260201000000Z 20260401000000Z -crlexts crl_critical_number
 crl root root.pem crl-without-number.pem 20260201000000Z 20260401000000Z
 crl root root.pem crl-without-number-newer.pem 20260202000000Z 20260401000000Z
 authority unsigning; cp "$work/other.key" "$work/unsigning.key"
 issue unsigning ca-no-crl-sign.pem "$work/unsigning.key" "/CN=No CRLs" "${ca/keyCertSign,cRLSign/keyCertSign}" -selfsign
 crl unsigning ca-no-crl-sign.pem crl-may-not-sign.pem 20260201000000Z 20260401000000Z
+cp -r "$work/root" "$work/rooted"; : > "$work/rooted/index.txt"; cp "$work/root.key" "$work/rooted.key"
+sed -i "s|$work/root/|$work/rooted/|" "$work/rooted/ca.cnf"
+echo 07 > "$work/rooted/crlnumber"
+issuing_serial=$(openssl x509 -in issuing.pem -noout -serial | sed 's/serial=//')
+printf 'R\t270101000000Z\t260115000000Z\t%s\tunknown\t/CN=Vector Issuing CA\n' "$issuing_serial" > "$work/rooted/index.txt"
+crl rooted root.pem crl-revokes-issuing.pem 20260201000000Z 20260401000000Z
 openssl crl -in crl-5.pem -outform DER -out crl-5.der
+# A TBSCertList without nextUpdate, and with revokedCertificates that hold nothing.
+resigned_list() {  # OUT PARTS...
+  local tbs signature
+  tbs=$(tlv 30 "$(printf %s "${@:2}")")
+  xxd -r -p <<< "$tbs" > "$work/tbs.der"
+  signature=$(openssl dgst -sha256 -sign "$work/root.key" "$work/tbs.der" | hex)
+  tlv 30 "$tbs$ecdsa256$(tlv 03 "00$signature")" | xxd -r -p > "$1"
+}
+mapfile -t list < <(parts "$(parts "$(hex < crl-5.der)" | head -1)")  # Version, algorithm, issuer, two dates, extensions.
+resigned_list crl-without-next-update.der "${list[@]:0:4}" "${list[5]}"
+resigned_list crl-empty-entries.der "${list[@]:0:5}" 3000 "${list[5]}"

@@ -1,0 +1,22 @@
+// What OpenSSL's small objects say, as text and as time. Private to crypto/. Leaves the error queue empty.
+
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "crypto/openssl/handles.h"
+
+namespace certfs::openssl {
+
+std::string NameText(const X509_NAME* name);                // One line, RFC 2253, UTF-8.
+std::string NumberText(const ASN1_INTEGER* number);         // Upper-case hexadecimal.
+std::chrono::sys_seconds TimeValue(const ASN1_TIME* time);  // The epoch for what is no time.
+bool IsTime(const ASN1_TIME* time);                         // Says whether it is there and names a moment.
+std::string TimeText(std::chrono::sys_seconds time);        // RFC 3339, "2026-03-01T00:00:00Z".
+
+// Returns `words` cut to what a line of a report bears: names and serial numbers come from outside, and one
+// of them may be as long as a file.
+std::string Shortened(std::string words);
+
+}  // namespace certfs::openssl
