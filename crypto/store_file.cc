@@ -157,8 +157,9 @@ Result<RevocationListFile> ReadRevocationListFile(BytesView bytes) {
     if (block.encrypted) return PemHeaders();
   }
   if (blocks.size() != 1) return WrongKind("more than one CRL");
-  return RevocationListFile{Bytes(bytes.begin(), bytes.end()),
-                            TRY(RevocationList::FromDer(blocks[0].body.Reveal()))};
+  // Read before anything is made: a TRY that returns from inside braces leaks what stands before it (GCC 12).
+  RevocationList list = TRY(RevocationList::FromDer(blocks[0].body.Reveal()));
+  return RevocationListFile{Bytes(bytes.begin(), bytes.end()), std::move(list)};
 }
 
 }  // namespace certfs

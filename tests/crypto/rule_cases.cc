@@ -256,6 +256,7 @@ void AddCertificates(Table& table) {
   table.Certificates("empty-issuer", R, R, "nameless-issuer");
   table.Add("empty-issuer", kAnchor, R, Vector("ca-nameless.pem"));
   table.Leaves("empty-subject", W, W, Leaf("empty-subject.pem"));
+  table.Leaves("empty-subject", W, W, Leaf("nameless-leaf.pem"));
   table.Add("empty-subject", kIntermediate, R, Joined({"under-a-nameless-ca.pem", "nameless-ca.pem"}));
   table.Add("empty-subject", kAnchor, R, Vector("nameless-root.pem"));
   table.Certificates("serial-not-positive", W, W, "serial-negative");

@@ -78,6 +78,43 @@ TEST(StoreFile, KeyFiles) {
   EXPECT_EQ(ReadKeyFile(Vector("encrypted.key")).error().code(), ErrorCode::kPasswordRequired);
 }
 
+// A key in DER is kept as PKCS#8 in PEM, whatever it was; an encrypted one in DER needs its password as well.
+TEST(StoreFile, KeysInDer) {
+  for (const char* name : {"leaf.key", "leaf-sec1.key", "rsa2048.key", "rsa2048-pkcs1.key", "ed25519.key"}) {
+    const std::vector<PemBlock> blocks = ReadPem(Vector(name)).value();
+    const KeyFile file = ReadKeyFile(blocks.back().body.Reveal()).value();
+    const std::vector<PemBlock> kept = ReadPem(file.text.Reveal()).value();
+    ASSERT_EQ(kept.size(), 1U) << name;
+    EXPECT_EQ(kept.front().label, "PRIVATE KEY") << name;
+    EXPECT_EQ(AsText(kept.front().body.Reveal()), AsText(file.key.ToPkcs8().value().Reveal())) << name;
+    // What is kept can be written again.
+    EXPECT_EQ(AsText(ReadKeyFile(file.text.Reveal()).value().text.Reveal()), AsText(file.text.Reveal()));
+  }
+  const std::vector<PemBlock> encrypted = ReadPem(Vector("encrypted.key")).value();
+  const auto refused = ReadKeyFile(encrypted.front().body.Reveal());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPasswordRequired);
+  EXPECT_EQ(refused.error().rule(), "encrypted-key");
+}
+
+// The lines that OpenSSL's tools print around a key, a CRL and a chain stay where they are.
+TEST(StoreFile, ExplanatoryLines) {
+  const std::string bag =
+      "Bag Attributes\n    friendlyName: web\n    localKeyID: 01\nKey Attributes: <No Attributes>\n";
+  const std::string key = bag + Text("leaf.key");
+  EXPECT_EQ(AsText(ReadKeyFile(AsBytes(key)).value().text.Reveal()), key);
+  const std::string list =
+      "Certificate Revocation List (CRL):\n        Version 2 (0x1)\n" + Text("crl-5.pem");
+  EXPECT_EQ(AsText(ReadRevocationListFile(AsBytes(list)).value().text), list);
+  const std::string chain = "subject=CN = www\nissuer=CN = ca\n" + Text("leaf.pem") +
+                            "\nsubject=CN = ca\nissuer=CN = root\n" + Text("issuing.pem");
+  EXPECT_EQ(AsText(ReadCertificateFile(AsBytes(chain)).value().text), chain);
+  // As Windows ends its lines.
+  std::string windows;
+  for (const char c : Text("chain.pem")) windows += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  EXPECT_EQ(AsText(ReadCertificateFile(AsBytes(windows)).value().text), windows);
+}
+
 // The other encodings of a key in DER, whole and with a byte too many.
 TEST(StoreFile, TrailingBytesBehindAnyKeyAreSeen) {
   for (const char* name : {"leaf.key", "leaf-sec1.key", "rsa2048.key", "rsa2048-pkcs1.key", "ed25519.key"}) {

@@ -14,7 +14,14 @@
 #include "crypto/pem.h"
 #include "tests/support/vectors.h"
 
+// Declared by hand: OpenSSL's headers stay inside crypto/.
+extern "C" unsigned long ERR_peek_error(void);
+
 namespace certfs::test {
+
+// Says whether the calling thread's OpenSSL error queue is empty: a leftover would become the reason of
+// somebody else's failure.
+inline bool QueueIsEmpty() { return ERR_peek_error() == 0; }
 
 inline std::string Text(const std::string& name) {
   const Bytes bytes = Vector(name);
