@@ -67,6 +67,13 @@ bool IsPrintable(std::string_view text) {
   });
 }
 
+// Says whether `label` is one (RFC 7468, 3: printable ASCII), and short enough to be repeated in a report.
+bool IsLabel(std::string_view label) {
+  constexpr std::size_t kLabelMax = 64;
+  return label.size() <= kLabelMax &&
+         std::all_of(label.begin(), label.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+}
+
 // Yields the lines of a text, without their ends, and where each begins.
 class Lines {
  public:
@@ -172,7 +179,9 @@ Result<std::vector<PemBlock>> ReadPem(BytesView input) {
       return Unreadable("text that does not belong before PEM");
     if (blocks.size() == kBlocksMax) return Unreadable("more than 64 PEM blocks");
     const std::size_t label_size = line->text.size() - kBegin.size() - kDashes.size();
-    PemBlock block = TRY(ReadBlock(lines, std::string(line->text.substr(kBegin.size(), label_size))));
+    const std::string_view label = line->text.substr(kBegin.size(), label_size);
+    if (!IsLabel(label)) return Unreadable("a BEGIN line without a proper label");
+    PemBlock block = TRY(ReadBlock(lines, std::string(label)));
     block.text_at = text_at;
     block.begin = line->begin;
     text_at = block.end;

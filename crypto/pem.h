@@ -36,9 +36,10 @@ struct PemBlock {
 // OpenSSL's tools print around PEM (MayBegin); between blocks it may be any printable text.
 //
 // Errors, each with its rule id: kTooLarge ("too-large") over kFileBytesMax; kMalformed: no block at all
-// ("unreadable"), unmatched or malformed BEGIN and END lines, base64 that is not canonical, control
-// characters in the text ("unreadable"), headers other than those of an encrypted block ("pem-headers"), a
-// block without a body ("empty-body"), text after the last block ("trailing-data"), more than 64 blocks
+// ("unreadable"), unmatched or malformed BEGIN and END lines, labels over 64 characters, base64 that is not
+// canonical, control characters in the text ("unreadable"), headers other than those of an encrypted block
+// ("pem-headers"), a block without a body ("empty-body"), text after the last block ("trailing-data"), more
+// than 64 blocks
 // ("unreadable").
 Result<std::vector<PemBlock>> ReadPem(BytesView input);
 

@@ -36,7 +36,7 @@ std::optional<std::string> ForeignAlgorithm(BytesView der) {
   const ASN1_OBJECT* algorithm = nullptr;
   if (!info || PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, info.get()) != 1) return std::nullopt;
   if (IsKnown(OBJ_obj2nid(algorithm))) return std::nullopt;
-  char name[80];
+  char name[80] = {};
   OBJ_obj2txt(name, sizeof name, algorithm, 0);
   return name;
 }

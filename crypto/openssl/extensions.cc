@@ -33,7 +33,7 @@ bool Decodes(const X509V3_EXT_METHOD* method, X509_EXTENSION* extension) {
 }  // namespace
 
 std::string ExtensionName(const X509_EXTENSION* extension) {
-  char text[80];
+  char text[80] = {};
   OBJ_obj2txt(text, sizeof text, X509_EXTENSION_get_object(const_cast<X509_EXTENSION*>(extension)), 0);
   return text;
 }
