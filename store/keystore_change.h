@@ -1,0 +1,56 @@
+// What the changes of a Keystore have in common: how one runs, and the words they share. Private to store/.
+//
+// Thread-safety: free functions over a transaction. Errors: kNotFound from every Get..., and those of
+// EntryTable.
+
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "store/keystore.h"
+
+namespace certfs {
+
+inline constexpr std::uint32_t kPermissionBits = 07777;
+inline constexpr std::uint32_t kBitsForOthers = 0007;
+
+Result<Store> GetStore(TableSnapshot& table, Number number);
+Result<Store> GetStore(TableSnapshot& table, const StoreName& name);
+Result<Entry> GetEntry(TableSnapshot& table, Number number);
+Result<Entry> GetEntry(TableSnapshot& table, Number store, const Alias& alias);
+
+// Moves a store's mtime: an entry came, went or changed its name.
+Result<void> TouchStore(TableTransaction& transaction, Number number, Time now);
+
+Attributes NewAttributes(Actor actor, std::uint32_t mode, Time now);
+void SetTimes(Attributes& attributes, const AttributeChange& change);
+void SetAll(Attributes& attributes, const AttributeChange& change, Time now);
+
+// Says whether `actor` may remove what the store's policy protects.
+Result<void> CheckRemoval(const StorePolicy& policy, Actor actor);
+
+Error ProtectedStore(const StoreName& name);
+
+template <typename Change>
+auto Keystore::Apply(Change&& change, const bool* unchanged)
+    -> decltype(change(std::declval<TableTransaction&>())) {
+  for (bool first = true;; first = false) {
+    auto transaction = table_->BeginTransaction();
+    if (!transaction.has_value()) return std::move(transaction).error();
+    auto outcome = change(*transaction.value());
+    if (outcome.has_value()) {
+      if (unchanged != nullptr && *unchanged) return outcome;
+      auto committed = transaction.value()->Commit();
+      if (committed.has_value()) return outcome;
+      outcome = std::move(committed).error();
+    }
+    if (outcome.error().code() != ErrorCode::kNoSpace || !first) return outcome;
+    std::move(transaction).value().reset();  // The map can grow only when no transaction is live.
+    auto grown = table_->Grow();
+    if (!grown.has_value()) return std::move(grown).error();
+    if (!grown.value()) return outcome;
+  }
+}
+
+}  // namespace certfs

@@ -1,0 +1,145 @@
+#include "crypto/pem.h"
+#include "store/keystore_change.h"
+
+namespace certfs {
+
+namespace {
+
+// A new file's attributes: 0600 for key material and 0644 for the rest, whatever the umask was; what was
+// asked for explicitly holds, save that key material never has a bit for others.
+Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& change, Time now) {
+  Attributes attributes = NewAttributes(actor, IsKeyMaterial(member) ? 0600 : 0644, now);
+  SetAll(attributes, change, now);
+  if (IsKeyMaterial(member)) attributes.mode &= ~kBitsForOthers;
+  return attributes;
+}
+
+}  // namespace
+
+// What judging leaves to be written.
+struct Keystore::Judged {
+  SecretBytes text;
+  std::vector<Finding> findings;
+};
+
+Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const StorePolicy& policy,
+                                         const Entry& entry, Member member, BytesView bytes) {
+  Question question;
+  question.rules = policy.rules;
+  question.now = std::chrono::floor<std::chrono::seconds>(clock_());
+  std::shared_ptr<const Trust> trust;
+  // An anchor needs no chain; asking for the trust set would remake it for each of a hundred roots copied in.
+  const bool anchor = policy.rules == RuleSet::kTrust && member == Member::kCertificate;
+  if (!anchor && member != Member::kSecret && member != Member::kKey) {
+    trust = TRY(trust_.Get(transaction));
+    question.trust = &trust->set;
+  }
+  const auto conclude = [](const Verdict& verdict, SecretBytes text) -> Result<Judged> {
+    if (auto refusal = verdict.refusal()) return *std::move(refusal);
+    return Judged{std::move(text), verdict.findings()};
+  };
+
+  switch (member) {
+    case Member::kCertificate: {
+      CertificateFile file = TRY(ReadCertificateFile(bytes));
+      std::optional<PrivateKey> key;
+      if (entry.file(Member::kKey)) {
+        key = TRY(ReadKeyFile(TRY(transaction.ReadFile(entry, Member::kKey)).Reveal())).key;
+      }
+      Arrange(file, key ? &*key : nullptr);
+      return conclude(JudgeCertificates(file, key ? &*key : nullptr, question),
+                      SecretBytes::CopyOf(file.text));
+    }
+    case Member::kKey: {
+      KeyFile file = TRY(ReadKeyFile(bytes));
+      std::optional<CertificateFile> partner;
+      if (entry.file(Member::kCertificate)) {
+        partner = TRY(ReadCertificateFile(TRY(transaction.ReadFile(entry, Member::kCertificate)).Reveal()));
+      }
+      return conclude(JudgeKey(file, partner ? &*partner : nullptr, question), std::move(file.text));
+    }
+    case Member::kRevocationList: {
+      const RevocationListFile file = TRY(ReadRevocationListFile(bytes));
+      std::optional<RevocationList> live;
+      if (entry.file(Member::kRevocationList)) {
+        live = TRY(ReadRevocationListFile(TRY(transaction.ReadFile(entry, Member::kRevocationList)).Reveal()))
+                   .list;
+      }
+      if (policy.rules == RuleSet::kTrust) {
+        for (std::size_t i = 0; i < trust->list_entries.size(); ++i) {
+          if (trust->list_entries[i] != entry.number && trust->set.lists()[i].SameAuthority(file.list)) {
+            return Error(ErrorCode::kAlreadyExists, "crl-second-alias",
+                         "the CRL of " + file.list.issuer() + " has another alias already");
+          }
+        }
+      }
+      return conclude(JudgeRevocationList(file, live ? &*live : nullptr, question),
+                      SecretBytes::CopyOf(file.text));
+    }
+    case Member::kSecret:
+      return Judged{SecretBytes::CopyOf(bytes), {}};
+  }
+  return Error(ErrorCode::kInternal, "no such member");
+}
+
+Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView bytes, Actor actor,
+                                         const AttributeChange& attributes) {
+  if (bytes.empty()) return Error(ErrorCode::kInvalidArgument, "nothing to write");
+  if (bytes.size() > kFileBytesMax)
+    return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
+  bool unchanged = false;
+  const auto change = [&](TableTransaction& transaction) -> Result<WriteOutcome> {
+    unchanged = false;
+    const Time now = clock_();
+    Entry entry = TRY(GetEntry(transaction, number));
+    const Store store = TRY(GetStore(transaction, entry.store));
+    const StorePolicy& policy = PolicyOf(store.name);
+    if (policy.holds == Holds::kNothing)
+      return Error(ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone");
+    if (!MayHold(policy, entry, member)) {
+      return Error(ErrorCode::kNotPermitted, "wrong-file",
+                   "this entry of " + store.name.text() + " holds no " + std::string(FileName(member)));
+    }
+    const bool replaces = entry.file(member).has_value();
+    const SecretBytes live = replaces ? TRY(transaction.ReadFile(entry, member)) : SecretBytes();
+    const auto keep = [&]() -> Result<WriteOutcome> {
+      unchanged = !attributes.atime && !attributes.mtime;
+      SetTimes(entry.file(member)->attributes, attributes);
+      if (!unchanged) TRY(transaction.PutEntry(entry));
+      return WriteOutcome{entry, false, {}};
+    };
+    // What is there already is not judged again: it may have expired since.
+    if (replaces && EqualSecrets(live.Reveal(), bytes)) return keep();
+    Judged judged = TRY(Judge(transaction, policy, entry, member, bytes));
+    if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal())) return keep();
+    if (!replaces) {
+      entry.file(member).emplace().attributes = NewFileAttributes(member, actor, attributes, now);
+      entry.attributes.mtime = entry.attributes.ctime = now;
+    }
+    TRY(transaction.PutFile(entry, member, judged.text.Reveal()));
+    ++entry.revision;
+    // One commit, one mtime for the pair; what was set explicitly holds for its member.
+    for (auto& file : entry.files) {
+      if (file) file->attributes.mtime = file->attributes.ctime = now;
+    }
+    SetTimes(entry.file(member)->attributes, attributes);
+    TRY(transaction.PutEntry(entry));
+    return WriteOutcome{std::move(entry), true, std::move(judged.findings)};
+  };
+  return Apply(change, &unchanged);
+}
+
+Result<Entry> Keystore::RemoveFile(Number number, Member member, Actor actor) {
+  return Apply([&](TableTransaction& transaction) -> Result<Entry> {
+    Entry entry = TRY(GetEntry(transaction, number));
+    const Store store = TRY(GetStore(transaction, entry.store));
+    if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
+    TRY(CheckRemoval(PolicyOf(store.name), actor));
+    TRY(transaction.RemoveFile(entry, member));
+    entry.attributes.mtime = entry.attributes.ctime = clock_();
+    TRY(transaction.PutEntry(entry));
+    return entry;
+  });
+}
+
+}  // namespace certfs
