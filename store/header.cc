@@ -6,7 +6,8 @@
 #include <cerrno>
 #include <string>
 #include <string_view>
-#include <system_error>
+
+#include "store/descriptor.h"
 
 namespace certfs {
 
@@ -31,11 +32,7 @@ Error Damaged(std::string_view how) {
   return {ErrorCode::kCorrupt, "keystore.hdr is damaged: " + std::string(how)};
 }
 
-Error Failure(std::string_view what, int error) {
-  const bool full = error == ENOSPC || error == EDQUOT;
-  return {full ? ErrorCode::kNoSpace : ErrorCode::kIo,
-          std::string(what) + " keystore.hdr: " + std::generic_category().message(error)};
-}
+Error Failure(std::string_view what) { return SystemFailure(std::string(what) + " keystore.hdr", errno); }
 
 Result<SecretBytes> DeriveFromRoot(const SecretBytes& root_key, std::string_view label,
                                    const StoreId& store_id) {
@@ -59,27 +56,11 @@ Bytes EncodeFront(const StoreId& store_id, std::chrono::sys_seconds created, con
   return bytes;
 }
 
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return number_; }
-  bool open() const noexcept { return number_ >= 0; }
-
- private:
-  int number_;
-};
-
 Result<void> WriteAll(int descriptor, BytesView bytes) {
   while (!bytes.empty()) {
     const ssize_t written = write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Failure("write", errno);
+    if (written < 0) return Failure("write");
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return {};
@@ -137,13 +118,13 @@ Result<Header> Header::Load(const std::filesystem::path& directory) {
   if (!file.open() && errno == ENOENT) {
     return Error(ErrorCode::kNotFound, "there is no keystore.hdr in " + directory.string());
   }
-  if (!file.open()) return Failure("open", errno);
+  if (!file.open()) return Failure("open");
   Bytes bytes(kHeaderBytesMax + 1);  // One more than the largest, so that a longer file shows.
   std::size_t filled = 0;
   while (filled < bytes.size()) {
     const ssize_t got = read(file.get(), bytes.data() + filled, bytes.size() - filled);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Failure("read", errno);
+    if (got < 0) return Failure("read");
     if (got == 0) break;
     filled += static_cast<std::size_t>(got);
   }
@@ -152,17 +133,23 @@ Result<Header> Header::Load(const std::filesystem::path& directory) {
 
 Result<void> Header::Save(const std::filesystem::path& directory) const {
   const std::filesystem::path beside = directory / kHeaderNameNew;
-  {
-    const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file.open()) return Failure("create", errno);
+  // What a crash left there, or somebody else put there, may have another mode or another name.
+  unlink(beside.c_str());
+  const auto write = [&]() -> Result<void> {
+    const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file.open()) return Failure("create");
     TRY(WriteAll(file.get(), bytes_));
-    if (fsync(file.get()) != 0) return Failure("sync", errno);
+    if (fsync(file.get()) != 0) return Failure("sync");
+    if (rename(beside.c_str(), (directory / kHeaderName).c_str()) != 0) return Failure("rename");
+    return {};
+  };
+  auto written = write();
+  if (!written.has_value()) {
+    unlink(beside.c_str());
+    return written;
   }
-  if (rename(beside.c_str(), (directory / kHeaderName).c_str()) != 0) return Failure("rename", errno);
   // The new name is durable only once the directory is.
-  const Descriptor parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent.open() || fsync(parent.get()) != 0) return Failure("sync the directory of", errno);
-  return {};
+  return SyncDirectory(directory);
 }
 
 Result<RootKeys> Header::Unlock(const UnlockSecret& secret) const {

@@ -4,6 +4,21 @@
 
 namespace certfs {
 
+namespace {
+
+Error ProtectedEntry(const Store& store) {
+  return {ErrorCode::kNotPermitted, "protected-entry", "entries of " + store.name.text() + " are protected"};
+}
+
+// What certfs keeps by itself stays as it was kept, permissions included.
+Result<void> CheckAttributes(TableSnapshot& table, const Entry& entry) {
+  const Store store = TRY(GetStore(table, entry.store));
+  if (PolicyOf(store.name).holds == Holds::kNothing) return ProtectedEntry(store);
+  return {};
+}
+
+}  // namespace
+
 // --- Stores
 
 Result<Store> Keystore::CreateStore(const StoreName& name, Actor actor, std::uint32_t mode) {
@@ -85,6 +100,7 @@ Result<void> Keystore::RenameEntry(Number store, const Alias& from, const Alias&
   return Apply([&](TableTransaction& transaction) -> Result<void> {
     const Store parent = TRY(GetStore(transaction, store));
     Entry entry = TRY(GetEntry(transaction, store, from));
+    if (PolicyOf(parent.name).holds == Holds::kNothing) return ProtectedEntry(parent);
     if (PolicyOf(parent.name).entries != Removal::kAnyone && actor.uid != 0) {
       return Error(ErrorCode::kNotPermitted, "protected-entry",
                    "only root renames entries of " + parent.name.text());
@@ -115,6 +131,7 @@ Result<Store> Keystore::SetStoreAttributes(Number number, const AttributeChange&
 Result<Entry> Keystore::SetEntryAttributes(Number number, const AttributeChange& change) {
   return Apply([&](TableTransaction& transaction) -> Result<Entry> {
     Entry entry = TRY(GetEntry(transaction, number));
+    TRY(CheckAttributes(transaction, entry));
     SetAll(entry.attributes, change, clock_());
     TRY(transaction.PutEntry(entry));
     return entry;
@@ -129,6 +146,7 @@ Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const At
   return Apply([&](TableTransaction& transaction) -> Result<Entry> {
     Entry entry = TRY(GetEntry(transaction, number));
     if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
+    TRY(CheckAttributes(transaction, entry));
     SetAll(entry.file(member)->attributes, change, clock_());
     TRY(transaction.PutEntry(entry));
     return entry;

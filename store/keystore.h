@@ -52,8 +52,8 @@ class Keystore {
   using Clock = std::function<Time()>;
 
   // Makes a keystore in `directory` (made 0700 if it is not there), which `secret` opens, with the default
-  // stores owned by `owner`. Returns kAlreadyExists if one is there; then, as on every failure, the directory
-  // is left as it was.
+  // stores owned by `owner`. Returns kAlreadyExists if one, or anything else, is there, kBusy if another
+  // process is making one there; then, as on every failure, the directory is left as it was.
   static Result<void> Create(const std::filesystem::path& directory, const UnlockSecret& secret, Actor owner,
                              Clock clock);
 
@@ -62,6 +62,10 @@ class Keystore {
   // not fork while one is open.
   static Result<std::unique_ptr<Keystore>> Open(const std::filesystem::path& directory,
                                                 const UnlockSecret& secret, Clock clock);
+
+  // A keystore over `table`, which it takes; the default stores are made, owned by `owner`, where there is no
+  // store yet. For tables that are opened in another way than Open does.
+  static Result<std::unique_ptr<Keystore>> Over(std::unique_ptr<EntryTable> table, Actor owner, Clock clock);
 
   // A keystore in memory with the default stores, for tests and trial mounts.
   static Result<std::unique_ptr<Keystore>> InMemory(Actor owner, Clock clock);
@@ -89,8 +93,10 @@ class Keystore {
 
   // Judges `bytes` and makes them the entry's `member`. `attributes` holds for a new file (mode and owner
   // within what the kind of file allows), and its times also for a replacement. Bits for others on key
-  // material are dropped. Returns the refusal of the first rule that refuses, kNotFound if the entry is gone,
-  // kNotPermitted if its store does not hold such files.
+  // material are dropped. A damaged file is replaced like one that is not there. Returns the refusal of the
+  // first rule that refuses, kInvalidArgument for no bytes, kTooLarge, kNotFound if the entry is gone,
+  // kNotPermitted if its store does not hold such files, kReadOnly in BACKUP_STORE, kCorrupt while a CRL is
+  // damaged that might speak against a certificate.
   Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor,
                                  const AttributeChange& attributes);
 
@@ -114,10 +120,11 @@ class Keystore {
   auto Apply(Change&& change, const bool* unchanged = nullptr)
       -> decltype(change(std::declval<TableTransaction&>()));
 
-  // Reads, judges and normalises `bytes` for `entry`.
+  // Reads, judges and normalises `bytes` for `entry`, whose live bytes are `live`, empty where there are
+  // none.
   struct Judged;
   Result<Judged> Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry,
-                       Member member, BytesView bytes);
+                       Member member, BytesView live, BytesView bytes);
 
   std::unique_ptr<EntryTable> table_;
   Clock clock_;

@@ -14,6 +14,18 @@ Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& 
   return attributes;
 }
 
+Error DamagedList() {
+  return {ErrorCode::kCorrupt, "a CRL in TRUSTED_ROOTS_CRLS is damaged: what it revoked cannot be told"};
+}
+
+// Reads what is to be replaced. Damaged bytes are as good as none: what replaces them is judged alone, which
+// is the only way to repair a file of an entry that nobody may remove.
+Result<SecretBytes> ReadLive(TableSnapshot& snapshot, const Entry& entry, Member member) {
+  auto live = snapshot.ReadFile(entry, member);
+  if (live.has_value() || live.error().code() != ErrorCode::kCorrupt) return live;
+  return SecretBytes();
+}
+
 }  // namespace
 
 // What judging leaves to be written.
@@ -23,7 +35,8 @@ struct Keystore::Judged {
 };
 
 Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const StorePolicy& policy,
-                                         const Entry& entry, Member member, BytesView bytes) {
+                                         const Entry& entry, Member member, BytesView live_bytes,
+                                         BytesView bytes) {
   Question question;
   question.rules = policy.rules;
   question.now = std::chrono::floor<std::chrono::seconds>(clock_());
@@ -42,6 +55,7 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
   switch (member) {
     case Member::kCertificate: {
       CertificateFile file = TRY(ReadCertificateFile(bytes));
+      if (trust && trust->lists_damaged) return DamagedList();
       std::optional<PrivateKey> key;
       if (entry.file(Member::kKey)) {
         key = TRY(ReadKeyFile(TRY(transaction.ReadFile(entry, Member::kKey)).Reveal())).key;
@@ -61,11 +75,10 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
     case Member::kRevocationList: {
       const RevocationListFile file = TRY(ReadRevocationListFile(bytes));
       std::optional<RevocationList> live;
-      if (entry.file(Member::kRevocationList)) {
-        live = TRY(ReadRevocationListFile(TRY(transaction.ReadFile(entry, Member::kRevocationList)).Reveal()))
-                   .list;
-      }
+      if (!live_bytes.empty()) live = TRY(ReadRevocationListFile(live_bytes)).list;
       if (policy.rules == RuleSet::kTrust) {
+        // The one that cannot be read may be of this very authority.
+        if (trust->lists_damaged && !entry.file(Member::kRevocationList)) return DamagedList();
         for (std::size_t i = 0; i < trust->list_entries.size(); ++i) {
           if (trust->list_entries[i] != entry.number && trust->set.lists()[i].SameAuthority(file.list)) {
             return Error(ErrorCode::kAlreadyExists, "crl-second-alias",
@@ -101,16 +114,19 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
                    "this entry of " + store.name.text() + " holds no " + std::string(FileName(member)));
     }
     const bool replaces = entry.file(member).has_value();
-    const SecretBytes live = replaces ? TRY(transaction.ReadFile(entry, member)) : SecretBytes();
+    const SecretBytes live = replaces ? TRY(ReadLive(transaction, entry, member)) : SecretBytes();
     const auto keep = [&]() -> Result<WriteOutcome> {
       unchanged = !attributes.atime && !attributes.mtime;
-      SetTimes(entry.file(member)->attributes, attributes);
-      if (!unchanged) TRY(transaction.PutEntry(entry));
+      if (!unchanged) {
+        SetTimes(entry.file(member)->attributes, attributes);
+        entry.file(member)->attributes.ctime = now;  // As utimens does it.
+        TRY(transaction.PutEntry(entry));
+      }
       return WriteOutcome{entry, false, {}};
     };
     // What is there already is not judged again: it may have expired since.
     if (replaces && EqualSecrets(live.Reveal(), bytes)) return keep();
-    Judged judged = TRY(Judge(transaction, policy, entry, member, bytes));
+    Judged judged = TRY(Judge(transaction, policy, entry, member, live.Reveal(), bytes));
     if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal())) return keep();
     if (!replaces) {
       entry.file(member).emplace().attributes = NewFileAttributes(member, actor, attributes, now);

@@ -1,5 +1,11 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <system_error>
 
+#include "store/descriptor.h"
 #include "store/keystore_change.h"
 #include "store/memory_table.h"
 #include "store/sealed_table.h"
@@ -10,51 +16,69 @@ namespace {
 
 namespace filesystem = std::filesystem;
 
-// Undoes what Create has made so far, unless it is told that all went well.
-class Undo {
+// The directory in which a keystore is being made. Unless Keep() is called, it is left as it was found.
+class Site {
  public:
-  explicit Undo(filesystem::path directory) : directory_(std::move(directory)) {}
-  ~Undo() {
-    std::error_code ignored;
-    for (const auto& file : files_) filesystem::remove(file, ignored);
-    if (made_directory_) filesystem::remove(directory_, ignored);
-  }
-  Undo(const Undo&) = delete;
-  Undo& operator=(const Undo&) = delete;
+  explicit Site(filesystem::path directory) : directory_(std::move(directory)) {}
+  ~Site();
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
 
-  void MadeDirectory() { made_directory_ = true; }
-  void WillMakeFiles() {
-    files_ = {directory_ / "keystore.hdr", directory_ / "data.mdb", directory_ / "lock.mdb"};
-  }
-  void Keep() {
-    files_.clear();
-    made_directory_ = false;
-  }
+  // Makes the directory, or takes an empty one, and makes it private.
+  Result<void> Prepare();
+  // Makes all that was done durable, and leaves it there.
+  Result<void> Keep();
 
  private:
   filesystem::path directory_;
-  std::vector<filesystem::path> files_;
+  std::unique_ptr<Descriptor> open_;
+  std::vector<filesystem::path> files_;  // What may be there that was not before.
   bool made_directory_ = false;
+  std::optional<mode_t> mode_before_;
 };
 
-Result<void> PrepareDirectory(const filesystem::path& directory, Undo& undo) {
-  std::error_code error;
-  if (filesystem::exists(directory, error)) {
-    if (!filesystem::is_directory(directory, error)) {
-      return Error(ErrorCode::kAlreadyExists, "exists and is no directory");
-    }
-    if (filesystem::exists(directory / "keystore.hdr", error)) {
-      return Error(ErrorCode::kAlreadyExists, "holds a keystore already");
-    }
-    if (!filesystem::is_empty(directory, error)) return Error(ErrorCode::kAlreadyExists, "is not empty");
-  } else {
-    if (!filesystem::create_directory(directory, error))
-      return Error(ErrorCode::kIo, "mkdir: " + error.message());
-    undo.MadeDirectory();
+Site::~Site() {
+  std::error_code ignored;
+  for (const auto& file : files_) filesystem::remove(file, ignored);
+  if (mode_before_) fchmod(open_->get(), *mode_before_);
+  if (made_directory_) filesystem::remove(directory_, ignored);
+}
+
+Result<void> Site::Prepare() {
+  made_directory_ = mkdir(directory_.c_str(), 0700) == 0;
+  if (!made_directory_ && errno != EEXIST) return SystemFailure("mkdir", errno);
+  open_ = std::make_unique<Descriptor>(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!open_->open() && errno == ENOTDIR) {
+    return Error(ErrorCode::kAlreadyExists, "exists and is no directory");
   }
-  filesystem::permissions(directory, filesystem::perms::owner_all, error);
-  if (error) return Error(ErrorCode::kIo, "chmod: " + error.message());
-  undo.WillMakeFiles();
+  if (!open_->open()) return SystemFailure("open", errno);
+  // Two that make a keystore in one directory would each take the files of the other for leftovers of its
+  // own.
+  if (flock(open_->get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error(ErrorCode::kBusy, "somebody else is making a keystore there");
+  }
+  std::error_code error;
+  if (filesystem::exists(directory_ / "keystore.hdr", error)) {
+    return Error(ErrorCode::kAlreadyExists, "holds a keystore already");
+  }
+  if (!filesystem::is_empty(directory_, error)) return Error(ErrorCode::kAlreadyExists, "is not empty");
+  struct stat status {};
+  if (fstat(open_->get(), &status) != 0) return SystemFailure("stat", errno);
+  mode_before_ = status.st_mode & kPermissionBits;
+  // Also where we made it: the umask may have taken the owner's own bits.
+  if (fchmod(open_->get(), 0700) != 0) return SystemFailure("chmod", errno);
+  files_ = {directory_ / "keystore.hdr", directory_ / "data.mdb", directory_ / "lock.mdb"};
+  return {};
+}
+
+Result<void> Site::Keep() {
+  if (made_directory_) {
+    const filesystem::path parent = directory_.parent_path();
+    TRY(SyncDirectory(parent.empty() ? "." : parent));
+  }
+  files_.clear();
+  mode_before_.reset();
+  made_directory_ = false;
   return {};
 }
 
@@ -62,19 +86,18 @@ Result<void> PrepareDirectory(const filesystem::path& directory, Undo& undo) {
 
 Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSecret& secret, Actor owner,
                               Clock clock) {
-  Undo undo(directory);
+  Site site(directory);
   const auto make = [&]() -> Result<void> {
-    TRY(PrepareDirectory(directory, undo));
+    TRY(site.Prepare());
     const Header header = TRY(Header::Create(secret, std::chrono::floor<std::chrono::seconds>(clock())));
     TRY(CreateSealedTable(directory, TRY(header.Unlock(secret))));
-    Keystore keystore(TRY(OpenSealedTable(directory, TRY(header.Unlock(secret)))), clock);
-    TRY(keystore.CreateDefaultStores(owner));
+    TRY(Over(TRY(OpenSealedTable(directory, TRY(header.Unlock(secret)))), owner, clock));
     // Last, because a directory without a header is no keystore.
-    return header.Save(directory);
+    TRY(header.Save(directory));
+    return site.Keep();
   };
   auto made = make();
   if (!made.has_value()) return std::move(made).error().Within(directory.string());
-  undo.Keep();
   return {};
 }
 
@@ -89,10 +112,16 @@ Result<std::unique_ptr<Keystore>> Keystore::Open(const filesystem::path& directo
   return std::unique_ptr<Keystore>(new Keystore(std::move(table).value(), std::move(clock)));
 }
 
-Result<std::unique_ptr<Keystore>> Keystore::InMemory(Actor owner, Clock clock) {
-  std::unique_ptr<Keystore> keystore(new Keystore(MakeMemoryTable(), std::move(clock)));
-  TRY(keystore->CreateDefaultStores(owner));
+Result<std::unique_ptr<Keystore>> Keystore::Over(std::unique_ptr<EntryTable> table, Actor owner,
+                                                 Clock clock) {
+  std::unique_ptr<Keystore> keystore(new Keystore(std::move(table), std::move(clock)));
+  const bool empty = !TRY(TRY(keystore->Snapshot())->NextStore(0, nullptr));
+  if (empty) TRY(keystore->CreateDefaultStores(owner));
   return keystore;
+}
+
+Result<std::unique_ptr<Keystore>> Keystore::InMemory(Actor owner, Clock clock) {
+  return Over(MakeMemoryTable(), owner, std::move(clock));
 }
 
 Result<void> Keystore::CreateDefaultStores(Actor owner) {

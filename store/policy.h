@@ -15,7 +15,8 @@ namespace certfs {
 // The kinds of entry that a store holds.
 enum class Holds { kPairs, kCertificates, kRevocationLists, kSecrets, kAnything, kNothing };
 
-// Who may remove (or rename) an entry or one of its files.
+// Who may remove an entry or one of its files. Renaming takes nothing away: root may, unless the store holds
+// kNothing.
 enum class Removal { kAnyone, kRoot, kNobody };
 
 struct StorePolicy {

@@ -7,24 +7,27 @@ namespace certfs {
 
 namespace {
 
-// Calls `use` with the bytes of `member` of every entry of `store` that has one and can be read.
+// Calls `use` with the bytes of `member` of every entry of `store` that has one; it says whether it could use
+// them. Returns whether every one was there and of use: a damaged one is passed over.
 template <typename Use>
-Result<void> ForEachFile(TableSnapshot& snapshot, const Store& store, Member member, Use&& use) {
-  Cursor after = 0;
-  for (;;) {
+Result<bool> ForEachFile(TableSnapshot& snapshot, const Store& store, Member member, Use&& use) {
+  bool whole = true;
+  for (Cursor after = 0;;) {
     Cursor skipped = after;
     auto next = snapshot.NextEntry(store.number, after, &skipped);
     if (!next.has_value()) {
       if (next.error().code() != ErrorCode::kCorrupt || skipped <= after) return std::move(next).error();
+      whole = false;
       after = skipped;
       continue;
     }
-    if (!next.value()) return {};
+    if (!next.value()) return whole;
     after = next.value()->at;
     const Entry& entry = next.value()->item;
     if (!entry.file(member)) continue;
-    const auto bytes = snapshot.ReadFile(entry, member);
-    if (bytes.has_value()) use(entry, bytes.value().Reveal());
+    auto bytes = snapshot.ReadFile(entry, member);
+    if (!bytes.has_value() && bytes.error().code() != ErrorCode::kCorrupt) return std::move(bytes).error();
+    whole = bytes.has_value() && use(entry, bytes.value().Reveal()) && whole;
   }
 }
 
@@ -44,20 +47,26 @@ Result<std::shared_ptr<const Trust>> TrustCache::Get(TableSnapshot& snapshot) {
     if (cached_ && roots_ == roots.entries && lists_ == lists.entries) return cached_;
   }
   std::vector<Certificate> authorities;
-  TRY(ForEachFile(snapshot, roots, Member::kCertificate, [&](const Entry&, BytesView bytes) {
-    auto file = ReadCertificateFile(bytes);
-    if (file.has_value()) authorities.push_back(file.value().certificates.front());
-  }));
+  const bool roots_whole =
+      TRY(ForEachFile(snapshot, roots, Member::kCertificate, [&](const Entry&, BytesView bytes) {
+        auto file = ReadCertificateFile(bytes);
+        if (file.has_value()) authorities.push_back(file.value().certificates.front());
+        return file.has_value();
+      }));
   std::vector<RevocationList> revocations;
   std::vector<Number> list_entries;
-  TRY(ForEachFile(snapshot, lists, Member::kRevocationList, [&](const Entry& entry, BytesView bytes) {
-    auto file = ReadRevocationListFile(bytes);
-    if (!file.has_value()) return;
-    revocations.push_back(file.value().list);
-    list_entries.push_back(entry.number);
-  }));
+  const bool lists_whole =
+      TRY(ForEachFile(snapshot, lists, Member::kRevocationList, [&](const Entry& entry, BytesView bytes) {
+        auto file = ReadRevocationListFile(bytes);
+        if (!file.has_value()) return false;
+        revocations.push_back(file.value().list);
+        list_entries.push_back(entry.number);
+        return true;
+      }));
   auto made = std::make_shared<const Trust>(
-      Trust{TrustSet(std::move(authorities), std::move(revocations)), std::move(list_entries)});
+      Trust{TrustSet(std::move(authorities), std::move(revocations)), std::move(list_entries), !lists_whole});
+  // The digests of the stores do not tell when damage is repaired.
+  if (!roots_whole || !lists_whole) return made;
   const std::lock_guard lock(mutex_);
   roots_ = roots.entries;
   lists_ = lists.entries;

@@ -17,12 +17,16 @@ namespace certfs {
 struct Trust {
   TrustSet set;
   std::vector<Number> list_entries;  // Parallel to set.lists().
+  // A CRL is damaged and left out: what it revoked cannot be told, so that no chain can be judged.
+  bool lists_damaged = false;
 };
 
 class TrustCache {
  public:
-  // Returns the trust set of `snapshot`. A damaged or unreadable entry is left out: it is not served, hence
-  // not trusted. Returns kCorrupt when the stores themselves cannot be read.
+  // Returns the trust set of `snapshot`. A damaged entry is left out: it is not served, hence not trusted. A
+  // set that lacks something is made anew each time. Returns kCorrupt when the stores themselves cannot be
+  // read, and every other failure of reading as it is: a root or a CRL that cannot be read at the moment is
+  // no reason to judge without it.
   Result<std::shared_ptr<const Trust>> Get(TableSnapshot& snapshot);
 
  private:

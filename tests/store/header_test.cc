@@ -170,6 +170,27 @@ TEST(Header, IsSavedPrivatelyAndLoaded) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.path()), {}), 1);
 }
 
+// What lies where the new header is written, left by a crash or put there by somebody, lends it nothing.
+TEST(Header, IsSavedPrivatelyWhateverLayBeside) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path beside = directory.path() / "keystore.hdr.new";
+  std::ofstream(beside) << "old";
+  std::filesystem::permissions(beside, std::filesystem::perms(0666));
+  std::filesystem::create_hard_link(beside, directory.path() / "spy");
+  Must(NewHeader().Save(directory.path()));
+  struct stat status {};
+  ASSERT_EQ(stat((directory.path() / "keystore.hdr").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0600U);
+  EXPECT_EQ(status.st_nlink, 1U);
+}
+
+TEST(Header, AFailedSaveLeavesNothingBeside) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directories(directory.path() / "keystore.hdr" / "full");
+  EXPECT_EQ(CodeOf(NewHeader().Save(directory.path())), ErrorCode::kIo);
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / "keystore.hdr.new"));
+}
+
 TEST(Header, AFileThatIsTooLongIsDamaged) {
   const TemporaryDirectory directory;
   Must(NewHeader().Save(directory.path()));
