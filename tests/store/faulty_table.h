@@ -1,0 +1,129 @@
+// An EntryTable that fails at a call of one's choice, and otherwise is the table that it wraps.
+
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "store/entry_table.h"
+
+namespace certfs {
+
+// Counts the calls to a table, its snapshots and its transactions, and says which of them fails. `code` is
+// what it then returns. What fails has not been done; a commit that fails is abandoned.
+struct Faults {
+  std::size_t fail_at = 0;  // 1 is the next call; 0 lets all of them through.
+  ErrorCode code = ErrorCode::kIo;
+  bool grows = false;  // What Grow answers.
+  std::size_t failed = 0;
+
+  Result<void> Pass() {
+    if (fail_at == 0 || --fail_at != 0) return {};
+    ++failed;
+    return Error(code, "a fault, as ordered");
+  }
+};
+
+template <typename Interface>
+class FaultyReads : public Interface {
+ public:
+  FaultyReads(std::unique_ptr<Interface> real, Faults& faults) : real_(std::move(real)), faults_(faults) {}
+
+  Result<std::optional<Store>> FindStoreFolded(const StoreName& name) final {
+    TRY(faults_.Pass());
+    return real_->FindStoreFolded(name);
+  }
+  Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias) final {
+    TRY(faults_.Pass());
+    return real_->FindEntryFolded(store, alias);
+  }
+  Result<std::optional<Store>> FindStoreByNumber(Number number) final {
+    TRY(faults_.Pass());
+    return real_->FindStoreByNumber(number);
+  }
+  Result<std::optional<Entry>> FindEntryByNumber(Number number) final {
+    TRY(faults_.Pass());
+    return real_->FindEntryByNumber(number);
+  }
+  Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped) final {
+    TRY(faults_.Pass());
+    return real_->NextStore(after, skipped);
+  }
+  Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped) final {
+    TRY(faults_.Pass());
+    return real_->NextEntry(store, after, skipped);
+  }
+  Result<SecretBytes> ReadFile(const Entry& entry, Member member) final {
+    TRY(faults_.Pass());
+    return real_->ReadFile(entry, member);
+  }
+
+ protected:
+  std::unique_ptr<Interface> real_;
+  Faults& faults_;
+};
+
+class FaultyTransaction final : public FaultyReads<TableTransaction> {
+ public:
+  using FaultyReads::FaultyReads;
+
+  Result<Number> PutStore(Store store) override {
+    TRY(faults_.Pass());
+    return real_->PutStore(std::move(store));
+  }
+  Result<Number> PutEntry(Entry entry) override {
+    TRY(faults_.Pass());
+    return real_->PutEntry(std::move(entry));
+  }
+  Result<void> PutFile(Entry& entry, Member member, BytesView bytes) override {
+    TRY(faults_.Pass());
+    return real_->PutFile(entry, member, bytes);
+  }
+  Result<void> RemoveFile(Entry& entry, Member member) override {
+    TRY(faults_.Pass());
+    return real_->RemoveFile(entry, member);
+  }
+  Result<void> RemoveStore(const Store& store) override {
+    TRY(faults_.Pass());
+    return real_->RemoveStore(store);
+  }
+  Result<void> RemoveEntry(const Entry& entry) override {
+    TRY(faults_.Pass());
+    return real_->RemoveEntry(entry);
+  }
+  Result<void> Commit() override {
+    if (auto passed = faults_.Pass(); !passed.has_value()) {
+      real_.reset();
+      return passed;
+    }
+    return real_->Commit();
+  }
+};
+
+class FaultyTable final : public EntryTable {
+ public:
+  // `faults` outlives the table.
+  FaultyTable(std::unique_ptr<EntryTable> real, Faults& faults) : real_(std::move(real)), faults_(faults) {}
+
+  Result<std::unique_ptr<TableSnapshot>> Snapshot() override {
+    TRY(faults_.Pass());
+    return std::unique_ptr<TableSnapshot>(
+        std::make_unique<FaultyReads<TableSnapshot>>(TRY(real_->Snapshot()), faults_));
+  }
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override {
+    TRY(faults_.Pass());
+    return std::unique_ptr<TableTransaction>(
+        std::make_unique<FaultyTransaction>(TRY(real_->BeginTransaction()), faults_));
+  }
+  Usage GetUsage() override { return real_->GetUsage(); }
+  Result<bool> Grow() override {
+    TRY(faults_.Pass());
+    return faults_.grows;
+  }
+
+ private:
+  std::unique_ptr<EntryTable> real_;
+  Faults& faults_;
+};
+
+}  // namespace certfs

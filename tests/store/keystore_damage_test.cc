@@ -1,0 +1,99 @@
+// Goal: damage to what verdicts rest on makes no verdict milder, and what is damaged can be replaced.
+// Method: records of a keystore on disk are changed by somebody without the key, then the door is asked.
+
+#include "store/sealed_table.h"
+#include "tests/store/keystore_fixture.h"
+#include "tests/store/raw_lmdb.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr Member kCertificate = Member::kCertificate;
+constexpr Member kList = Member::kRevocationList;
+
+class KeystoreDamage : public Door {
+ protected:
+  static Bytes KeyOf(Number number) {
+    Bytes key;
+    Writer(key).U64(number);
+    return key;
+  }
+  static Bytes KeyOf(Number number, Member member) {
+    Bytes key = KeyOf(number);
+    key.push_back(static_cast<std::uint8_t>(member));
+    return key;
+  }
+  void Flip(const std::string& table, const Bytes& key) {
+    keystore_.reset();
+    {
+      RawLmdb raw(directory_.path());
+      Bytes bytes = raw.Get(table, key);
+      bytes[bytes.size() / 2] ^= 1;
+      raw.Put(table, key, bytes);
+    }
+    keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
+  }
+  ErrorCode Code(Number number, Member member, const std::string& vector) {
+    const auto outcome = WriteVector(number, member, vector);
+    return outcome.has_value() ? ErrorCode::kInternal : outcome.error().code();
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Keystores, KeystoreDamage, testing::Values(DoorKind{"Disk", MakeKeystoreOnDisk}),
+                         NameOfDoor);
+
+// Without its CRL, a revoked certificate would pass.
+TEST_P(KeystoreDamage, ADamagedListLetsNothingThrough) {
+  Put(Make("TRUSTED_ROOTS", "root"), kCertificate, "root.pem");
+  Put(Make("TRUSTED_ROOTS", "issuing"), kCertificate, "issuing.pem");
+  const Number list = Make("TRUSTED_ROOTS_CRLS", "issuing");
+  const Number second = Make("TRUSTED_ROOTS_CRLS", "second");
+  Put(list, kList, "crl-revokes-leaf.pem");
+  const Number server = Make("MACHINE_SSL_CERT", "a");
+  ASSERT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kRevoked);
+
+  Flip("contents", KeyOf(list, kList));
+  EXPECT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kCorrupt);
+  EXPECT_EQ(Code(second, kList, "crl-revokes-leaf.pem"), ErrorCode::kCorrupt);
+  EXPECT_EQ(Code(server, kCertificate, "leaf.key"), ErrorCode::kMalformed);
+  // The list itself can be written again, and all is as it was.
+  Put(list, kList, "crl-revokes-leaf.pem");
+  EXPECT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kRevoked);
+  EXPECT_EQ(Code(second, kList, "crl-revokes-leaf.pem"), ErrorCode::kAlreadyExists);
+
+  Flip("entries", KeyOf(list));
+  EXPECT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kCorrupt);
+  Flip("entries", KeyOf(list));  // Flipped back.
+  EXPECT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kRevoked);
+}
+
+TEST_P(KeystoreDamage, ADamagedRootIsNotTrusted) {
+  const Number root = Make("TRUSTED_ROOTS", "root");
+  Put(root, kCertificate, "root.pem");
+  const Number server = Make("MACHINE_SSL_CERT", "a");
+  Flip("contents", KeyOf(root, kCertificate));
+  EXPECT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kRejected);
+  Put(root, kCertificate, "root.pem");
+  Put(server, kCertificate, "chain.pem");
+}
+
+TEST_P(KeystoreDamage, ADamagedFileIsReplacedOrRemoved) {
+  const Number number = Make("machine", "a");
+  Put(number, Member::kKey, "leaf.key");
+  Put(number, kCertificate, "leaf.pem");
+  const Entry before = Get(number);
+  Flip("contents", KeyOf(number, kCertificate));
+  Put(number, kCertificate, "leaf.pem");
+  EXPECT_EQ(Get(number).revision, before.revision + 1);
+  EXPECT_EQ(Get(number).file(kCertificate)->attributes.uid, before.file(kCertificate)->attributes.uid);
+  Flip("contents", KeyOf(number, kCertificate));
+  Must(keystore_->RemoveFile(number, kCertificate, kRoot));
+  // A key that cannot be read matches nothing.
+  Flip("contents", KeyOf(number, Member::kKey));
+  EXPECT_EQ(Code(number, kCertificate, "leaf.pem"), ErrorCode::kCorrupt);
+}
+
+}  // namespace
+
+}  // namespace certfs
