@@ -30,6 +30,22 @@ struct Listed {
   T item;
 };
 
+// What no two certificates may share (RFC 5280, 4.1.2.2): the issuer's name and the serial number, each DER.
+struct IssuedSerial {
+  Bytes issuer;
+  Bytes serial;
+
+  friend bool operator==(const IssuedSerial&, const IssuedSerial&) = default;
+};
+
+// The certificate that has an issuer and serial number, and in how many files it lies.
+struct SerialHolder {
+  Digest certificate{};  // SHA-256 over its DER.
+  std::uint64_t files = 0;
+
+  friend bool operator==(const SerialHolder&, const SerialHolder&) = default;
+};
+
 // How full the keystore is, in bytes.
 struct Usage {
   std::uint64_t used;
@@ -58,6 +74,9 @@ class TableSnapshot {
 
   // The bytes of a file that `entry` has, as found in this snapshot.
   virtual Result<SecretBytes> ReadFile(const Entry& entry, Member member) = 0;
+
+  // Who has this issuer and serial number, as PutSerial last said.
+  virtual Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) = 0;
 };
 
 // One change. Reads show its own writes. Destroying it without Commit() changes nothing.
@@ -79,6 +98,10 @@ class TableTransaction : public TableSnapshot {
   // Removes an empty store, an entry with its files.
   virtual Result<void> RemoveStore(const Store& store) = 0;
   virtual Result<void> RemoveEntry(const Entry& entry) = 0;
+
+  // Notes who has an issuer and serial number; no files, nobody. That it agrees with the files is Keystore's
+  // to see to.
+  virtual Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) = 0;
 
   // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns
   // kNoSpace at the size limit or when the disk is full.

@@ -30,8 +30,8 @@ class NodeTable {
 // What the tree maps a key to.
 struct TreeItem {
   Digest key;
-  Number number;
-  Digest digest;  // Of the sealed record.
+  Number number;  // Of the store or entry; in the tree of serial numbers, a count.
+  Digest digest;  // Of the sealed record; in the tree of serial numbers, of the certificate.
 
   friend bool operator==(const TreeItem&, const TreeItem&) = default;
 };

@@ -1,5 +1,6 @@
 #include "crypto/pem.h"
 #include "store/keystore_change.h"
+#include "store/serial_numbers.h"
 
 namespace certfs {
 
@@ -26,12 +27,35 @@ Result<SecretBytes> ReadLive(TableSnapshot& snapshot, const Entry& entry, Member
   return SecretBytes();
 }
 
+// The certificates of a stored cert.pem; none where there is none, or where damage took it. The index of
+// serial numbers then keeps what it knew of them: it refuses more than it need, never less.
+std::vector<Certificate> CertificatesIn(BytesView live) {
+  auto file = ReadCertificateFile(live);
+  return file.has_value() ? std::move(file).value().certificates : std::vector<Certificate>();
+}
+
+// Adds to `verdict` what the index of serial numbers knows against `added`, which is to replace `removed`.
+Result<void> JudgeSerials(TableSnapshot& snapshot, RuleSet rules, const std::vector<Certificate>& removed,
+                          const std::vector<Certificate>& added, Verdict& verdict) {
+  const Role leaf = rules == RuleSet::kTrust    ? Role::kAnchor
+                    : rules == RuleSet::kServer ? Role::kServerLeaf
+                                                : Role::kLeaf;
+  for (const std::size_t at : TRY(FindReusedSerials(snapshot, removed, added))) {
+    verdict.Add(RuleById("serial-reused"), at == 0 ? leaf : Role::kIntermediate,
+                "certificate " + std::to_string(at + 1) + " (" + added[at].subject() + ")",
+                "serial number " + added[at].serial());
+  }
+  return {};
+}
+
 }  // namespace
 
 // What judging leaves to be written.
 struct Keystore::Judged {
   SecretBytes text;
   std::vector<Finding> findings;
+  std::vector<Certificate> certificates;  // Of a cert.pem: those in `text`,
+  std::vector<Certificate> replaced;      // and those in the live file.
 };
 
 Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const StorePolicy& policy,
@@ -49,7 +73,7 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
   }
   const auto conclude = [](const Verdict& verdict, SecretBytes text) -> Result<Judged> {
     if (auto refusal = verdict.refusal()) return *std::move(refusal);
-    return Judged{std::move(text), verdict.findings()};
+    return Judged{std::move(text), verdict.findings(), {}, {}};
   };
 
   switch (member) {
@@ -61,8 +85,13 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
         key = TRY(ReadKeyFile(TRY(transaction.ReadFile(entry, Member::kKey)).Reveal())).key;
       }
       Arrange(file, key ? &*key : nullptr);
-      return conclude(JudgeCertificates(file, key ? &*key : nullptr, question),
-                      SecretBytes::CopyOf(file.text));
+      Verdict verdict = JudgeCertificates(file, key ? &*key : nullptr, question);
+      std::vector<Certificate> replaced = CertificatesIn(live_bytes);
+      TRY(JudgeSerials(transaction, policy.rules, replaced, file.certificates, verdict));
+      Judged judged = TRY(conclude(verdict, SecretBytes::CopyOf(file.text)));
+      judged.certificates = std::move(file.certificates);
+      judged.replaced = std::move(replaced);
+      return judged;
     }
     case Member::kKey: {
       KeyFile file = TRY(ReadKeyFile(bytes));
@@ -90,7 +119,7 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
                       SecretBytes::CopyOf(file.text));
     }
     case Member::kSecret:
-      return Judged{SecretBytes::CopyOf(bytes), {}};
+      return Judged{SecretBytes::CopyOf(bytes), {}, {}, {}};
   }
   return Error(ErrorCode::kInternal, "no such member");
 }
@@ -132,6 +161,7 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
       entry.file(member).emplace().attributes = NewFileAttributes(member, actor, attributes, now);
       entry.attributes.mtime = entry.attributes.ctime = now;
     }
+    TRY(CountSerials(transaction, judged.replaced, judged.certificates));
     TRY(transaction.PutFile(entry, member, judged.text.Reveal()));
     ++entry.revision;
     // One commit, one mtime for the pair; what was set explicitly holds for its member.
@@ -151,6 +181,10 @@ Result<Entry> Keystore::RemoveFile(Number number, Member member, Actor actor) {
     const Store store = TRY(GetStore(transaction, entry.store));
     if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
     TRY(CheckRemoval(PolicyOf(store.name), actor));
+    if (member == Member::kCertificate) {
+      const SecretBytes live = TRY(ReadLive(transaction, entry, member));
+      TRY(CountSerials(transaction, CertificatesIn(live.Reveal()), {}));
+    }
     TRY(transaction.RemoveFile(entry, member));
     entry.attributes.mtime = entry.attributes.ctime = clock_();
     TRY(transaction.PutEntry(entry));

@@ -30,12 +30,17 @@ Position PositionOf(Number parent, std::string_view name) {
   return {parent, CursorOf(Sha256({BytesOf({parent}), AsBytes(FoldName(name))}))};
 }
 
+std::pair<std::string, std::string> KeyOf(const IssuedSerial& serial) {
+  return {std::string(AsText(serial.issuer)), std::string(AsText(serial.serial))};
+}
+
 // The positions lead to the numbers. Contents are shared between states, as they never change.
 struct State {
   std::map<Number, Store> stores;
   std::map<Number, Entry> entries;
   std::map<Position, Number> order;
   std::map<std::pair<Number, Member>, std::shared_ptr<const SecretBytes>> contents;
+  std::map<std::pair<std::string, std::string>, SerialHolder> serials;  // By KeyOf.
   Number next_number = kFirstNumber;
   std::uint64_t changes = 0;
   std::uint64_t used = 0;
@@ -69,6 +74,10 @@ class MemoryReads : public Interface {
       return Error(ErrorCode::kCorrupt, "the file is not the one that the entry knows");
     }
     return found->second->Clone();
+  }
+  Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
+    const auto found = state().serials.find(KeyOf(serial));
+    return found == state().serials.end() ? std::optional<SerialHolder>() : std::optional(found->second);
   }
 
  protected:
@@ -116,6 +125,7 @@ class MemoryTransaction final : public MemoryReads<TableTransaction> {
   Result<void> RemoveFile(Entry& entry, Member member) override;
   Result<void> RemoveStore(const Store& store) override;
   Result<void> RemoveEntry(const Entry& entry) override;
+  Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
   Result<void> Commit() override;
 
  private:
@@ -256,6 +266,15 @@ Result<void> MemoryTransaction::RemoveEntry(const Entry& entry) {
   Touch(store);
   for (const Member member : kMembers) DropContent(old->first, member);
   state_.entries.erase(old);
+  return {};
+}
+
+Result<void> MemoryTransaction::PutSerial(const IssuedSerial& serial, const SerialHolder& holder) {
+  if (holder.files == 0) {
+    state_.serials.erase(KeyOf(serial));
+  } else {
+    state_.serials.insert_or_assign(KeyOf(serial), holder);
+  }
   return {};
 }
 

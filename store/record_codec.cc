@@ -81,7 +81,7 @@ bool ReadFiles(Reader& reader, Entry& entry) {
 }  // namespace
 
 Manifest Manifest::Clone() const {
-  Manifest copy{commit, next_number, stores, store_count, index_key.Clone(), {}};
+  Manifest copy{commit, next_number, stores, store_count, serials, index_key.Clone(), {}};
   for (const DataKey& each : data_keys) copy.data_keys.push_back({each.epoch, each.key.Clone()});
   return copy;
 }
@@ -101,6 +101,7 @@ SecretBytes EncodeManifest(const Manifest& manifest) {
   writer.U64(manifest.next_number);
   writer.Raw(manifest.stores);
   writer.U64(manifest.store_count);
+  writer.Raw(manifest.serials);
   writer.Raw(manifest.index_key.Reveal());
   writer.U16(static_cast<std::uint16_t>(manifest.data_keys.size()));
   for (const DataKey& each : manifest.data_keys) {
@@ -118,6 +119,7 @@ Result<Manifest> DecodeManifest(BytesView bytes) {
   manifest.next_number = reader.U64();
   reader.Fill(manifest.stores);
   manifest.store_count = reader.U64();
+  reader.Fill(manifest.serials);
   manifest.index_key = SecretBytes::CopyOf(reader.Raw(kDataKeyBytes));
   const std::size_t count = reader.U16();
   for (std::size_t i = 0; i < count && reader.ok(); ++i) {

@@ -26,6 +26,7 @@ struct Manifest {
   Number next_number = kFirstNumber;
   Digest stores{};  // Root of the tree of stores.
   std::uint64_t store_count = 0;
+  Digest serials{};  // Root of the tree of issuers and serial numbers.
   SecretBytes index_key;
   std::vector<DataKey> data_keys;  // The last one seals new records.
 

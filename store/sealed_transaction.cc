@@ -27,6 +27,7 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<void> RemoveFile(Entry& entry, Member member) override;
   Result<void> RemoveStore(const Store& store) override;
   Result<void> RemoveEntry(const Entry& entry) override;
+  Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
   Result<void> Commit() override;
 
  private:
@@ -173,6 +174,18 @@ Result<void> SealedTransaction::RemoveEntry(const Entry& entry) {
     TRY(transaction_->Remove(lmdb::Table::kContents, ContentKey(old->number, member)));
   }
   return transaction_->Remove(lmdb::Table::kEntries, RecordKey(old->number));
+}
+
+Result<void> SealedTransaction::PutSerial(const IssuedSerial& serial, const SerialHolder& holder) {
+  HashTree tree(view_.nodes(), kTreeOfSerials, manifest_.serials);
+  const Digest key = SerialKey(manifest_, serial);
+  if (holder.files == 0) {
+    TRY(tree.Remove(key));
+  } else {
+    TRY(tree.Put({key, holder.files, holder.certificate}));
+  }
+  manifest_.serials = tree.root();
+  return {};
 }
 
 Result<void> SealedTransaction::SealAll() {

@@ -6,7 +6,9 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr auto kNameLabel = "certfs/v1/name\0"sv;  // On disk: never change or reuse.
+// On disk: never change or reuse.
+constexpr auto kNameLabel = "certfs/v1/name\0"sv;
+constexpr auto kSerialLabel = "certfs/v1/serial\0"sv;
 
 // Stores that are kept checked. More than that is unusual, and costs a check each.
 constexpr std::size_t kCheckedStoresMax = 1024;
@@ -40,6 +42,12 @@ Bytes ContentKey(Number number, Member member) {
 
 Digest NameKey(const Manifest& manifest, Number parent, std::string_view name) {
   return HmacSha256(manifest.index_key, {AsBytes(kNameLabel), RecordKey(parent), AsBytes(FoldName(name))});
+}
+
+Digest SerialKey(const Manifest& manifest, const IssuedSerial& serial) {
+  Bytes issuer_size;
+  Writer(issuer_size).U32(static_cast<std::uint32_t>(serial.issuer.size()));
+  return HmacSha256(manifest.index_key, {AsBytes(kSerialLabel), issuer_size, serial.issuer, serial.serial});
 }
 
 RecordIdentity ManifestIdentity(const StoreId& store_id) {
@@ -257,6 +265,13 @@ Result<SecretBytes> SealedView::ReadFile(const Entry& entry, Member member) {
       Open(*sealed, RecordKind::kContent, entry.number, static_cast<std::uint64_t>(member), &file->digest));
   if (record.plaintext.size() != file->size) return Damaged("entry", entry.number, "a file has another size");
   return std::move(record.plaintext);
+}
+
+Result<std::optional<SerialHolder>> SealedView::FindSerial(const IssuedSerial& serial) {
+  HashTree tree(nodes_, kTreeOfSerials, manifest_.serials);
+  const std::optional<TreeItem> item = TRY(tree.Find(SerialKey(manifest_, serial)));
+  if (!item) return std::optional<SerialHolder>();
+  return std::optional(SerialHolder{item->digest, item->number});
 }
 
 }  // namespace certfs

@@ -80,7 +80,9 @@ Bytes RecordKey(Number number);
 Bytes ContentKey(Number number, Member member);
 inline const Bytes kManifestKey{0};
 inline constexpr Number kTreeOfStores = 0;
+inline constexpr Number kTreeOfSerials = 1;
 Digest NameKey(const Manifest& manifest, Number parent, std::string_view name);
+Digest SerialKey(const Manifest& manifest, const IssuedSerial& serial);
 RecordIdentity ManifestIdentity(const StoreId& store_id);
 
 class SealedView {
@@ -103,6 +105,7 @@ class SealedView {
   Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped);
   Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped);
   Result<SecretBytes> ReadFile(const Entry& entry, Member member);
+  Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial);
 
   LmdbNodes& nodes() noexcept { return nodes_; }
 
@@ -149,6 +152,9 @@ class SealedReads : public Interface {
   }
   Result<SecretBytes> ReadFile(const Entry& entry, Member member) final {
     return view_.ReadFile(entry, member);
+  }
+  Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
+    return view_.FindSerial(serial);
   }
 
  protected:

@@ -371,6 +371,53 @@ TEST_P(EntryTableContract, RefusesAFileWithoutBytesOrNumber) {
   EXPECT_EQ(CodeOf(transaction->PutFile(entry, Member::kKey, {})), ErrorCode::kInvalidArgument);
 }
 
+TEST_P(EntryTableContract, KnowsWhoHasASerial) {
+  // The border between the two halves counts.
+  const IssuedSerial first{{1, 2}, {3}};
+  const IssuedSerial second{{1}, {2, 3}};
+  const SerialHolder holder{Digest{7}, 2};
+  {
+    const auto transaction = Begin();
+    EXPECT_FALSE(Must(transaction->FindSerial(first)));
+    Must(transaction->PutSerial(first, holder));
+    EXPECT_EQ(Must(transaction->FindSerial(first)), holder);
+  }
+  EXPECT_FALSE(Must(Snapshot()->FindSerial(first)));  // Abandoned.
+  const auto put = [&](const IssuedSerial& serial, const SerialHolder& is) {
+    const auto transaction = Begin();
+    Must(transaction->PutSerial(serial, is));
+    Must(transaction->Commit());
+  };
+  put(first, holder);
+  const auto before = Snapshot();
+  EXPECT_EQ(Must(before->FindSerial(first)), holder);
+  EXPECT_FALSE(Must(before->FindSerial(second)));
+  put(first, {Digest{8}, 1});
+  put(second, {Digest{9}, 5'000'000'000});
+  EXPECT_EQ(Must(Snapshot()->FindSerial(first)), (SerialHolder{Digest{8}, 1}));
+  EXPECT_EQ(Must(Snapshot()->FindSerial(second))->files, 5'000'000'000U);
+  EXPECT_EQ(Must(before->FindSerial(first)), holder);
+  put(first, {});
+  put(first, {});
+  EXPECT_FALSE(Must(Snapshot()->FindSerial(first)));
+  EXPECT_TRUE(Must(Snapshot()->FindSerial(second)));
+}
+
+TEST_P(EntryTableContract, KnowsManySerialsAndForgetsThem) {
+  const auto serial = [](std::uint8_t i) { return IssuedSerial{{0x30}, {2, 1, i}}; };
+  const auto put = [&](std::uint64_t files) {
+    const auto transaction = Begin();
+    for (std::uint8_t i = 0; i < 100; ++i) Must(transaction->PutSerial(serial(i), {Digest{i}, files * i}));
+    Must(transaction->Commit());
+  };
+  put(1);
+  for (std::uint8_t i = 1; i < 100; ++i) {
+    EXPECT_EQ(Must(Snapshot()->FindSerial(serial(i))), (SerialHolder{Digest{i}, i}));
+  }
+  put(0);
+  for (std::uint8_t i = 0; i < 100; ++i) EXPECT_FALSE(Must(Snapshot()->FindSerial(serial(i))));
+}
+
 TEST_P(EntryTableContract, SaysHowFullItIs) {
   const Usage usage = table_->GetUsage();
   EXPECT_GT(usage.limit, usage.used);

@@ -57,6 +57,10 @@ class FaultyReads : public Interface {
     TRY(faults_.Pass());
     return real_->ReadFile(entry, member);
   }
+  Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
+    TRY(faults_.Pass());
+    return real_->FindSerial(serial);
+  }
 
  protected:
   std::unique_ptr<Interface> real_;
@@ -90,6 +94,10 @@ class FaultyTransaction final : public FaultyReads<TableTransaction> {
   Result<void> RemoveEntry(const Entry& entry) override {
     TRY(faults_.Pass());
     return real_->RemoveEntry(entry);
+  }
+  Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override {
+    TRY(faults_.Pass());
+    return real_->PutSerial(serial, holder);
   }
   Result<void> Commit() override {
     if (auto passed = faults_.Pass(); !passed.has_value()) {

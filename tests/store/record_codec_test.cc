@@ -14,6 +14,7 @@ Manifest SomeManifest() {
   manifest.next_number = 99;
   manifest.stores.fill(0xAB);
   manifest.store_count = 5;
+  manifest.serials.fill(0xBA);
   manifest.index_key = SecretOf(std::string(32, 'i'));
   manifest.data_keys.push_back({1, SecretOf(std::string(32, 'd'))});
   manifest.data_keys.push_back({2, SecretOf(std::string(32, 'e'))});
@@ -45,11 +46,12 @@ Entry SomeEntry() {
 
 TEST(RecordCodec, ManifestThereAndBack) {
   const SecretBytes bytes = EncodeManifest(SomeManifest());
-  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 2 + 2 * 36);
+  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 32 + 2 + 2 * 36);
   const Manifest back = Must(DecodeManifest(bytes.Reveal()));
   EXPECT_EQ(back.commit, 41U);
   EXPECT_EQ(back.next_number, 99U);
   EXPECT_EQ(back.store_count, 5U);
+  EXPECT_EQ(back.serials, SomeManifest().serials);
   EXPECT_TRUE(EqualSecrets(back.KeyOf(2)->Reveal(), AsBytes(std::string(32, 'e'))));
   EXPECT_EQ(back.KeyOf(3), nullptr);
   EXPECT_TRUE(EqualSecrets(EncodeManifest(back).Reveal(), bytes.Reveal()));

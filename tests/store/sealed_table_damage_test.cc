@@ -355,6 +355,61 @@ TEST_F(SealedTableDamage, EveryChangedOrMissingNodeShows) {
   EXPECT_EQ(RefusedOfFull(), Names{});
 }
 
+// A serial number that is forgotten, or that another certificate is said to have, would let a forgery in.
+TEST_F(SealedTableDamage, EveryChangedMissingOrOlderNodeOfTheSerialsShows) {
+  const auto serial = [](std::uint8_t i) { return IssuedSerial{{0x30}, {2, 1, i}}; };
+  const auto put = [&](std::uint8_t mark) {
+    const auto table = Open();
+    const auto transaction = Must(table->BeginTransaction());
+    for (std::uint8_t i = 0; i < kEntries; ++i) Must(transaction->PutSerial(serial(i), {Digest{i, mark}, 1}));
+    Must(transaction->Commit());
+  };
+  // Returns how many are refused; what is served must be true.
+  const auto refused = [&](std::uint8_t mark) {
+    const auto table = Open();
+    const auto snapshot = Must(table->Snapshot());
+    int count = 0;
+    for (std::uint8_t i = 0; i < kEntries; ++i) {
+      const auto holder = snapshot->FindSerial(serial(i));
+      if (holder.has_value()) {
+        EXPECT_EQ(holder.value(), (SerialHolder{Digest{i, mark}, 1}));
+      } else {
+        EXPECT_EQ(holder.error().code(), ErrorCode::kCorrupt);
+        ++count;
+      }
+    }
+    return count;
+  };
+  put(1);
+  std::map<Bytes, Bytes> older;
+  Damage([&](RawLmdb& raw) { older = raw.ReadAll("nodes"); });
+  put(2);
+  std::map<Bytes, Bytes> nodes;
+  Damage([&](RawLmdb& raw) { nodes = raw.ReadAll("nodes"); });
+  EXPECT_EQ(refused(2), 0);
+  int of_serials = 0;
+  for (const auto& [key, node] : nodes) {
+    if (Reader(key).U64() != 1) continue;
+    ++of_serials;
+    Damage(
+        [&, &at = key, &good = node](RawLmdb& raw) { raw.Put("nodes", at, Flipped(good, good.size() / 2)); });
+    EXPECT_GT(refused(2), 0);
+    Damage([&, &at = key](RawLmdb& raw) { raw.Remove("nodes", at); });
+    EXPECT_GT(refused(2), 0);
+    Damage([&, &at = key](RawLmdb& raw) { raw.Put("nodes", at, older.at(at)); });
+    EXPECT_GT(refused(2), 0);
+    Damage([&, &at = key, &good = node](RawLmdb& raw) { raw.Put("nodes", at, good); });
+    EXPECT_EQ(refused(2), 0);
+  }
+  EXPECT_GT(of_serials, 2);
+  for (const auto& [key, node] : older) {
+    if (Reader(key).U64() == 1)
+      Damage([&, &at = key, &old = node](RawLmdb& raw) { raw.Put("nodes", at, old); });
+  }
+  EXPECT_EQ(refused(2), kEntries);
+  ExpectOthersServed();
+}
+
 TEST_F(SealedTableDamage, ADamagedManifestOpensNothing) {
   Bytes good;
   Damage([&](RawLmdb& raw) { good = raw.Get("manifest", {0}); });
