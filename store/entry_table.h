@@ -106,6 +106,10 @@ class TableTransaction : public TableSnapshot {
   // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns
   // kNoSpace at the size limit or when the disk is full.
   virtual Result<void> Commit() = 0;
+
+  // Says whether what failed with kNoSpace may succeed in a new transaction after EntryTable::Grow. On a full
+  // disk it may not.
+  virtual bool WantsRoom() const = 0;
 };
 
 class EntryTable {
@@ -115,7 +119,9 @@ class EntryTable {
   virtual Result<std::unique_ptr<TableTransaction>> BeginTransaction() = 0;
   virtual Usage GetUsage() = 0;
 
-  // Makes room after a transaction failed with kNoSpace. Returns false when the limit is reached.
+  // Makes room after a transaction that WantsRoom. Returns false when the limit is reached, kBusy when a
+  // snapshot or a transaction stays open, in whatever thread, that the change would pull the ground from
+  // under. Waits 5 s for that: the caller holds none itself.
   virtual Result<bool> Grow() = 0;
 };
 

@@ -3,9 +3,14 @@
 // Every change is one call, one transaction: it checks the store's policy, judges the content against the
 // rules table, keeps what replacements must keep (owner, mode, ACL), writes and commits, or changes nothing.
 //
-// Thread-safety: may be used from any thread; changes are serialised, readers never wait for them.
-// Ownership: owns its table.
-// Errors: besides those of EntryTable, each change says what it refuses.
+// Thread-safety: may be used from any thread; changes are serialised, readers never wait for them. A thread
+// holds no snapshot of its own while it calls a change, and nobody keeps one for long: now and then a change
+// makes the keystore's map larger, which waits until no snapshot is open and gives up after 5 s with kBusy.
+// One directory is open in one Keystore of a process at a time (LMDB's locks are a process's, and closing one
+// of two would drop those of both); other processes may have it open as well, and what they commit shows in
+// the next snapshot. Ownership: owns its table. Errors: besides those of EntryTable, each change says what it
+// refuses. A change that fails has changed nothing, and the keystore goes on as before: kNoSpace at the size
+// limit or when the disk is full, kBusy as above.
 
 #pragma once
 
@@ -114,8 +119,8 @@ class Keystore {
 
   Result<void> CreateDefaultStores(Actor owner);
 
-  // Runs `change` in one transaction and commits it, unless it set `unchanged`; makes room and tries once
-  // more where the map was full.
+  // Runs `change` in one transaction and commits it, unless it set `unchanged`; makes room and begins again
+  // as long as the map was full and may grow.
   template <typename Change>
   auto Apply(Change&& change, const bool* unchanged = nullptr)
       -> decltype(change(std::declval<TableTransaction&>()));

@@ -35,7 +35,7 @@ Error ProtectedStore(const StoreName& name);
 template <typename Change>
 auto Keystore::Apply(Change&& change, const bool* unchanged)
     -> decltype(change(std::declval<TableTransaction&>())) {
-  for (bool first = true;; first = false) {
+  for (;;) {
     auto transaction = table_->BeginTransaction();
     if (!transaction.has_value()) return std::move(transaction).error();
     auto outcome = change(*transaction.value());
@@ -45,7 +45,8 @@ auto Keystore::Apply(Change&& change, const bool* unchanged)
       if (committed.has_value()) return outcome;
       outcome = std::move(committed).error();
     }
-    if (outcome.error().code() != ErrorCode::kNoSpace || !first) return outcome;
+    // One change may need more than one doubling; the limit ends the doubling.
+    if (outcome.error().code() != ErrorCode::kNoSpace || !transaction.value()->WantsRoom()) return outcome;
     std::move(transaction).value().reset();  // The map can grow only when no transaction is live.
     auto grown = table_->Grow();
     if (!grown.has_value()) return std::move(grown).error();

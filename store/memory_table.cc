@@ -127,6 +127,7 @@ class MemoryTransaction final : public MemoryReads<TableTransaction> {
   Result<void> RemoveEntry(const Entry& entry) override;
   Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
   Result<void> Commit() override;
+  bool WantsRoom() const override { return false; }
 
  private:
   const State& state() const override { return state_; }

@@ -29,6 +29,7 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<void> RemoveEntry(const Entry& entry) override;
   Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
   Result<void> Commit() override;
+  bool WantsRoom() const override { return transaction_->map_full(); }
 
  private:
   Result<Number> NewNumber();

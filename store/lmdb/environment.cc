@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -145,6 +146,14 @@ Result<bool> Environment::Grow(std::uint64_t map_bytes_max) {
 }
 
 Result<void> Environment::AdoptSize() { return Resize(0); }
+
+bool Environment::DiskIsFull() const noexcept {
+  constexpr fsblkcnt_t kBlocksMin = 16;  // What a small commit writes.
+  mdb_filehandle_t file = -1;
+  struct statvfs status {};
+  if (mdb_env_get_fd(env_, &file) != 0 || fstatvfs(file, &status) != 0) return false;
+  return status.f_bavail < kBlocksMin;
+}
 
 Result<std::uint64_t> Environment::UsedBytes() {
   const auto transaction = TRY(Transaction::Begin(*this, Access::kRead));

@@ -66,6 +66,9 @@ class Environment {
   // Returns how many bytes are in use, without pages that were freed.
   Result<std::uint64_t> UsedBytes();
 
+  // Says whether the disk beneath has no room left.
+  bool DiskIsFull() const noexcept;
+
   MDB_env* get() noexcept { return env_; }
   Gate& gate() noexcept { return gate_; }
   unsigned int handle(Table table) const noexcept { return handles_[static_cast<std::size_t>(table)]; }

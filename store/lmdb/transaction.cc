@@ -2,6 +2,7 @@
 
 #include <lmdb.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace certfs::lmdb {
@@ -11,12 +12,14 @@ namespace {
 // LMDB only reads through the values that it is given.
 MDB_val ValueOf(BytesView bytes) { return {bytes.size(), const_cast<std::uint8_t*>(bytes.data())}; }
 
+constexpr int kAttemptsMax = 16;
+
 Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
 
 }  // namespace
 
 Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment, Access access) {
-  for (bool first = true;; first = false) {
+  for (int attempt = 1;; ++attempt) {
     environment.gate().Enter();
     MDB_txn* txn = nullptr;
     const bool write = access == Access::kWrite;
@@ -26,8 +29,8 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
       return std::unique_ptr<Transaction>(new Transaction(environment, txn, write ? id - 1 : id));
     }
     environment.gate().Leave();
-    // Another process made the map larger than ours.
-    if (code != MDB_MAP_RESIZED || !first) return Failure("begin a transaction", code);
+    // Another process made the map larger than ours, and may do so again meanwhile.
+    if (code != MDB_MAP_RESIZED || attempt == kAttemptsMax) return Failure("begin a transaction", code);
     TRY(environment.AdoptSize());
   }
 }
@@ -36,6 +39,11 @@ void Transaction::Abandon() noexcept {
   if (txn_ == nullptr) return;
   mdb_txn_abort(std::exchange(txn_, nullptr));
   environment_.gate().Leave();
+}
+
+Error Transaction::Fail(std::string_view what, int code) {
+  map_full_ = map_full_ || code == MDB_MAP_FULL;
+  return Failure(what, code);
 }
 
 Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
@@ -53,7 +61,7 @@ Result<void> Transaction::Put(Table table, BytesView key, BytesView value) {
   MDB_val name = ValueOf(key);
   MDB_val data = ValueOf(value);
   if (const int code = mdb_put(txn_, environment_.handle(table), &name, &data, 0); code != 0) {
-    return Failure("write", code);
+    return Fail("write", code);
   }
   return {};
 }
@@ -62,7 +70,7 @@ Result<void> Transaction::Remove(Table table, BytesView key) {
   if (txn_ == nullptr) return Spent();
   MDB_val name = ValueOf(key);
   const int code = mdb_del(txn_, environment_.handle(table), &name, nullptr);
-  if (code != 0 && code != MDB_NOTFOUND) return Failure("remove", code);
+  if (code != 0 && code != MDB_NOTFOUND) return Fail("remove", code);
   return {};
 }
 
@@ -70,7 +78,9 @@ Result<void> Transaction::Commit() {
   if (txn_ == nullptr) return Spent();
   const int code = mdb_txn_commit(std::exchange(txn_, nullptr));
   environment_.gate().Leave();
-  if (code != 0) return Failure("commit", code);
+  // LMDB calls a write that the disk had room for only in part an I/O error.
+  if (code == EIO && environment_.DiskIsFull()) return Fail("commit", ENOSPC);
+  if (code != 0) return Fail("commit", code);
   return {};
 }
 

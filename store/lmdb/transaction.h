@@ -35,6 +35,9 @@ class Transaction {
   // Durable on return. The transaction is spent, whatever the outcome.
   Result<void> Commit();
 
+  // Says whether the map was too small for what this transaction tried to do.
+  bool map_full() const noexcept { return map_full_; }
+
   // Gives up every change. The transaction is spent.
   void Abandon() noexcept;
 
@@ -46,9 +49,13 @@ class Transaction {
   Transaction(Environment& environment, MDB_txn* txn, std::uint64_t base)
       : environment_(environment), txn_(txn), base_(base) {}
 
+  // Returns what `code` means, as the failure of `what`, and notes what WantsRoom asks for.
+  Error Fail(std::string_view what, int code);
+
   Environment& environment_;
   MDB_txn* txn_;
   std::uint64_t base_;
+  bool map_full_ = false;
 };
 
 }  // namespace certfs::lmdb

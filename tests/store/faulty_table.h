@@ -106,6 +106,8 @@ class FaultyTransaction final : public FaultyReads<TableTransaction> {
     }
     return real_->Commit();
   }
+  // Room is what the fault was for, or what the real one wants.
+  bool WantsRoom() const override { return faults_.failed != 0 || (real_ && real_->WantsRoom()); }
 };
 
 class FaultyTable final : public EntryTable {

@@ -1,0 +1,196 @@
+// Goal: the keystore grows by itself while others read, and at its limit or on a full disk a change changes
+// nothing and the keystore goes on. Method: tiny maps and a tiny tmpfs, filled through the door.
+
+#include <sys/mount.h>
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "store/sealed_table.h"
+#include "tests/store/keystore_fixture.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr std::uint64_t kKiB = std::uint64_t{1} << 10;
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+// A keystore whose map begins tiny and ends at `limit`.
+class Growing {
+ public:
+  explicit Growing(std::uint64_t limit, const std::filesystem::path& directory = {}) {
+    const auto& where = directory.empty() ? directory_.path() : directory;
+    Must(CreateSealedTable(where, TestKeys()));
+    keystore_ = Must(Keystore::Over(Must(OpenSealedTable(where, TestKeys(), {256 * kKiB, limit})), kRoot,
+                                    FixedClock().get()));
+    store_ = Must(Must(keystore_->Snapshot())->FindStore(NameOf("machine")))->number;
+  }
+
+  Keystore& operator*() { return *keystore_; }
+  Keystore* operator->() { return keystore_.get(); }
+  Number store() const { return store_; }
+  std::string State() { return Describe(*Must(keystore_->Snapshot())); }
+
+  Result<Number> Make(const std::string& alias) {
+    return TRY(keystore_->CreateEntry(store_, AliasOf(alias), kRoot, 0755)).number;
+  }
+  Result<void> Put(Number number, std::size_t size) {
+    TRY(keystore_->WriteFile(number, Member::kSecret, Bytes(size, 's'), kRoot, {}));
+    return {};
+  }
+  // Fills the keystore to the brim, with large files and then with ever smaller ones, and says what is in it.
+  std::vector<Number> Fill() {
+    std::vector<Number> numbers;
+    for (std::size_t size = 256 * kKiB; size > 0; size /= 4) {
+      for (;;) {
+        const auto number = Make("e" + std::to_string(numbers.size()));
+        const std::string before = State();
+        const auto put = number.has_value() ? Put(number.value(), size) : Result<void>(number.error());
+        if (number.has_value()) numbers.push_back(number.value());
+        if (put.has_value()) continue;
+        EXPECT_EQ(ToString(put.error().code()), "no-space") << put.error().message();
+        EXPECT_EQ(State(), before);
+        break;
+      }
+    }
+    return numbers;
+  }
+
+ private:
+  TemporaryDirectory directory_;
+  std::unique_ptr<Keystore> keystore_;
+  Number store_ = 0;
+};
+
+TEST(KeystoreGrowth, OneChangeMayNeedSeveralDoublings) {
+  Growing keystore(32 * kMiB);
+  Must(keystore.Put(Must(keystore.Make("large")), 1 * kMiB));
+  EXPECT_EQ(keystore->GetUsage().limit, 32 * kMiB);
+  EXPECT_GT(keystore->GetUsage().used, 1 * kMiB);
+}
+
+TEST(KeystoreGrowth, GrowsWhileOthersRead) {
+  Growing keystore(64 * kMiB);
+  const Number first = Must(keystore.Make("first"));
+  Must(keystore.Put(first, 1000));
+  std::atomic<bool> done = false;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!done) {
+        const auto outer = Must(keystore->Snapshot());
+        const auto inner = Must(keystore->Snapshot());
+        EXPECT_EQ(ReadText(*inner, *Must(outer->FindEntryByNumber(first)), Member::kSecret).size(), 1000U);
+      }
+    });
+  }
+  for (int i = 0; i < 30; ++i) {
+    Must(keystore.Put(Must(keystore.Make("e" + std::to_string(i))), 500 * kKiB));
+  }
+  done = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(Must(Must(keystore->Snapshot())->FindStoreByNumber(keystore.store()))->entry_count, 31U);
+}
+
+// A snapshot that stays, in this thread or another, keeps the map as it is: the change is refused, not half
+// done.
+TEST(KeystoreGrowth, ASnapshotThatStaysMakesItBusy) {
+  Growing keystore(32 * kMiB);
+  const Number number = Must(keystore.Make("large"));
+  const std::string before = keystore.State();
+  {
+    const auto mine = Must(keystore->Snapshot());
+    EXPECT_EQ(CodeOf(keystore.Put(number, 1 * kMiB)), ErrorCode::kBusy);
+    EXPECT_EQ(Describe(*mine), before);
+  }
+  EXPECT_EQ(keystore.State(), before);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool held = false;
+  bool done = false;
+  std::thread other([&] {
+    const auto theirs = Must(keystore->Snapshot());
+    std::unique_lock lock(mutex);
+    held = true;
+    changed.notify_all();
+    changed.wait(lock, [&] { return done; });
+    EXPECT_EQ(Describe(*theirs), before);
+  });
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return held; });
+  }
+  EXPECT_EQ(CodeOf(keystore.Put(number, 1 * kMiB)), ErrorCode::kBusy);
+  // What needs no room is done meanwhile.
+  Must(keystore.Put(number, 1000));
+  {
+    const std::lock_guard lock(mutex);
+    done = true;
+    changed.notify_all();
+  }
+  other.join();
+  Must(keystore.Put(number, 1 * kMiB));
+}
+
+TEST(KeystoreGrowth, AtTheLimitNothingChangesAndRemovingMakesRoom) {
+  Growing keystore(4 * kMiB);
+  const std::vector<Number> numbers = keystore.Fill();
+  ASSERT_GT(numbers.size(), 10U);
+  EXPECT_LE(keystore->GetUsage().used, keystore->GetUsage().limit);
+  for (int i = 0; i < 3; ++i) {
+    Must(keystore->RemoveFile(numbers[i], Member::kSecret, kRoot));
+    Must(keystore->RemoveEntry(keystore.store(), AliasOf("e" + std::to_string(i)), kRoot));
+  }
+  Must(keystore.Put(Must(keystore.Make("again")), 256 * kKiB));
+}
+
+// A filesystem of its own that is soon full.
+class TinyDisk {
+ public:
+  explicit TinyDisk(const char* options) {
+    if (mount("certfs-test", directory_.path().c_str(), "tmpfs", 0, options) != 0) why_ = strerror(errno);
+  }
+  ~TinyDisk() {
+    if (why_.empty()) umount2(directory_.path().c_str(), MNT_DETACH);
+  }
+  TinyDisk(const TinyDisk&) = delete;
+  TinyDisk& operator=(const TinyDisk&) = delete;
+  const std::string& why() const { return why_; }
+  const std::filesystem::path& path() const { return directory_.path(); }
+  void Resize(const char* options) {
+    EXPECT_EQ(mount("certfs-test", path().c_str(), "tmpfs", MS_REMOUNT, options), 0);
+  }
+
+ private:
+  TemporaryDirectory directory_;
+  std::string why_;
+};
+
+TEST(KeystoreGrowth, OnAFullDiskNothingChangesAndRoomIsUsedWhenItComes) {
+  TinyDisk disk("size=2m");
+  if (!disk.why().empty()) GTEST_SKIP() << "no tmpfs can be mounted here: " << disk.why();
+  Growing keystore(64 * kMiB, disk.path());
+  const std::vector<Number> numbers = keystore.Fill();
+  ASSERT_GT(numbers.size(), 4U);
+  disk.Resize("size=4m");
+  Must(keystore.Put(Must(keystore.Make("again")), 256 * kKiB));
+  Must(keystore->RemoveFile(numbers[0], Member::kSecret, kRoot));
+}
+
+TEST(KeystoreGrowth, OnAFullDiskNoKeystoreIsMade) {
+  TinyDisk disk("size=16k");
+  if (!disk.why().empty()) GTEST_SKIP() << "no tmpfs can be mounted here: " << disk.why();
+  const std::filesystem::path directory = disk.path() / "keystore";
+  const auto made = Keystore::Create(directory, TestSecret(), kRoot, FixedClock().get());
+  EXPECT_EQ(CodeOf(made), ErrorCode::kNoSpace);
+  EXPECT_TRUE(std::filesystem::is_empty(disk.path()));
+}
+
+}  // namespace
+
+}  // namespace certfs
