@@ -125,9 +125,11 @@ Digest NodeDigest(Number tree, std::uint8_t depth, BytesView prefix, BytesView n
 }  // namespace
 
 Result<HashTree::Node> HashTree::Load(const Spot& spot, const Digest& expected) {
-  const std::optional<BytesView> bytes = TRY(nodes_.Get(tree_, spot.depth, spot.prefix()));
-  if (!bytes || NodeDigest(tree_, spot.depth, spot.prefix(), *bytes) != expected) return Damaged();
-  std::optional<Node> node = Node::Decode(*bytes);
+  const std::optional<BytesView> stored = TRY(nodes_.Get(tree_, spot.depth, spot.prefix()));
+  if (!stored) return Damaged();
+  const Bytes bytes(stored->begin(), stored->end());  // The file could change between check and use.
+  if (NodeDigest(tree_, spot.depth, spot.prefix(), bytes) != expected) return Damaged();
+  std::optional<Node> node = Node::Decode(bytes);
   if (!node || (node->inner && spot.depth >= kDepthMax)) return Damaged();
   return *std::move(node);
 }

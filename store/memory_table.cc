@@ -1,5 +1,6 @@
 #include "store/memory_table.h"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -42,7 +43,6 @@ struct State {
   std::map<std::pair<Number, Member>, std::shared_ptr<const SecretBytes>> contents;
   std::map<std::pair<std::string, std::string>, SerialHolder> serials;  // By KeyOf.
   Number next_number = kFirstNumber;
-  std::uint64_t changes = 0;
   std::uint64_t used = 0;
 };
 
@@ -153,6 +153,9 @@ class MemoryTable final : public EntryTable {
   Usage GetUsage() override { return {Current()->used, kLimit}; }
   Result<bool> Grow() override { return false; }
 
+  // Never twice the same: a transaction that is abandoned must not lend its digests to the next one.
+  std::uint64_t NewMark() { return ++marks_; }
+
   void Publish(std::shared_ptr<const State> state) {
     const std::lock_guard lock(mutex_);
     state_ = std::move(state);
@@ -164,6 +167,7 @@ class MemoryTable final : public EntryTable {
     return state_;
   }
 
+  std::atomic<std::uint64_t> marks_ = 0;
   std::mutex turn_;   // Held by the one transaction.
   std::mutex mutex_;  // Guards `state_` alone.
   std::shared_ptr<const State> state_ = std::make_shared<State>();
@@ -177,7 +181,7 @@ Result<Number> MemoryTransaction::NewNumber() {
 
 // Any value that was never there before says that something changed.
 void MemoryTransaction::Touch(Store& store) {
-  store.entries = Sha256({BytesOf({store.number, ++state_.changes})});
+  store.entries = Sha256({BytesOf({store.number, table_.NewMark()})});
 }
 
 void MemoryTransaction::DropContent(Number number, Member member) {

@@ -95,6 +95,10 @@ Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& t
   }
   auto state = std::make_shared<CheckedState>(transaction.base(), std::move(manifest));
   const std::lock_guard lock(mutex_);
+  // Whoever commits to LMDB counts its transactions up, the older manifest that he puts in counts down.
+  if (latest_ && latest_->base() <= state->base() && latest_->manifest().commit > state->manifest().commit) {
+    return Error(ErrorCode::kCorrupt, "the manifest is older than one that was here before");
+  }
   // An older snapshot that was slow must not displace a newer state.
   if (!latest_ || latest_->base() < state->base()) latest_ = state;
   return state;
@@ -117,16 +121,18 @@ Result<void> LmdbNodes::Remove(Number tree, std::uint8_t depth, BytesView prefix
 // Opens `sealed`; checks its digest first where one is expected.
 Result<SealedView::Record> SealedView::Open(BytesView sealed, RecordKind kind, Number number,
                                             std::uint64_t member, const Digest* expected) {
-  const Digest digest = Sha256({sealed});
+  // A copy: the file could change between the check and the use of it.
+  const Bytes copy(sealed.begin(), sealed.end());
+  const Digest digest = Sha256({copy});
   if (expected != nullptr && digest != *expected) {
     return Damaged("record", number, "it is not the one that its parent knows");
   }
-  Reader reader(sealed);
+  Reader reader(copy);
   reader.U32();
   const std::uint32_t epoch = reader.U32();
   const SecretBytes* const key = manifest_.KeyOf(epoch);
   if (key == nullptr) return Damaged("record", number, "it is sealed under a key that was never used");
-  auto opened = Unseal(*key, {shared_.keys.store_id, kind, epoch, number, member}, sealed);
+  auto opened = Unseal(*key, {shared_.keys.store_id, kind, epoch, number, member}, copy);
   if (!opened.has_value()) return std::move(opened).error().Within("record " + std::to_string(number));
   return Record{digest, std::move(opened).value().plaintext};
 }

@@ -48,7 +48,8 @@ class SealedShared {
   SealedShared(std::unique_ptr<lmdb::Environment> lmdb_environment, RootKeys root_keys)
       : environment(std::move(lmdb_environment)), keys(std::move(root_keys)) {}
 
-  // Returns the state that `transaction` began from.
+  // Returns the state that `transaction` began from. kCorrupt if it is older than one that was there before:
+  // then somebody put back a whole keystore of earlier.
   Result<std::shared_ptr<CheckedState>> StateOf(lmdb::Transaction& transaction);
 
   const std::unique_ptr<lmdb::Environment> environment;
@@ -57,7 +58,7 @@ class SealedShared {
 
  private:
   std::mutex mutex_;
-  std::shared_ptr<CheckedState> latest_;
+  std::shared_ptr<CheckedState> latest_;  // Guarded by mutex_.
 };
 
 // The nodes of all trees, in LMDB.

@@ -135,6 +135,10 @@ Result<void> Environment::Resize(std::uint64_t bytes) {
 }
 
 Result<bool> Environment::Grow(std::uint64_t map_bytes_max) {
+  // LMDB notices by itself only that a writer died. What a reader held is never used again until somebody
+  // asks.
+  int dead = 0;
+  if (mdb_reader_check(env_, &dead) == 0 && dead > 0) return true;
   MDB_envinfo info;
   gate_.Enter();
   const int code = mdb_env_info(env_, &info);

@@ -57,7 +57,8 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  // Doubles the map, up to `map_bytes_max`. Returns false when it is that large already.
+  // Makes room: pages that a reader who was killed still holds, else a map of twice the size, up to
+  // `map_bytes_max`. Returns false when it is that large already.
   Result<bool> Grow(std::uint64_t map_bytes_max);
 
   // Takes over the size that another process gave the map.

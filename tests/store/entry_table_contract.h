@@ -282,6 +282,18 @@ TEST_P(EntryTableContract, ChangesAStoresDigestWithItsEntriesAlone) {
   EXPECT_EQ(digest(other), untouched);
 }
 
+// Whoever remembers something by a store's digest must not take an abandoned state for one that came after
+// it.
+TEST_P(EntryTableContract, NeverRepeatsADigestOfAnAbandonedState) {
+  const Number store = MakeStore("S");
+  std::set<Digest> digests;
+  for (const char* const alias : {"a", "b", "c"}) {
+    const auto transaction = Begin();
+    Must(transaction->PutEntry(NewEntry(store, alias)));
+    EXPECT_TRUE(digests.insert(Must(transaction->FindStoreByNumber(store))->entries).second) << alias;
+  }
+}
+
 TEST_P(EntryTableContract, ListsByCursorWhileOthersComeAndGo) {
   const Number store = MakeStore("S");
   MakeEntries(store, 60);

@@ -274,6 +274,77 @@ TEST_F(SealedTable, TwoProcessesSeeEachOther) {
   Must(PutBytes(*table, store, "mine", text));
 }
 
+// A reader that was killed, in another process, does not hold its pages for ever.
+TEST_F(SealedTable, AKilledReaderDoesNotFillTheKeystore) {
+  {
+    const auto table = Open();
+    Must(PutBytes(*table, MakeStore(*table, "S"), "first", "text"));
+  }
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto table = OpenSealedTable(directory_.path(), TestKeys());
+    const auto snapshot = Must(table.value()->Snapshot());
+    if (write(ready[1], "r", 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  for (const int end : ready) close(end);
+  const auto table = Open({std::uint64_t{256} << 10, std::uint64_t{2} << 20});
+  ASSERT_EQ(kill(child, SIGKILL), 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  const Number store = Must(Must(table->Snapshot())->FindStore(NameOf("S")))->number;
+  // Far more than the limit in all, though never much at a time.
+  for (int i = 0; i < 40; ++i) {
+    const std::string alias = "e" + std::to_string(i);
+    Must(PutBytes(*table, store, alias, std::string(200'000, 'x')));
+    const auto transaction = Must(table->BeginTransaction());
+    Must(transaction->RemoveEntry(*Must(transaction->FindEntry(store, AliasOf(alias)))));
+    Must(transaction->Commit());
+  }
+}
+
+// Everything of an earlier state, put back while the keystore is open: each record fits its parent, and the
+// manifest is the one that was sealed. Only who was there before can tell.
+TEST_F(SealedTable, AWholeStateOfEarlierIsRefusedByWhoSawALaterOne) {
+  int go[2];
+  int done[2];
+  ASSERT_EQ(pipe(go), 0);
+  ASSERT_EQ(pipe(done), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    RawLmdb raw(directory_.path());
+    std::map<std::string, std::map<Bytes, Bytes>> earlier;
+    const char* const names[] = {"nodes", "stores", "manifest"};
+    char byte = 0;
+    for (const char* const name : names) earlier[name] = raw.ReadAll(name);
+    bool good = write(done[1], "o", 1) == 1 && read(go[0], &byte, 1) == 1;
+    for (const char* const name : names) {
+      for (const auto& [key, value] : earlier[name]) raw.Put(name, key, value);
+    }
+    good = write(done[1], "w", 1) == 1 && good;
+    _exit(good && !testing::Test::HasFailure() ? 0 : 1);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(done[0], &byte, 1), 1);
+  const auto table = Open();
+  MakeStore(*table, "Later");
+  EXPECT_TRUE(Must(Must(table->Snapshot())->FindStore(NameOf("Later"))));
+  ASSERT_EQ(write(go[1], "g", 1), 1);
+  ASSERT_EQ(read(done[0], &byte, 1), 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  for (const int end : {go[0], go[1], done[0], done[1]}) close(end);
+  EXPECT_EQ(CodeOf(table->Snapshot()), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf(table->BeginTransaction()), ErrorCode::kCorrupt);
+}
+
 // A writer that was killed leaves nothing behind, and the next one does not wait for it.
 TEST_F(SealedTable, AKilledWriterChangesNothing) {
   const pid_t child = fork();
