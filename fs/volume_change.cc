@@ -75,6 +75,12 @@ std::string NodePath(Keystore& keystore, NodeId node) {
 
 }  // namespace
 
+std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChange& change) {
+  const bool permissions = change.mode || change.uid || change.gid;
+  if (!permissions || caller.uid == 0) return std::nullopt;
+  return caller.uid;
+}
+
 Error Volume::RefuseOpen(const Caller& caller, NodeId node, Error error) {
   return state_->Refuse(caller, keystore_.Now(), NodePath(keystore_, node), std::move(error));
 }
@@ -185,7 +191,8 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       if (!live && !state_->FindSuperseded(node, keystore_.Now())) {
         return Error(ErrorCode::kStale, "a superseded revision");
       }
-      const Entry entry = TRY(keystore_.SetFileAttributes(node.number(), *member, change));
+      const Entry entry = TRY(keystore_.SetFileAttributes(node.number(), *member, change,
+                                                          live ? std::nullopt : OwnerToBe(caller, change)));
       if (node.HasRevision(entry.revision)) return NodeOf(entry, *member);
       if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
       return Error(ErrorCode::kStale, "a superseded revision");

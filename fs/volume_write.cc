@@ -314,13 +314,16 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
 
   const bool pending = staging.dirty || (staging.created && staging.buffer.empty());
   if (!pending) {
-    auto entry = keystore_.SetFileAttributes(staging.entry, staging.member, effective);
+    auto entry =
+        keystore_.SetFileAttributes(staging.entry, staging.member, effective, OwnerToBe(caller, effective));
     if (entry.has_value()) {
       staging.attributes = entry.value().file(staging.member)->attributes;
       state_->observer.NameChanged(NodeId::OfDirectory(staging.entry), FileName(staging.member));
       return NodeOf(staging);
     }
-    if (entry.error().code() != ErrorCode::kNotFound) return std::move(entry).error();
+    if (entry.error().code() != ErrorCode::kNotFound) {
+      return state_->Refuse(caller, keystore_.Now(), staging.path, std::move(entry).error());
+    }
   }
   const auto take = [](auto& to, const auto& from) {
     if (from) to = from;

@@ -138,7 +138,8 @@ Result<Entry> Keystore::SetEntryAttributes(Number number, const AttributeChange&
   });
 }
 
-Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const AttributeChange& change) {
+Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const AttributeChange& change,
+                                          std::optional<std::uint32_t> owner) {
   if (IsKeyMaterial(member) && change.mode && (*change.mode & kBitsForOthers) != 0) {
     return Error(ErrorCode::kNotPermitted, "key-for-others",
                  "key material never has permission bits for others");
@@ -147,6 +148,9 @@ Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const At
     Entry entry = TRY(GetEntry(transaction, number));
     if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
     TRY(CheckAttributes(transaction, entry));
+    if (owner && entry.file(member)->attributes.uid != *owner) {
+      return Error(ErrorCode::kNotPermitted, "another-owner", "the file belongs to somebody else by now");
+    }
     SetAll(entry.file(member)->attributes, change, clock_());
     TRY(transaction.PutEntry(entry));
     return entry;

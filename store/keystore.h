@@ -111,7 +111,9 @@ class Keystore {
   // kNotFound; kNotPermitted for BACKUP_STORE, and for bits for others on key material.
   Result<Store> SetStoreAttributes(Number store, const AttributeChange& change);
   Result<Entry> SetEntryAttributes(Number entry, const AttributeChange& change);
-  Result<Entry> SetFileAttributes(Number entry, Member member, const AttributeChange& change);
+  // Where `owner` is given, a file that is another's by then is kNotPermitted.
+  Result<Entry> SetFileAttributes(Number entry, Member member, const AttributeChange& change,
+                                  std::optional<std::uint32_t> owner = std::nullopt);
 
  private:
   Keystore(std::unique_ptr<EntryTable> table, Clock clock)

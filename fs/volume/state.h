@@ -140,3 +140,7 @@ inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name
 inline Error NotPermitted(std::string reason) { return {ErrorCode::kNotPermitted, std::move(reason)}; }
 
 }  // namespace certfs
+// Whose the live file must be still, for a `change` that the kernel permitted by an inode that may show an
+// owner of the past; empty where that does not matter.
+std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChange& change);
+

@@ -350,6 +350,42 @@ TEST_F(VolumeWriteTest, SettingAttributesOfASupersededRevisionShowsItsOwnSize) {
   EXPECT_EQ(Failure(volume_.SetAttributes(kRoot, old, 0, change, std::nullopt)), ErrorCode::kStale);
 }
 
+// The kernel judges fchmod(2) by the inode of the handle, which shows the owner of its own time: whoever was
+// it once must not loosen the file that was made somebody else's since.
+TEST_F(VolumeWriteTest, AHandleOfAnEarlierOwnerChangesNoPermissions) {
+  constexpr Caller kLater{2000, 2000, 300};
+  const NodeId entry = tree_.MakeDirectory("stores/machine", "mine").id;
+  const std::string key = "stores/machine/mine/key.pem";
+  const auto made = Must(volume_.Create(kUser, entry, "key.pem", kReplace));
+  Must(volume_.Write(kUser, made.handle, 0, Vector("leaf.key")));
+  Must(volume_.Flush(kUser, made.handle));
+  const NodeId old = tree_.At(key).id;
+  const HandleId reader = Must(volume_.Open(kUser, old, kRead));
+
+  AttributeChange given;
+  given.uid = kLater.uid;
+  given.gid = kLater.gid;
+  Must(volume_.SetAttributes(kRoot, old, 0, given, std::nullopt));
+  Must(tree_.Put(kLater, key, Vector("other.key")));
+
+  AttributeChange loosened;
+  loosened.mode = 0640;
+  AttributeChange shared;
+  shared.gid = kUser.gid;
+  for (const AttributeChange& change : {loosened, shared}) {
+    EXPECT_EQ(Failure(volume_.SetAttributes(kUser, made.node.id, made.handle, change, std::nullopt)),
+              ErrorCode::kNotPermitted);
+    EXPECT_EQ(Failure(volume_.SetAttributes(kUser, old, reader, change, std::nullopt)),
+              ErrorCode::kNotPermitted);
+  }
+  EXPECT_EQ(tree_.At(key).attributes.mode, 0600U);
+  EXPECT_EQ(tree_.At(key).attributes.gid, kLater.gid);
+  Must(volume_.SetAttributes(kRoot, old, reader, loosened, std::nullopt));
+  EXPECT_EQ(tree_.At(key).attributes.mode, 0640U);
+  volume_.Release(old, reader);
+  volume_.Release(made.node.id, made.handle);
+}
+
 // The kernel looks up again once; a second such answer in a row would reach the user.
 TEST_F(VolumeWriteTest, ASupersededRevisionIsStaleOnceAndThenServed) {
   const NodeId old = tree_.At(kCert).id;

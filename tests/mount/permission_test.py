@@ -4,6 +4,8 @@ Method: processes of other uids that do what services and people do; groups that
 import os
 import stat
 import struct
+import subprocess
+import time
 
 import harness
 import pki
@@ -53,6 +55,39 @@ class Permissions(harness.MountTest):
         self.assertEqual(as_user(STRANGER, STRANGER, "os.mkdir(sys.argv[1])", self.mount.at("stores/theirs")), "EACCES")
         self.assertEqual(as_user(STRANGER, STRANGER, "os.listdir(sys.argv[1])", self.mount.at("stores/BACKUP_STORE")), "EACCES")
         self.assertEqual(as_user(STRANGER, STRANGER, READ, self.mount.at("status/errors.log")), "EACCES")
+
+    def test_a_handle_of_an_earlier_owner_opens_nothing(self):
+        entry = self.mount.entry("machine", "handed-over")
+        os.chown(entry, USER, USER)
+        other = pki.write(os.path.join(self.work, "later.key"), pki.read(pki.new_key(os.path.join(self.work, "later"))))
+        os.chmod(other, 0o644)
+        # Two handles that wrote the file when it was theirs, and one that read it.
+        script = (
+            "path, bytes = sys.argv[1], open(sys.argv[2],'rb').read()\n"
+            "handles = [os.open(path, os.O_WRONLY | os.O_CREAT) for _ in range(2)]\n"
+            "for each in handles:\n"
+            "  os.write(each, bytes)\n"
+            "  os.fsync(each)\n"
+            "handles.append(os.open(path, os.O_RDONLY))\n"
+            "print('open', flush=True)\n"
+            "sys.stdin.readline()\n"
+            "def outcome(call, *arguments):\n"
+            "  try: call(*arguments); return 'done'\n"
+            "  except OSError as error: return errno.errorcode[error.errno]\n"
+            "for each in handles: os.fstat(each)\n"
+            "print(*[outcome(os.fchown, each, -1, %d) for each in handles], *[outcome(os.fchmod, each, 0o640) for each in handles])" % USER)
+        prelude = f"import os,sys,errno\nos.setgroups([])\nos.setgid({USER})\nos.setuid({USER})\n"
+        earlier = subprocess.Popen(["python3", "-c", prelude + script, entry + "/key.pem", self.key_source],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(earlier.stdout.readline(), "open\n")
+        os.chown(entry, STRANGER, STRANGER)
+        os.chown(entry + "/key.pem", STRANGER, STRANGER)
+        self.assertEqual(as_user(STRANGER, STRANGER, WRITE, entry + "/key.pem", other), "written")
+        time.sleep(1.1)  # Until the kernel asks for the attributes of the old inodes again.
+        answers, _ = earlier.communicate("\n")
+        self.assertNotIn("done", answers)
+        status = os.stat(entry + "/key.pem")
+        self.assertEqual((stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid), (0o600, STRANGER, STRANGER))
 
     def test_a_group_that_may_read_a_key_reads_it_after_a_renewal_too(self):
         entry = self.pair("granted")
