@@ -18,14 +18,18 @@ constexpr std::uint64_t kBehindFixed = 8;
 }  // namespace
 
 Result<ContentPointer> Volume::OpenContent(TableSnapshot& snapshot, const Entry& entry, Member member) {
-  // Key material is not kept: it is unsealed for each open, and wiped with the last handle.
-  if (IsKeyMaterial(member)) return LoadContent(snapshot, entry, member);
   const NodeId node = NodeId::OfFile(entry.number, member, entry.revision);
   {
     const std::lock_guard lock(state_->mutex);
+    // All handles on a revision share its bytes: locked memory is scarce, and whoever may read a key can open
+    // it ten thousand times.
+    if (const auto open = state_->open_contents.find(node); open != state_->open_contents.end())
+      return open->second.content;
     if (ContentPointer found = state_->cache.Find(node)) return found;
   }
   ContentPointer content = TRY(LoadContent(snapshot, entry, member));
+  // Key material is not kept: it is unsealed when it is opened, and wiped with the last handle.
+  if (IsKeyMaterial(member)) return content;
   const std::lock_guard lock(state_->mutex);
   state_->cache.Add(content);
   return content;

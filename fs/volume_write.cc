@@ -1,6 +1,8 @@
 // Writing: staging inodes, and the moment at which what was written becomes live.
 
 #include <algorithm>
+#include <bit>
+#include <new>
 
 #include "crypto/pem.h"
 #include "fs/volume.h"
@@ -19,14 +21,46 @@ Error WriterDied() {
   return {ErrorCode::kCancelled, "writer-died", "the writer was killed before it had finished"};
 }
 
+Error NoMemory() { return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"}; }
+
 Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
 
-void Discard(Staging& staging) {
-  staging.buffer.clear();
-  staging.dirty = false;
+}  // namespace
+
+bool Staging::Reserve(std::size_t bytes) {
+  // Locked memory is given out in powers of two.
+  const std::size_t share = bytes == 0 ? 0 : std::bit_ceil(bytes);
+  if (share > reserved) {
+    const std::size_t more = share - reserved;
+    if (bytes_of_all.fetch_add(more) + more > kBytesOfAllMax) {
+      bytes_of_all.fetch_sub(more);
+      return false;
+    }
+  } else {
+    bytes_of_all.fetch_sub(reserved - share);
+  }
+  reserved = share;
+  return true;
 }
 
-}  // namespace
+bool Staging::Resize(std::size_t size) {
+  const std::size_t before = reserved;
+  // The buffer keeps its memory when it shrinks.
+  if (size > buffer.size() && !Reserve(std::max(size, before))) return false;
+  try {
+    buffer.resize(size);
+    return true;
+  } catch (const std::bad_alloc&) {
+    Reserve(before);
+    return false;
+  }
+}
+
+void Staging::Discard() {
+  buffer.clear();
+  dirty = false;
+  Reserve(0);
+}
 
 Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   if (live.fixed()) return Error(ErrorCode::kReadOnly, "a generated file");
@@ -36,7 +70,7 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(live.number()));
   if (!entry || !entry->file(*member)) return NoSuchName();
 
-  auto staging = std::make_shared<Staging>();
+  auto staging = std::make_shared<Staging>(state_->staged_bytes);
   staging->entry = entry->number;
   staging->member = *member;
   staging->path = PathOf(*snapshot, *entry) + "/" + std::string(FileName(*member));
@@ -78,7 +112,7 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
       return NotPermitted("this entry holds no " + std::string(name));
     }
 
-    auto staging = std::make_shared<Staging>();
+    auto staging = std::make_shared<Staging>(state_->staged_bytes);
     staging->entry = place.entry->number;
     staging->member = *member;
     staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);
@@ -130,11 +164,15 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
     return state_->Refuse(caller, keystore_.Now(), staging->path,
                           NotPermitted("what is being written cannot be opened again"));
   }
+  if (!live.empty()) {
+    if (!staging->Resize(live.size())) return NoMemory();
+    const BytesView bytes = live.Reveal();
+    std::copy(bytes.begin(), bytes.end(), staging->buffer.data());
+  }
   staging->opened = true;
   staging->opener = caller;
   staging->opener_process = state_->processes.ProcessOf(caller.thread);
   staging->append = mode.append;
-  staging->buffer = std::move(live);
   const std::lock_guard lock(state_->mutex);
   const HandleId handle = state_->next_handle++;
   state_->writers.emplace(handle, staging);
@@ -155,14 +193,17 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
   if (bytes.empty()) return {};
   if (staging->append) offset = staging->buffer.size();
   const auto refuse = [&](Error error) -> Result<void> {
-    Discard(*staging);
+    staging->Discard();
     staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, std::move(error));
     return *staging->refused;
   };
   if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return refuse(TooLarge());
 
   const auto start = static_cast<std::size_t>(offset);
-  if (staging->buffer.size() < start + bytes.size()) staging->buffer.resize(start + bytes.size());
+  if (staging->buffer.size() < start + bytes.size()) {
+    // Else the close would commit the bytes before this write, and the writer may not look at this call.
+    if (!staging->Resize(start + bytes.size())) return refuse(NoMemory());
+  }
   std::copy(bytes.begin(), bytes.end(), staging->buffer.data() + start);
   staging->dirty = true;
   if (staging->writer_thread != caller.thread || staging->writer_process == 0) {
@@ -191,7 +232,7 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
     }
     const bool dying = state_->processes.IsDyingOfSignal(caller.thread);
     if (dying && process == staging->writer_process) {
-      Discard(*staging);
+      staging->Discard();
       staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());
       return {};  // Nobody is left to hear it.
     }
@@ -237,14 +278,21 @@ void Volume::Release(NodeId node, HandleId handle) {
 
 Volume::Replacement Volume::BeginReplacing(Number number) {
   Replacement replacement(*state_);
-  const auto snapshot = keystore_.Snapshot();
-  if (!snapshot.has_value()) return replacement;
-  const auto entry = snapshot.value()->FindEntryByNumber(number);
-  if (!entry.has_value() || !entry.value()) return replacement;
-  for (const Member member : kMembers) {
-    if (!entry.value()->file(member)) continue;
-    auto content = OpenContent(*snapshot.value(), *entry.value(), member);
-    if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
+  // What cannot be kept costs an open that began before the change its second look; never the change itself.
+  const auto keep = [&]() -> Result<void> {
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(number));
+    if (!entry) return {};
+    for (const Member member : kMembers) {
+      if (!entry->file(member)) continue;
+      auto content = OpenContent(*snapshot, *entry, member);
+      if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
+    }
+    return {};
+  };
+  try {
+    static_cast<void>(keep());
+  } catch (const std::bad_alloc&) {
   }
   return replacement;
 }
@@ -258,10 +306,19 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   AttributeChange attributes = staging.wanted;
   // A file that was removed since it was opened returns as it was.
   if (!attributes.mode) attributes.mode = staging.attributes.mode;
-  auto outcome = keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
-                                     {staging.attributes.uid, staging.attributes.gid}, attributes);
+  // A close that failed must not be followed by a commit at the last close: running out of memory refuses,
+  // too.
+  const auto write = [&]() -> Result<WriteOutcome> {
+    try {
+      return keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
+                                 {staging.attributes.uid, staging.attributes.gid}, attributes);
+    } catch (const std::bad_alloc&) {
+      return NoMemory();
+    }
+  };
+  auto outcome = write();
   if (!outcome.has_value()) {
-    Discard(staging);
+    staging.Discard();
     staging.refused = state_->Refuse(caller, keystore_.Now(), staging.path, std::move(outcome).error());
     return *staging.refused;
   }
@@ -280,14 +337,18 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
 // Precondition: the staging's mutex is held.
 Result<void> Volume::Resize(Staging& staging, std::uint64_t size) {
   if (size == 0) {
-    Discard(staging);
+    staging.Discard();
     staging.refused.reset();
     return {};
   }
   if (staging.refused) return *staging.refused;
   if (size > kFileBytesMax) return TooLarge();
   if (size == staging.buffer.size()) return {};
-  staging.buffer.resize(static_cast<std::size_t>(size));
+  if (!staging.Resize(static_cast<std::size_t>(size))) {
+    staging.Discard();
+    staging.refused = NoMemory();
+    return *staging.refused;
+  }
   staging.dirty = true;
   return {};
 }

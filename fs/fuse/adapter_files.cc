@@ -53,7 +53,12 @@ void OnOpen(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
       return adapter.redirect.OpenLive(caller, node, std::chrono::steady_clock::now());
 
     if (node.is_staging()) adapter.redirect.Arrived(caller, node);
-    file->fh = TRY(adapter.volume.Open(caller, node, mode));
+    auto opened = adapter.volume.Open(caller, node, mode);
+    if (!opened.has_value()) {
+      adapter.volume.Unstage(node);  // Its note is gone, and nobody else would.
+      return std::move(opened).error();
+    }
+    file->fh = opened.value();
     file->direct_io = IsUncached(node) ? 1 : 0;
     file->keep_cache = IsUncached(node) ? 0 : 1;
     file->noflush = mode.write ? 0 : 1;

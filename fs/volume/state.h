@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -16,6 +17,20 @@ namespace certfs {
 
 // One staging inode and the one handle that writes to it.
 struct Staging {
+  // What all writers together may have staged. The locked memory is also the readers', who must not starve
+  // because somebody opens many files and finishes none.
+  static constexpr std::size_t kBytesOfAllMax = std::size_t{16} << 20;
+
+  explicit Staging(std::atomic<std::size_t>& bytes_of_all_in) : bytes_of_all(bytes_of_all_in) {}
+  ~Staging() { Reserve(0); }
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  // Makes the buffer `size` bytes long; returns false, and changes nothing, if there is no memory for it.
+  bool Resize(std::size_t size);
+  // Drops what was written.
+  void Discard();
+
   std::mutex mutex;  // Guards everything below that is not constant.
 
   NodeId node;                           // Constant.
@@ -45,6 +60,13 @@ struct Staging {
     if (writer_process != 0 && thread == writer_thread) return writer_process;
     return processes.ProcessOf(thread);
   }
+
+ private:
+  // Takes this writer's share of kBytesOfAllMax, or gives it back; returns whether there was enough.
+  bool Reserve(std::size_t bytes);
+
+  std::atomic<std::size_t>& bytes_of_all;
+  std::size_t reserved = 0;
 };
 using StagingPointer = std::shared_ptr<Staging>;
 
@@ -58,6 +80,8 @@ struct Volume::State {
   RefusalLog refusals;
   SupersededContents superseded;
   StaleAnswers stale_answers;
+
+  std::atomic<std::size_t> staged_bytes = 0;  // Of all writers.
 
   // One commit at a time, so that what it replaces is what was live before it.
   std::mutex commits;
@@ -136,11 +160,11 @@ Node NodeOf(const Staging& staging);             // Precondition: its mutex is h
 std::string PathOf(const Store& store);
 std::string PathOf(TableSnapshot& snapshot, const Entry& entry);
 
-inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
-inline Error NotPermitted(std::string reason) { return {ErrorCode::kNotPermitted, std::move(reason)}; }
-
-}  // namespace certfs
 // Whose the live file must be still, for a `change` that the kernel permitted by an inode that may show an
 // owner of the past; empty where that does not matter.
 std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChange& change);
 
+inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
+inline Error NotPermitted(std::string reason) { return {ErrorCode::kNotPermitted, std::move(reason)}; }
+
+}  // namespace certfs

@@ -26,19 +26,24 @@ void SupersededContents::Forget(NodeId node, std::uint64_t count) {
   name->second -= std::min(name->second, count);
   if (name->second != 0) return;
   names_.erase(name);
-  held_.erase(node);
+  DropHeld(node);
 }
 
 void SupersededContents::Add(Time now, ContentPointer content) {
   const std::lock_guard lock(mutex_);
+  bytes_ += content->bytes().size();
   recent_.push_back({now, std::move(content)});
   DropOld(now);
 }
 
 void SupersededContents::Remove(NodeId node) {
   const std::lock_guard lock(mutex_);
-  recent_.remove_if([&](const Recent& each) { return each.content->node == node; });
-  held_.erase(node);
+  recent_.remove_if([&](const Recent& each) {
+    if (each.content->node != node) return false;
+    bytes_ -= each.content->bytes().size();
+    return true;
+  });
+  DropHeld(node);
 }
 
 ContentPointer SupersededContents::Find(NodeId node, Time now) {
@@ -47,16 +52,43 @@ ContentPointer SupersededContents::Find(NodeId node, Time now) {
   for (const Recent& each : recent_) {
     if (each.content->node == node) return each.content;
   }
-  const auto held = held_.find(node);
-  return held == held_.end() ? nullptr : held->second;
+  const auto held = held_places_.find(node);
+  return held == held_places_.end() ? nullptr : *held->second;
 }
 
 void SupersededContents::DropOld(Time now) {
   while (!recent_.empty() && (recent_.size() > kRecentMax || recent_.front().when + kSupersededKept < now)) {
-    ContentPointer& content = recent_.front().content;
-    if (const NodeId node = content->node; IsNamed(node)) held_.insert_or_assign(node, std::move(content));
-    recent_.pop_front();
+    ContentPointer content = recent_.front().content;
+    DropOldestRecent();
+    if (IsNamed(content->node)) Hold(std::move(content));
   }
+  while (bytes_ > kBytesMax) {
+    if (held_.empty()) {
+      DropOldestRecent();
+    } else {
+      DropHeld(held_.front()->node);
+    }
+  }
+}
+
+void SupersededContents::DropOldestRecent() {
+  bytes_ -= recent_.front().content->bytes().size();
+  recent_.pop_front();
+}
+
+void SupersededContents::Hold(ContentPointer content) {
+  const NodeId node = content->node;
+  DropHeld(node);
+  bytes_ += content->bytes().size();
+  held_places_.emplace(node, held_.insert(held_.end(), std::move(content)));
+}
+
+void SupersededContents::DropHeld(NodeId node) {
+  const auto held = held_places_.find(node);
+  if (held == held_places_.end()) return;
+  bytes_ -= (*held->second)->bytes().size();
+  held_.erase(held->second);
+  held_places_.erase(held);
 }
 
 bool StaleAnswers::Tell(std::int32_t thread, Time now) {

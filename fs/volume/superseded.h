@@ -22,6 +22,10 @@ inline constexpr auto kSupersededKept = std::chrono::seconds(2);
 
 class SupersededContents {
  public:
+  // What is kept in all; beyond it the oldest goes, those that the kernel holds first. It is a share of the
+  // locked memory, because keys may be among it, and whoever may write one could replace it without end.
+  static constexpr std::size_t kBytesMax = std::size_t{4} << 20;
+
   // The kernel was given `node` once more; it may ask for it until it forgot it as many times. Files alone
   // count: others are never superseded.
   void Named(NodeId node);
@@ -35,8 +39,11 @@ class SupersededContents {
   ContentPointer Find(NodeId node, Time now);
 
  private:
-  // Precondition, of both: mutex_ is held.
+  // Precondition, of all: mutex_ is held.
   void DropOld(Time now);
+  void DropOldestRecent();
+  void Hold(ContentPointer content);
+  void DropHeld(NodeId node);
   bool IsNamed(NodeId node) const { return names_.contains(node.value()); }
 
   struct Recent {
@@ -46,7 +53,9 @@ class SupersededContents {
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, std::uint64_t> names_;  // Node to count. Guarded by mutex_, as all below.
   std::list<Recent> recent_;                                // Oldest first.
-  std::map<NodeId, ContentPointer> held_;                   // No longer recent, but held by the kernel.
+  std::list<ContentPointer> held_;  // No longer recent, but held by the kernel. Oldest first.
+  std::map<NodeId, std::list<ContentPointer>::iterator> held_places_;
+  std::size_t bytes_ = 0;  // Of both.
 };
 
 // Which threads were told to look up again. Two such answers in a row would reach the user: the kernel looks
