@@ -22,8 +22,13 @@ timespec TimespecOf(Time time) {
   return {seconds.time_since_epoch().count(), (time - seconds).count()};
 }
 
+// A user may ask for any 64 bits of seconds; a time that ours cannot hold (before 1677, after 2262) is the
+// nearest that it can.
 Time TimeOf(const timespec& time) {
-  return Time(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+  constexpr std::chrono::seconds kEnd = std::chrono::floor<std::chrono::seconds>(Time::duration::max());
+  const std::chrono::seconds seconds = std::clamp(
+      std::chrono::seconds(time.tv_sec), -(kEnd - std::chrono::seconds(1)), kEnd - std::chrono::seconds(1));
+  return Time(seconds + std::chrono::nanoseconds(time.tv_nsec));
 }
 
 }  // namespace

@@ -149,6 +149,14 @@ class Tree(harness.MountTest):
         after = os.stat(entry + "/cert.pem")
         self.assertEqual((before.st_mtime_ns, before.st_ino), (after.st_mtime_ns, after.st_ino))
 
+    def test_a_time_beyond_what_can_be_held_is_the_nearest_that_can(self):
+        entry = self.mount.entry("machine", "distant")
+        put(entry + "/cert.pem", self.chain)
+        for asked, held in ((2**33, 2**33), (16_725_225_600, 9_223_372_035), (2**62, 9_223_372_035),
+                            (-16_725_225_600, -9_223_372_035)):
+            run("touch", "-d", f"@{asked}", entry + "/cert.pem")
+            self.assertEqual(int(os.stat(entry + "/cert.pem").st_mtime), held)
+
     def test_cp_a_and_utimens_hold(self):
         entry = self.mount.entry("machine", "times")
         source = os.path.join(self.work, "times.pem")
