@@ -23,6 +23,11 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
     environment.gate().Enter();
     MDB_txn* txn = nullptr;
     const bool write = access == Access::kWrite;
+    // A process that was killed while it read still holds the pages of its moment: for as long as its slot is
+    // taken, no page freed since is used again, and the file grows with every commit. Looking costs a system
+    // call for each other process; a failure to look is none to write.
+    int dead = 0;
+    if (write) static_cast<void>(mdb_reader_check(environment.get(), &dead));
     const int code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
     if (code == 0) {
       const std::uint64_t id = mdb_txn_id(txn);

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -62,6 +63,42 @@ class Crash(harness.MountTest):
         script = "import os,sys\nf=os.open(sys.argv[1],os.O_WRONLY|os.O_TRUNC)\nos.write(f,open(sys.argv[2],'rb').read())\nos._exit(0)\n"
         self.assertEqual(run("python3", "-c", script, entry + "/cert.pem", pki.write(os.path.join(self.work, "w"), self.chain)).returncode, 0)
         self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
+
+    def test_a_reader_killed_half_way_does_not_make_the_file_grow(self):
+        """LMDB uses no page again that a reader may still see; what a dead one held must be let go."""
+        def reads_now(process):
+            lock = pki.read(self.mount.keystore + "/lock.mdb")
+            for at in range(128, len(lock) - 63, 64):  # LMDB's slots of readers, behind two cache lines.
+                transaction, pid = struct.unpack_from("<QI", lock, at)
+                if pid == process and transaction != 2**64 - 1:
+                    return True
+            return False
+
+        path = self.mount.entry("APPLMGMT_PASSWORD", "growing") + "/secret"
+        put(path, b"0")
+        point = tempfile.mkdtemp(prefix="certfs-second-")
+        self.assertEqual(run(harness.CERTFS, "mount", self.mount.keystore, point).returncode, 0)
+        second = int(os.getxattr(point, "user.certfs.pid"))
+        load = subprocess.Popen(["sh", "-c", "while cat \"$1\"; do :; done", "sh", point + "/stores/APPLMGMT_PASSWORD/growing/secret"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.time() + 60
+            while time.time() < deadline:
+                os.kill(second, signal.SIGSTOP)
+                time.sleep(0.001)
+                if reads_now(second):
+                    break
+                os.kill(second, signal.SIGCONT)
+                time.sleep(random.random() * 0.003)
+            self.assertTrue(reads_now(second))
+        finally:
+            os.kill(second, signal.SIGKILL)
+            load.wait()
+            run("umount", "-l", point)
+            os.rmdir(point)
+        for _ in range(100):
+            put(path, os.urandom(100_000))
+        self.assertLess(os.stat(self.mount.keystore + "/data.mdb").st_size, 4 << 20)
 
     def test_nothing_readable_is_at_rest(self):
         entry = self.mount.entry("machine", "unmistakable-alias")
