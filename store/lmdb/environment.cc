@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,6 +31,18 @@ constexpr MDB_dbi kFreeList = 0;  // LMDB's own table of freed pages.
 // all.
 constexpr auto kCourtesy = 50ms;
 constexpr auto kPatience = 5s;
+
+// LMDB makes its lock file with a hole for each page and then writes to it through a mapping: on a full disk
+// that is a SIGBUS, not an error. Returns an errno, 0 for success.
+int ReserveLockFile(const std::filesystem::path& directory) {
+  constexpr off_t kBytes = 64 * (kReadersMax + 4);  // A reader has 64 bytes; the header has less than four.
+  const int file = open((directory / "lock.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return errno;
+  const int code = posix_fallocate(file, 0, kBytes);
+  close(file);
+  // Where blocks cannot be reserved nothing is lost but the warning.
+  return code == EOPNOTSUPP || code == EINVAL ? 0 : code;
+}
 
 ErrorCode CodeOf(int code) {
   switch (code) {
@@ -98,6 +111,7 @@ Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::pa
   int code = mdb_env_set_mapsize(env, map_bytes);
   if (code == 0) code = mdb_env_set_maxreaders(env, kReadersMax);
   if (code == 0) code = mdb_env_set_maxdbs(env, kTablesMax);
+  if (code == 0) code = ReserveLockFile(directory);
   if (code == 0) code = mdb_env_open(env, directory.c_str(), MDB_NOTLS, 0600);
   if (code != 0) return Failure("open " + directory.string(), code);
 

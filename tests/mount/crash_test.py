@@ -155,6 +155,48 @@ class Crash(harness.MountTest):
             subprocess.run(["umount", "-l", disk], check=False)
             shutil.rmtree(work, ignore_errors=True)
 
+    def test_a_full_disk_is_an_error_and_nothing_else(self):
+        work = tempfile.mkdtemp(prefix="certfs-full-")
+        image, disk, point = (os.path.join(work, name) for name in ("image", "disk", "mnt"))
+        os.mkdir(disk)
+        os.mkdir(point)
+        with open(image, "wb") as file:
+            file.truncate(12 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+        keystore, path, rest = disk + "/k", point + "/stores/APPLMGMT_PASSWORD/full/secret", disk + "/rest"
+
+        def fill():
+            with open(rest, "wb", buffering=0) as file:
+                while harness.errno_of(file.write, bytes(4096)) is None:
+                    pass
+
+        try:
+            self.assertEqual(run(harness.CERTFS, "init", keystore).returncode, 0)
+            self.assertEqual(run(harness.CERTFS, "mount", keystore, point).returncode, 0)
+            os.mkdir(os.path.dirname(path))
+            put(path, b"old")
+            fill()
+            for _ in range(20):
+                self.assertEqual(harness.errno_of(put, path, os.urandom(500_000)), "ENOSPC")
+                self.assertEqual(pki.read(path), b"old")
+            os.unlink(rest)
+            put(path, b"new")
+            self.assertEqual(run(harness.CERTFS, "umount", point).returncode, 0)
+            # The lock file is made when there is none; without room that is an error in words.
+            os.unlink(keystore + "/lock.mdb")
+            fill()
+            done = run(harness.CERTFS, "mount", keystore, point)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("No space left", done.stderr)
+            os.unlink(rest)
+            self.assertEqual(run(harness.CERTFS, "mount", keystore, point).returncode, 0)
+            self.assertEqual(pki.read(path), b"new")
+        finally:
+            run(harness.CERTFS, "umount", point)
+            subprocess.run(["umount", "-l", disk], check=False)
+            shutil.rmtree(work, ignore_errors=True)
+
     def test_wrong_key_damaged_header_and_newer_format_say_so(self):
         work = tempfile.mkdtemp(prefix="certfs-header-")
         keystore, point = os.path.join(work, "k"), os.path.join(work, "m")
