@@ -108,6 +108,12 @@ bool StaleAnswers::Tell(std::int32_t thread, Time now) {
   return !recent;
 }
 
+bool StaleAnswers::IsLookingAgain(std::int32_t thread, Time now) {
+  const std::lock_guard lock(mutex_);
+  const auto told = told_.find(thread);
+  return told != told_.end() && told->second + kSupersededKept >= now;
+}
+
 void StaleAnswers::Clear(std::int32_t thread) {
   const std::lock_guard lock(mutex_);
   told_.erase(thread);

@@ -66,6 +66,8 @@ class StaleAnswers {
   bool Tell(std::int32_t thread, Time now);
   // Says that an open of `thread` succeeded.
   void Clear(std::int32_t thread);
+  // Says whether `thread` was told lately, and looks up again.
+  bool IsLookingAgain(std::int32_t thread, Time now);
 
  private:
   std::mutex mutex_;

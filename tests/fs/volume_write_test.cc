@@ -397,6 +397,27 @@ TEST_F(VolumeWriteTest, ASupersededRevisionIsStaleOnceAndThenServed) {
   EXPECT_EQ(Failure(tree_.ReadNode(kUser, old)), ErrorCode::kStale);
 }
 
+// What another process commits is not kept here; its commit may yet come between the second lookup and the
+// second open.
+TEST_F(VolumeWriteTest, NobodyIsToldStaleTwiceWhenAnotherProcessCommits) {
+  Listener listener;
+  Volume other(*tree_.keystore, tree_.processes, listener, {0, 0, "certfs test\n"});
+  const auto commit = [&](const std::string& name) {
+    const NodeId staging = Must(other.Stage(kRoot, tree_.At(kCert).id)).id;
+    const HandleId handle = Must(other.Open(kRoot, staging, kReplace));
+    Must(other.Write(kRoot, handle, 0, Vector(name)));
+    Must(other.Flush(kRoot, handle));
+    other.Release(staging, handle);
+  };
+  const NodeId first = tree_.At(kCert).id;
+  commit("chain.pem");
+  EXPECT_EQ(Failure(tree_.ReadNode(kUser, first)), ErrorCode::kStale);
+  const NodeId second = Must(tree_.Find(kUser, kCert)).id;
+  commit("leaf.pem");
+  EXPECT_EQ(Must(tree_.ReadNode(kUser, second)), chain_);
+  EXPECT_EQ(Must(tree_.Get(kUser, kCert)), leaf_);
+}
+
 TEST_F(VolumeWriteTest, ARemovedFileIsServedToAnOpenThatBeganBefore) {
   const NodeId old = tree_.At(kKey).id;
   Must(volume_.Unlink(kRoot, entry_, "key.pem"));
