@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "store/name.h"
+
 namespace certfs {
 
 namespace {
@@ -15,12 +17,21 @@ std::string FormatTime(Time when) {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields)};
 }
 
-// Certificates and program names carry other people's bytes: no control character may forge a second line.
-std::string OneLine(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+// Certificates, names and programs carry other people's bytes: no control character may forge a second line
+// or steer a terminal, and the log stays text.
+std::string OneLine(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    const std::size_t length = Utf8Length(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    text.remove_prefix(character.size());
+    if (length == 0 || HasControl(character)) {
+      line.push_back('?');
+    } else {
+      line += character;
+    }
   }
-  return text;
+  return line;
 }
 
 std::string Joined(const std::deque<std::string>& lines) {
@@ -38,7 +49,7 @@ std::string RefusalLog::Record(const Refusal& refusal) {
   if (!rule.empty() && !refusal.error.message().starts_with(rule)) text += std::string(rule) + ": ";
   text += refusal.error.message() + " (uid " + std::to_string(refusal.uid) + ", pid " +
           std::to_string(refusal.process) + (refusal.program.empty() ? "" : ", " + refusal.program) + ")";
-  text = OneLine(std::move(text));
+  text = OneLine(text);
   const std::lock_guard lock(mutex_);
   lines_.push_back(text);
   if (lines_.size() > kLinesMax) lines_.pop_front();

@@ -5,11 +5,8 @@
 
 namespace certfs {
 
-namespace {
-
-// Returns how many bytes the UTF-8 sequence at the start of `text` takes, 0 when it is not valid (RFC 3629,
-// 4).
-std::size_t SequenceLength(std::string_view text) {
+// RFC 3629, 4.
+std::size_t Utf8Length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t lead = byte(0);
   if (lead < 0x80) return 1;
@@ -24,15 +21,6 @@ std::size_t SequenceLength(std::string_view text) {
   return overlong || surrogate || too_large ? 0 : length;
 }
 
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = SequenceLength(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 // C0 and DEL are single bytes; C1 (U+0080 to U+009F) is 0xC2 followed by 0x80 to 0x9F.
 bool HasControl(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -41,6 +29,17 @@ bool HasControl(std::string_view text) {
     if (byte == 0xC2 && i + 1 < text.size() && static_cast<std::uint8_t>(text[i + 1]) < 0xA0) return true;
   }
   return false;
+}
+
+namespace {
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 }  // namespace

@@ -26,6 +26,13 @@ Result<void> CheckName(std::string_view name, std::size_t bytes_max);
 
 }  // namespace internal
 
+// How many bytes the UTF-8 sequence at the start of `text` takes; 0 when it is not valid. `text` is not
+// empty.
+std::size_t Utf8Length(std::string_view text);
+
+// Says whether `text`, valid UTF-8, has a control character (C0, DEL or C1).
+bool HasControl(std::string_view text);
+
 // Returns `name` with A-Z as a-z: what decides whether two names are the same.
 std::string FoldName(std::string_view name);
 

@@ -35,6 +35,16 @@ TEST(RefusalLog, NobodysTextForgesALine) {
   EXPECT_EQ(all.find('\x1b'), std::string::npos);
 }
 
+// A name that was refused may be any bytes, and C1's U+009B starts a terminal's command as ESC [ does.
+TEST(RefusalLog, TheLogIsTextWhateverWasRefused) {
+  RefusalLog log;
+  const std::string line = log.Record(RefusalOf(7,
+                                                "stores/\xff\xfe\xc2\x9b"
+                                                "2J\xc3\xa9\xe2\x82",
+                                                Error(ErrorCode::kMalformed, "x")));
+  EXPECT_NE(line.find("stores/???2J\xc3\xa9??: "), std::string::npos) << line;
+}
+
 TEST(RefusalLog, ReadersSeeTheirOwn) {
   RefusalLog log;
   log.Record(RefusalOf(7, "mine", Error(ErrorCode::kMalformed, "x")));
