@@ -59,8 +59,8 @@ std::optional<Member> NodeId::member() const {
 
 Number NodeId::number() const { return value_ >> kNumberShift & kNumberMask; }
 
-bool NodeId::HasRevision(Revision revision) const {
-  return (value_ >> kRevisionShift & kRevisionMask) == (revision & kRevisionMask);
-}
+Revision NodeId::revision() const { return value_ >> kRevisionShift & kRevisionMask; }
+
+bool NodeId::HasRevision(Revision revision) const { return this->revision() == (revision & kRevisionMask); }
 
 }  // namespace certfs

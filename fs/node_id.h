@@ -41,7 +41,8 @@ class NodeId {
   std::optional<Number> directory() const;    // Set for stores and entries alone.
   std::optional<Member> member() const;       // Set for files of entries alone; then
   Number number() const;                      // the entry, and
-  bool HasRevision(Revision revision) const;  // whether the id is of that revision (its low 28 bits).
+  bool HasRevision(Revision revision) const;  // whether the id is of that revision (its low 28 bits),
+  Revision revision() const;                  // which are these.
 
   friend constexpr auto operator<=>(const NodeId&, const NodeId&) = default;
 

@@ -33,6 +33,17 @@ Node NodeOf(const Entry& entry, Member member) {
   return node;
 }
 
+Node NodeOf(const Content& superseded) {
+  Node node;
+  node.id = superseded.node;
+  node.attributes = superseded.attributes;
+  node.size = superseded.bytes().size();
+  node.links = 0;
+  node.volatile_name = true;
+  node.uncached = node.id.member() && IsKeyMaterial(*node.id.member());
+  return node;
+}
+
 Node NodeOf(const Staging& staging) {
   Node node;
   node.id = staging.node;
@@ -156,13 +167,7 @@ std::optional<Node> Volume::State::FindSuperseded(NodeId node, Time now) {
   }
   if (!content) content = superseded.Find(node, now);
   if (!content) return std::nullopt;
-  Node gone;
-  gone.id = node;
-  gone.attributes = content->attributes;
-  gone.size = content->bytes().size();
-  gone.links = 0;
-  gone.uncached = node.member() && IsKeyMaterial(*node.member());
-  return gone;
+  return NodeOf(*content);
 }
 
 Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_view name) {
@@ -193,14 +198,24 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   }
   if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
   const auto member = MemberNamed(name);
-  if (!member || !place.entry->file(*member)) return NoSuchName();
-  if (const Time now = keystore_.Now(); state_->stale_answers.IsLookingAgain(caller.thread, now)) {
+  if (!member) return NoSuchName();
+  const Time now = keystore_.Now();
+  const bool moving = state_->pins.IsMoving(place.entry->number, now);
+  if (moving) {
+    if (const auto pinned = state_->pins.Find(place.entry->number, *member, caller.thread, now))
+      return NodeOf(*pinned);
+  }
+  if (!place.entry->file(*member)) return NoSuchName();
+  if (state_->stale_answers.IsLookingAgain(caller.thread, now)) {
     // Its open must not fail a second time, whoever replaces the file before it: what another process commits
     // is not kept by BeginReplacing.
     auto content = OpenContent(*snapshot, *place.entry, *member);
     if (content.has_value()) state_->superseded.Add(now, std::move(content).value());
   }
-  return NodeOf(*place.entry, *member);
+  Node node = NodeOf(*place.entry, *member);
+  // Whoever comes next may be pinned to another revision.
+  node.volatile_name = moving;
+  return node;
 }
 
 Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId handle) {
@@ -276,14 +291,23 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
 
   const auto snapshot = TRY(keystore_.Snapshot());
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
-  if (entry && entry->file(*member) && node.HasRevision(entry->revision)) {
-    return add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
-  }
   const Time now = keystore_.Now();
+  if (entry && entry->file(*member) && node.HasRevision(entry->revision)) {
+    const HandleId handle = add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
+    if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller.thread, now);
+    return handle;
+  }
+  if (auto pinned = state_->pins.Find(node.number(), *member, caller.thread, now);
+      pinned && pinned->node == node) {
+    const HandleId handle = add_reader(std::move(pinned));
+    state_->pins.Opened(node.number(), node.revision(), *member, caller.thread, now);
+    return handle;
+  }
   if (state_->stale_answers.Tell(caller.thread, now))
     return Error(ErrorCode::kStale, "a superseded revision");
   ContentPointer kept = state_->superseded.Find(node, now);
   if (!kept) return Error(ErrorCode::kStale, "a superseded revision");
+  state_->pins.Opened(node.number(), node.revision(), *member, caller.thread, now);
   return add_reader(std::move(kept));
 }
 

@@ -326,7 +326,10 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   staging.wanted = {};
   staging.attributes = outcome.value().entry.file(staging.member)->attributes;
   if (!outcome.value().changed) return false;
-  replacement.Done();
+  if (const auto replaced = replacement.Done(); replaced.size() > 1) {
+    state_->pins.Replaced(staging.entry, replaced.front()->node.revision(), replaced, caller.thread,
+                          keystore_.Now());
+  }
   const NodeId directory = NodeId::OfDirectory(staging.entry);
   for (const Member member : kMembers) {
     if (outcome.value().entry.file(member)) state_->observer.NameChanged(directory, FileName(member));

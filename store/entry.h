@@ -67,6 +67,7 @@ struct Entry {
 
   const std::optional<File>& file(Member member) const { return files[static_cast<std::size_t>(member) - 1]; }
   std::optional<File>& file(Member member) { return files[static_cast<std::size_t>(member) - 1]; }
+  bool is_pair() const { return file(Member::kCertificate) && file(Member::kKey); }
   bool empty() const {
     for (const auto& each : files) {
       if (each) return false;

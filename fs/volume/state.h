@@ -6,11 +6,13 @@
 #include <map>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "fs/refusals.h"
 #include "fs/volume.h"
 #include "fs/volume/content.h"
+#include "fs/volume/pins.h"
 #include "fs/volume/superseded.h"
 
 namespace certfs {
@@ -72,7 +74,7 @@ using StagingPointer = std::shared_ptr<Staging>;
 
 struct Volume::State {
   State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in)
-      : processes(processes_in), observer(observer_in), options(std::move(options_in)) {}
+      : processes(processes_in), observer(observer_in), options(std::move(options_in)), pins(processes_in) {}
 
   const ProcessTable& processes;
   VolumeObserver& observer;
@@ -80,6 +82,7 @@ struct Volume::State {
   RefusalLog refusals;
   SupersededContents superseded;
   StaleAnswers stale_answers;
+  Pins pins;
 
   std::atomic<std::size_t> staged_bytes = 0;  // Of all writers.
 
@@ -118,19 +121,20 @@ class Volume::Replacement {
   Replacement(const Replacement&) = delete;
   Replacement& operator=(const Replacement&) = delete;
   ~Replacement() {
-    for (const NodeId node : kept_) state_.superseded.Remove(node);
+    for (const ContentPointer& content : kept_) state_.superseded.Remove(content->node);
   }
 
   void Keep(ContentPointer content, Time now) {
-    kept_.push_back(content->node);
+    kept_.push_back(content);
     state_.superseded.Add(now, std::move(content));
   }
-  void Done() { kept_.clear(); }
+  // What is kept, to say that it was replaced.
+  std::vector<ContentPointer> Done() { return std::exchange(kept_, {}); }
 
  private:
   State& state_;
   std::unique_lock<std::mutex> alone_;
-  std::vector<NodeId> kept_;
+  std::vector<ContentPointer> kept_;
 };
 
 template <typename Change>
@@ -154,7 +158,8 @@ Result<Place> Resolve(Keystore& keystore, NodeId node);
 Node NodeOf(const Store& store);
 Node NodeOf(const Entry& entry);
 Node NodeOf(const Entry& entry, Member member);  // Precondition: the entry has that file.
-Node NodeOf(const Staging& staging);             // Precondition: its mutex is held.
+Node NodeOf(const Content& superseded);
+Node NodeOf(const Staging& staging);  // Precondition: its mutex is held.
 
 // The paths that refusals name, from the root of the tree.
 std::string PathOf(const Store& store);

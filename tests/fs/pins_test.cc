@@ -1,0 +1,146 @@
+// Goal: a process that is between the two halves of a pair while it is replaced gets the pair that it began
+// with, and nobody else gets anything old. Method: lookups and opens of invented processes around commits.
+
+#include "fs/volume/pins.h"
+
+#include "tests/fs/volume_fixture.h"
+
+namespace certfs::test {
+namespace {
+
+constexpr auto kCert = "stores/machine/web/cert.pem";
+constexpr auto kKey = "stores/machine/web/key.pem";
+constexpr Caller kReader{33, 33, 300};
+constexpr Caller kReadersOtherThread{33, 33, 301};
+
+class PinsTest : public testing::Test {
+ protected:
+  PinsTest() {
+    tree_.processes.process_of = {{300, 300}, {301, 300}};
+    tree_.MakeDirectory("stores/machine", "web");
+    Must(tree_.Put(kRoot, kKey, Vector("leaf.key")));
+    Must(tree_.Put(kRoot, kCert, Vector("leaf.pem")));
+    tree_.now += std::chrono::minutes(1);
+  }
+
+  // Opens `path` as the kernel does, and returns the revision that it got.
+  Revision OpenedRevision(const Caller& caller, std::string_view path) {
+    const NodeId node = Must(tree_.Find(caller, path)).id;
+    const HandleId handle = Must(tree_.volume.Open(caller, node, kRead));
+    tree_.volume.Release(node, handle);
+    return node.revision();
+  }
+  // A renewal for the same key, which gives both files a new revision.
+  void Renew() {
+    ++renewals_;
+    Must(tree_.Put(kRoot, kCert,
+                   AsBytes("# renewal " + std::to_string(renewals_) + "\n" + TextOf("leaf.pem"))));
+  }
+
+  Tree tree_;
+  int renewals_ = 0;
+};
+
+TEST_F(PinsTest, TheSecondHalfIsOfTheRevisionOfTheFirst) {
+  for (const auto& [first, second] : {std::pair{kCert, kKey}, std::pair{kKey, kCert}}) {
+    const Revision began = OpenedRevision(kReader, first);
+    Renew();
+    tree_.now += std::chrono::milliseconds(1500);
+    EXPECT_EQ(OpenedRevision(kReader, second), began) << second;
+    EXPECT_EQ(OpenedRevision(kUser, second), began + 1) << second;
+    // The next pair is the newest again.
+    EXPECT_EQ(OpenedRevision(kReader, first), began + 1);
+    EXPECT_EQ(OpenedRevision(kReader, second), began + 1);
+    tree_.now += std::chrono::minutes(1);
+  }
+}
+
+TEST_F(PinsTest, ItReadsTheBytesThatItBeganWith) {
+  OpenedRevision(kReader, kKey);
+  Renew();
+  Renew();
+  EXPECT_EQ(Must(tree_.Get(kReader, kCert)), TextOf("leaf.pem"));
+  EXPECT_EQ(Must(tree_.Get(kReader, kCert)), "# renewal 2\n" + TextOf("leaf.pem"));
+}
+
+TEST_F(PinsTest, TheFirstHalfAgainIsTheNewest) {
+  const Revision began = OpenedRevision(kReader, kCert);
+  Renew();
+  EXPECT_EQ(OpenedRevision(kReader, kCert), began + 1);
+  EXPECT_EQ(OpenedRevision(kReader, kKey), began + 1);
+}
+
+TEST_F(PinsTest, ThreadsOfOneProcessShareAPair) {
+  const Revision began = OpenedRevision(kReader, kCert);
+  Renew();
+  EXPECT_EQ(OpenedRevision(kReadersOtherThread, kKey), began);
+  // Both halves were open before this commit, a thread each.
+  OpenedRevision(kReader, kCert);
+  const Revision both = OpenedRevision(kReadersOtherThread, kKey);
+  Renew();
+  EXPECT_EQ(OpenedRevision(kReader, kCert), both + 1);
+  EXPECT_EQ(OpenedRevision(kReader, kKey), both + 1);
+}
+
+TEST_F(PinsTest, NobodyIsHeldForLong) {
+  const Revision began = OpenedRevision(kReader, kCert);
+  tree_.now += std::chrono::milliseconds(1500);
+  Renew();
+  tree_.now += std::chrono::milliseconds(1000);
+  EXPECT_EQ(OpenedRevision(kReader, kKey), began + 1);  // 2.5 s after the first half.
+  OpenedRevision(kReader, kCert);
+  tree_.now += std::chrono::milliseconds(2500);
+  Renew();
+  EXPECT_EQ(OpenedRevision(kReader, kKey), began + 2);
+}
+
+TEST_F(PinsTest, WhoeverCommitsReadsWhatItWrote) {
+  OpenedRevision(kRoot, kCert);
+  const Revision before = OpenedRevision(kReader, kCert);
+  Renew();
+  EXPECT_EQ(OpenedRevision(kRoot, kKey), before + 1);
+  EXPECT_EQ(OpenedRevision(kReader, kKey), before);
+}
+
+TEST_F(PinsTest, ARotationInBetweenChangesNothingForWhoIsPinned) {
+  const Revision began = OpenedRevision(kReader, kCert);
+  for (int i = 0; i < 500; ++i) Renew();
+  EXPECT_EQ(OpenedRevision(kReader, kKey), began);
+}
+
+TEST_F(PinsTest, NamesMayBeCachedOnceItIsQuiet) {
+  EXPECT_FALSE(tree_.At(kCert).volatile_name);
+  Renew();
+  EXPECT_TRUE(tree_.At(kCert).volatile_name);
+  EXPECT_TRUE(tree_.At(kKey).volatile_name);
+  tree_.now += std::chrono::seconds(3);
+  EXPECT_FALSE(tree_.At(kCert).volatile_name);
+}
+
+// An open that saw the old revision as live, and a commit that came before it was noted.
+TEST_F(PinsTest, AnOpenThatACommitOvertookIsPinnedToo) {
+  const auto content = [](Member member, Revision revision) {
+    auto made = std::make_shared<Content>();
+    made->node = NodeId::OfFile(20, member, revision);
+    return ContentPointer(made);
+  };
+  Pins pins(tree_.processes);
+  const std::vector<ContentPointer> old{content(Member::kCertificate, 5), content(Member::kKey, 5)};
+  pins.Replaced(20, 5, old, kRoot.thread, tree_.now);
+  pins.Opened(20, 5, Member::kCertificate, kReader.thread, tree_.now);
+  EXPECT_EQ(pins.Find(20, Member::kKey, kReader.thread, tree_.now), old[1]);
+  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.now), nullptr);
+  EXPECT_EQ(pins.Find(20, Member::kKey, kUser.thread, tree_.now), nullptr);
+  EXPECT_EQ(pins.Find(21, Member::kKey, kReader.thread, tree_.now), nullptr);
+}
+
+TEST_F(PinsTest, AnEntryWithoutAPairHasNone) {
+  tree_.MakeDirectory("stores/machine", "lone");
+  Must(tree_.Put(kRoot, "stores/machine/lone/cert.pem", Vector("leaf.pem")));
+  const Revision began = OpenedRevision(kReader, "stores/machine/lone/cert.pem");
+  Must(tree_.Put(kRoot, "stores/machine/lone/cert.pem", Vector("chain.pem")));
+  EXPECT_EQ(OpenedRevision(kReader, "stores/machine/lone/cert.pem"), began + 1);
+}
+
+}  // namespace
+}  // namespace certfs::test
