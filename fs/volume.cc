@@ -187,7 +187,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   const auto snapshot = TRY(keystore_.Snapshot());
   const Place place = TRY(Resolve(*snapshot, parent));
   if (place.store) {
-    const auto alias = Alias::Parse(name);
+    const auto alias = Alias::ParseGiven(name);
     if (!alias.has_value()) {
       if (alias.error().code() == ErrorCode::kNameTooLong) return alias.error();
       return NoSuchName();

@@ -111,7 +111,7 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
     }
     const Place place = TRY(Resolve(keystore_, parent));
     if (place.store)
-      return keystore_.RemoveEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller));
+      return keystore_.RemoveEntry(place.store->number, TRY(Alias::ParseGiven(name)), ActorOf(caller));
     if (place.entry) return Error(ErrorCode::kNotADirectory, "a file");
     return NotPermitted("this directory stays");
   });

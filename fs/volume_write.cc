@@ -25,6 +25,10 @@ Error NoMemory() { return {ErrorCode::kNoMemory, "no locked memory is left for w
 
 Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
 
+Error WrittenByCertfs(const Store& store) {
+  return {ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone"};
+}
+
 }  // namespace
 
 bool Staging::Reserve(std::size_t bytes) {
@@ -69,6 +73,8 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   const auto snapshot = TRY(keystore_.Snapshot());
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(live.number()));
   if (!entry || !entry->file(*member)) return NoSuchName();
+  const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
+  if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
 
   auto staging = std::make_shared<Staging>(state_->staged_bytes);
   staging->entry = entry->number;
@@ -100,11 +106,11 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
     if (parent.fixed() == Fixed::kStatus) return Error(ErrorCode::kReadOnly, "nothing can be made here");
     const auto snapshot = TRY(keystore_.Snapshot());
     const Place place = TRY(Resolve(*snapshot, parent));
-    if (place.store && PolicyOf(place.store->name).holds == Holds::kNothing) {
-      return Error(ErrorCode::kReadOnly, place.store->name.text() + " is written by certfs alone");
-    }
+    if (place.store && PolicyOf(place.store->name).holds == Holds::kNothing)
+      return WrittenByCertfs(*place.store);
     if (!place.entry) return NotPermitted("files live in entries: mkdir one first");
     const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
+    if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
     const auto member = MemberNamed(name);
     if (!member)
       return NotPermitted("an entry holds cert.pem, key.pem, crl.pem and secret, and no other name");

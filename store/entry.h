@@ -60,6 +60,7 @@ struct File {
 struct Entry {
   Number number = 0;
   Number store = 0;
+  Number origin = 0;  // In BACKUP_STORE: the store of the entry whose state this is. Elsewhere 0.
   Revision revision = 0;
   Alias alias;
   Attributes attributes;  // Of the entry's directory.

@@ -87,6 +87,12 @@ Result<void> Keystore::RemoveEntry(Number store, const Alias& alias, Actor actor
     const Store parent = TRY(GetStore(transaction, store));
     const Entry entry = TRY(GetEntry(transaction, store, alias));
     const StorePolicy& policy = PolicyOf(parent.name);
+    if (policy.holds == Holds::kNothing) {
+      // A kept state goes as a whole.
+      if (actor.uid != 0) return ProtectedEntry(parent);
+      TRY(transaction.RemoveEntry(entry));
+      return TouchStore(transaction, store, clock_());
+    }
     // An alias that never got its CRL protects nothing yet.
     const bool unused = policy.entries == Removal::kNobody && entry.empty();
     if (!unused) TRY(CheckRemoval(policy, actor));

@@ -1,7 +1,8 @@
 // The keystore: the one door for changes, and consistent reading.
 //
 // Every change is one call, one transaction: it checks the store's policy, judges the content against the
-// rules table, keeps what replacements must keep (owner, mode, ACL), writes and commits, or changes nothing.
+// rules table, keeps what replacements must keep (owner, mode, ACL), puts the state before it into
+// BACKUP_STORE, writes and commits, or changes nothing.
 //
 // Thread-safety: may be used from any thread; changes are serialised, readers never wait for them. A thread
 // holds no snapshot of its own while it calls a change, and nobody keeps one for long: now and then a change
@@ -91,7 +92,8 @@ class Keystore {
 
   // Returns the new, empty entry. kNotFound (the store), kAlreadyExists, kReadOnly in BACKUP_STORE.
   Result<Entry> CreateEntry(Number store, const Alias& alias, Actor actor, std::uint32_t mode);
-  // kNotFound; kNotEmpty while it holds files; kNotPermitted by the store's policy.
+  // kNotFound; kNotEmpty while it holds files; kNotPermitted by the store's policy. A state in BACKUP_STORE
+  // goes whole, with its files, and for root alone.
   Result<void> RemoveEntry(Number store, const Alias& alias, Actor actor);
   // Within one store. kNotFound, kAlreadyExists, kNotPermitted by the store's policy.
   Result<void> RenameEntry(Number store, const Alias& from, const Alias& to, Actor actor);
@@ -105,7 +107,8 @@ class Keystore {
   Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor,
                                  const AttributeChange& attributes);
 
-  // kNotFound; kNotPermitted by the store's policy. Returns the entry as it is then.
+  // kNotFound; kNotPermitted by the store's policy. Returns the entry as it is then. Where there is no room left to keep
+  // the state before it, it goes all the same.
   Result<Entry> RemoveFile(Number entry, Member member, Actor actor);
 
   // kNotFound; kNotPermitted for BACKUP_STORE, and for bits for others on key material.

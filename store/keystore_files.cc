@@ -1,4 +1,5 @@
 #include "crypto/pem.h"
+#include "store/kept_state.h"
 #include "store/keystore_change.h"
 #include "store/serial_numbers.h"
 
@@ -157,6 +158,7 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
     if (replaces && EqualSecrets(live.Reveal(), bytes)) return keep();
     Judged judged = TRY(Judge(transaction, policy, entry, member, live.Reveal(), bytes));
     if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal())) return keep();
+    TRY(KeepState(transaction, store, entry, now));
     if (!replaces) {
       entry.file(member).emplace().attributes = NewFileAttributes(member, actor, attributes, now);
       entry.attributes.mtime = entry.attributes.ctime = now;
@@ -176,20 +178,27 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
 }
 
 Result<Entry> Keystore::RemoveFile(Number number, Member member, Actor actor) {
-  return Apply([&](TableTransaction& transaction) -> Result<Entry> {
-    Entry entry = TRY(GetEntry(transaction, number));
-    const Store store = TRY(GetStore(transaction, entry.store));
-    if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
-    TRY(CheckRemoval(PolicyOf(store.name), actor));
-    if (member == Member::kCertificate) {
-      const SecretBytes live = TRY(ReadLive(transaction, entry, member));
-      TRY(CountSerials(transaction, CertificatesIn(live.Reveal()), {}));
-    }
-    TRY(transaction.RemoveFile(entry, member));
-    entry.attributes.mtime = entry.attributes.ctime = clock_();
-    TRY(transaction.PutEntry(entry));
-    return entry;
-  });
+  const auto remove = [&](bool keep) {
+    return Apply([&](TableTransaction& transaction) -> Result<Entry> {
+      Entry entry = TRY(GetEntry(transaction, number));
+      const Store store = TRY(GetStore(transaction, entry.store));
+      if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
+      TRY(CheckRemoval(PolicyOf(store.name), actor));
+      if (keep) TRY(KeepState(transaction, store, entry, clock_()));
+      if (member == Member::kCertificate) {
+        const SecretBytes live = TRY(ReadLive(transaction, entry, member));
+        TRY(CountSerials(transaction, CertificatesIn(live.Reveal()), {}));
+      }
+      TRY(transaction.RemoveFile(entry, member));
+      entry.attributes.mtime = entry.attributes.ctime = clock_();
+      TRY(transaction.PutEntry(entry));
+      return entry;
+    });
+  };
+  auto removed = remove(true);
+  // A keystore that is full could otherwise never be emptied again.
+  if (!removed.has_value() && removed.error().code() == ErrorCode::kNoSpace) return remove(false);
+  return removed;
 }
 
 }  // namespace certfs

@@ -19,10 +19,16 @@ namespace certfs {
 inline constexpr std::size_t kStoreNameBytesMax = 128;
 inline constexpr std::size_t kAliasBytesMax = 120;
 
+// The alias under which BACKUP_STORE keeps a state: "bkp_", the entry's alias, and where two stores hold that
+// alias,
+// "@" and the name of the second.
+inline constexpr std::string_view kKeptPrefix = "bkp_";
+inline constexpr std::size_t kKeptAliasBytesMax = 4 + kAliasBytesMax + 1 + kStoreNameBytesMax;
+
 namespace internal {
 
 // Returns kNameTooLong over `bytes_max`, kMalformed for any other name that is not allowed.
-Result<void> CheckName(std::string_view name, std::size_t bytes_max);
+Result<void> CheckName(std::string_view name, std::size_t bytes_max, std::string_view forbidden);
 
 }  // namespace internal
 
@@ -44,7 +50,14 @@ class Name {
 
   // Returns kNameTooLong or kMalformed, with the reason.
   static Result<Name> Parse(std::string_view text) {
-    TRY(internal::CheckName(text, kBytesMax));
+    TRY(internal::CheckName(text, kBytesMax, "/@"));
+    return Name(std::string(text));
+  }
+
+  // The same for a name that certfs itself may have given: an alias of BACKUP_STORE as well.
+  static Result<Name> ParseGiven(std::string_view text) {
+    if (!text.starts_with(kKeptPrefix)) return Parse(text);
+    TRY(internal::CheckName(text, kKeptAliasBytesMax, "/"));
     return Name(std::string(text));
   }
 

@@ -12,7 +12,7 @@ constexpr std::array<StorePolicy, 14> kStores{{
     {"MACHINE_SSL_CERT", Holds::kPairs, RuleSet::kServer, false, Removal::kAnyone, kOpen},
     {kTrustedRoots, Holds::kCertificates, RuleSet::kTrust, false, Removal::kRoot, kOpen},
     {kTrustedLists, Holds::kRevocationLists, RuleSet::kTrust, false, Removal::kNobody, kOpen},
-    {"BACKUP_STORE", Holds::kNothing, RuleSet::kGeneral, false, Removal::kNobody, 0700},
+    {kBackupStore, Holds::kNothing, RuleSet::kGeneral, false, Removal::kNobody, 0700},
     {"machine", Holds::kAnything, RuleSet::kGeneral, true, Removal::kAnyone, kOpen},
     {"vsphere-webclient", Holds::kAnything, RuleSet::kGeneral, true, Removal::kAnyone, kOpen},
     {"vpxd", Holds::kAnything, RuleSet::kGeneral, true, Removal::kAnyone, kOpen},

@@ -46,4 +46,7 @@ inline constexpr std::string_view kLinkTarget = "TRUSTED_ROOTS_CRLS";
 inline constexpr std::string_view kTrustedRoots = "TRUSTED_ROOTS";
 inline constexpr std::string_view kTrustedLists = "TRUSTED_ROOTS_CRLS";
 
+// The store of previous states, which certfs alone writes.
+inline constexpr std::string_view kBackupStore = "BACKUP_STORE";
+
 }  // namespace certfs

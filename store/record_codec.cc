@@ -56,7 +56,7 @@ bool ReadAttributes(Reader& reader, Attributes& attributes) {
 
 template <typename Name>
 bool ReadName(Reader& reader, Name& name) {
-  auto parsed = Name::Parse(AsText(reader.Prefixed()));
+  auto parsed = Name::ParseGiven(AsText(reader.Prefixed()));
   if (!parsed.has_value()) return false;
   name = std::move(parsed).value();
   return true;
@@ -162,6 +162,7 @@ Bytes EncodeEntry(const Entry& entry) {
   writer.U16(kFormat);
   writer.U64(entry.number);
   writer.U64(entry.store);
+  writer.U64(entry.origin);
   writer.U64(entry.revision);
   WriteAttributes(writer, entry.attributes);
   writer.Prefixed(AsBytes(entry.alias.text()));
@@ -185,6 +186,7 @@ Result<Entry> DecodeEntry(BytesView bytes) {
   Entry entry;
   entry.number = reader.U64();
   entry.store = reader.U64();
+  entry.origin = reader.U64();
   entry.revision = reader.U64();
   const bool read =
       ReadAttributes(reader, entry.attributes) && ReadName(reader, entry.alias) && ReadFiles(reader, entry);

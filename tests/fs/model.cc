@@ -73,7 +73,7 @@ Model::Model() {
   for (const char* const name : {"MACHINE_SSL_CERT", "TRUSTED_ROOTS", "TRUSTED_ROOTS_CRLS", "BACKUP_STORE",
                                  "machine", "vsphere-webclient", "vpxd", "vpxd-extension", "hvc",
                                  "data-encipherment", "APPLMGMT_PASSWORD", "SMS", "wcp", "KMS_ENCRYPTION"}) {
-    stores[Fold(name)] = {name, name == std::string("BACKUP_STORE") ? 0700U : 0755U, {}};
+    stores[Fold(name)] = {next_id_++, name, name == std::string("BACKUP_STORE") ? 0700U : 0755U, {}};
   }
 }
 
@@ -81,7 +81,7 @@ Model::Model() {
 
 Outcome Model::MakeStore(const std::string& name) {
   if (stores.contains(Fold(name)) || Fold(name) == "trusted_root_crls") return ErrorCode::kAlreadyExists;
-  stores[Fold(name)] = {name, 0755, {}};
+  stores[Fold(name)] = {next_id_++, name, 0755, {}};
   return std::nullopt;
 }
 
@@ -123,6 +123,12 @@ Outcome Model::RemoveEntry(const std::string& store, const std::string& alias, s
   auto& entries = stores.at(Fold(store)).entries;
   const auto entry = entries.find(Fold(alias));
   if (entry == entries.end() || entry->second->alias != alias) return ErrorCode::kNotFound;
+  if (Fold(store) == "backup_store") {
+    if (uid != 0) return ErrorCode::kNotPermitted;
+    entry->second->alive = false;
+    entries.erase(entry);
+    return std::nullopt;
+  }
   if (Fold(store) == "trusted_roots" && uid != 0) return ErrorCode::kNotPermitted;
   if (!entry->second->files.empty()) {
     return Fold(store) == "trusted_roots_crls" ? ErrorCode::kNotPermitted : ErrorCode::kNotEmpty;
@@ -137,6 +143,7 @@ Outcome Model::RenameEntry(const std::string& store, const std::string& from, co
   auto& entries = stores.at(Fold(store)).entries;
   const auto entry = entries.find(Fold(from));
   if (entry == entries.end() || entry->second->alias != from) return ErrorCode::kNotFound;
+  if (Fold(store) == "backup_store") return ErrorCode::kNotPermitted;
   if (Fold(store).starts_with("trusted_roots") && uid != 0) return ErrorCode::kNotPermitted;
   if (Fold(from) != Fold(to) && entries.contains(Fold(to))) return ErrorCode::kAlreadyExists;
   ModelEntryPointer moved = entry->second;
@@ -149,15 +156,45 @@ Outcome Model::RenameEntry(const std::string& store, const std::string& from, co
 Outcome Model::RemoveFile(const ModelEntryPointer& entry, Member member, std::uint32_t uid) {
   if (!entry->files.contains(member)) return ErrorCode::kNotFound;
   if (entry->store == "trusted_roots" && uid != 0) return ErrorCode::kNotPermitted;
-  if (entry->store == "trusted_roots_crls") return ErrorCode::kNotPermitted;
+  if (entry->store == "trusted_roots_crls" || entry->store == "backup_store") return ErrorCode::kNotPermitted;
+  Keep(*entry);
   entry->files.erase(member);
   return std::nullopt;
 }
 
 Outcome Model::Chmod(const ModelEntryPointer& entry, Member member, std::uint32_t mode) {
+  if (entry->store == "backup_store") return ErrorCode::kNotPermitted;
   if (IsKey(member) && (mode & 7) != 0) return ErrorCode::kNotPermitted;
   entry->files.at(member).mode = mode;
   return std::nullopt;
+}
+
+// The state before a change of content goes to bkp_<alias>, or bkp_<alias>@<STORE> where another store has
+// that.
+void Model::Keep(const ModelEntry& entry) {
+  if (entry.files.empty()) return;
+  const ModelStore& store = stores.at(entry.store);
+  auto& kept = stores.at("backup_store").entries;
+  std::string alias = "bkp_" + entry.alias;
+  auto place = kept.find(Fold(alias));
+  if (place != kept.end() && place->second->origin != store.id) {
+    alias += "@" + store.name;
+    place = kept.find(Fold(alias));
+  }
+  if (place == kept.end()) {
+    auto made = std::make_shared<ModelEntry>();
+    made->alias = alias;
+    made->store = "backup_store";
+    made->mode = entry.mode;
+    made->origin = store.id;
+    place = kept.emplace(Fold(alias), made).first;
+  }
+  bool holds_all = true;
+  for (const auto& [member, file] : entry.files) {
+    const auto same = place->second->files.find(member);
+    holds_all = holds_all && same != place->second->files.end() && same->second.bytes == file.bytes;
+  }
+  if (!holds_all) place->second->files = entry.files;
 }
 
 // --- Files
@@ -165,6 +202,7 @@ Outcome Model::Chmod(const ModelEntryPointer& entry, Member member, std::uint32_
 Outcome Model::MayCreate(const ModelEntryPointer& entry, Member member) const {
   using enum Member;
   const std::string& store = entry->store;
+  if (store == "backup_store") return ErrorCode::kReadOnly;
   const bool pair = member == kCertificate || member == kKey;
   bool holds = true;
   if (store == "machine_ssl_cert") holds = pair;
@@ -288,6 +326,7 @@ Outcome Model::Commit(ModelWriter& writer) {
   const bool same = live != entry.files.end() && live->second.bytes == writer.buffer;
   if (!same) {
     if (auto judged = Judge(entry, writer.member, writer.buffer)) return refuse(*judged);
+    Keep(entry);
     if (live != entry.files.end()) {
       live->second.bytes = writer.buffer;
     } else {

@@ -45,10 +45,12 @@ struct ModelEntry {
   std::uint32_t mode;
   std::map<Member, ModelFile> files;
   bool alive = true;
+  int origin = 0;  // In BACKUP_STORE: the id of the store whose entry this was.
 };
 using ModelEntryPointer = std::shared_ptr<ModelEntry>;
 
 struct ModelStore {
+  int id;  // Given once.
   std::string name;
   std::uint32_t mode;
   std::map<std::string, ModelEntryPointer> entries;  // By folded alias.
@@ -93,8 +95,11 @@ class Model {
 
  private:
   Outcome Judge(const ModelEntry& entry, Member member, const std::string& bytes) const;
+  void Keep(const ModelEntry& entry);
   Outcome JudgeList(const ModelEntry& entry, const Sample& list) const;
   bool IsTrusted(const std::string& sample) const;
+
+  int next_id_ = 1;
 };
 
 }  // namespace certfs::test

@@ -160,7 +160,7 @@ class History {
 
   void ChangeEntry() {
     const std::string store = Any(kStores);
-    const std::string alias = Any(kAliases);
+    const std::string alias = (store == "BACKUP_STORE" ? "bkp_" : "") + Any(kAliases);
     const std::string to = Any(kAliases);
     const Caller caller = AnyCaller();
     if (StoreNamed(store) == nullptr) return;
@@ -224,7 +224,8 @@ class History {
     const bool edit = there && Below(4) == 0;
     const std::string path = PathOf(*entry) + "/" + std::string(FileName(member));
     const auto opened = tree_.OpenToWrite(caller, path, edit ? kEdit : kReplace);
-    Expect("open " + path, Failure(opened), there ? std::nullopt : model_.MayCreate(entry, member));
+    const bool kept = entry->store == "backup_store";
+    Expect("open " + path, Failure(opened), there && !kept ? std::nullopt : model_.MayCreate(entry, member));
     if (!opened.has_value()) return;
     ModelWriter model{entry, member, caller.uid, IsKeyMaterial(member) ? 0600U : 0644U, caller.thread};
     if (there) {
@@ -361,7 +362,8 @@ TEST(VolumeModel, RandomHistoriesGoAsTheModelSays) {
        {"machine leaf", "machine chain", "machine leaf key", "machine other key", "machine crl 6",
         "machine a password", "trusted_roots root", "trusted_roots other-root", "trusted_roots_crls crl 5",
         "trusted_roots_crls crl 6", "trusted_roots_crls other crl", "machine_ssl_cert chain",
-        "machine_ssl_cert self-signed", "machine_ssl_cert leaf key", "applmgmt_password a password"}) {
+        "machine_ssl_cert self-signed", "machine_ssl_cert leaf key", "applmgmt_password a password",
+        "backup_store leaf", "backup_store crl 5", "backup_store a password", "backup_store root"}) {
     EXPECT_GT(coverage.live[live], 0) << "never live: " << live;
   }
 }

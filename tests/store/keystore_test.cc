@@ -223,7 +223,8 @@ TEST_P(KeystoreDoor, RefusesAttributes) {
   });
 }
 
-// BACKUP_STORE is certfs's own to write: what is there is looked at, and removed by nobody.
+// BACKUP_STORE is certfs's own to write: what is there is looked at, and removed by root alone, a state at a
+// time.
 TEST(KeystoreBackups, AreReadOnly) {
   auto table = MakeMemoryTable();
   Number store = 0;
@@ -240,11 +241,13 @@ TEST(KeystoreBackups, AreReadOnly) {
   using enum ErrorCode;
   EXPECT_EQ(CodeOf(keystore->WriteFile(number, Member::kKey, VectorOf("leaf.key"), kRoot, {})), kReadOnly);
   EXPECT_EQ(CodeOf(keystore->RemoveFile(number, Member::kKey, kRoot)), kNotPermitted);
-  EXPECT_EQ(CodeOf(keystore->RemoveEntry(store, AliasOf("bkp_www"), kRoot)), kNotPermitted);
+  EXPECT_EQ(CodeOf(keystore->RemoveEntry(store, AliasOf("bkp_www"), Actor{1000, 1000})), kNotPermitted);
   EXPECT_EQ(CodeOf(keystore->RenameEntry(store, AliasOf("bkp_www"), AliasOf("x"), kRoot)), kNotPermitted);
   EXPECT_EQ(CodeOf(keystore->SetEntryAttributes(number, change)), kNotPermitted);
   EXPECT_EQ(CodeOf(keystore->SetFileAttributes(number, Member::kKey, change)), kNotPermitted);
   EXPECT_EQ(Describe(*Must(keystore->Snapshot())), before);
+  Must(keystore->RemoveEntry(store, AliasOf("bkp_www"), kRoot));
+  EXPECT_FALSE(Must(Must(keystore->Snapshot())->FindEntryByNumber(number)));
 }
 
 }  // namespace

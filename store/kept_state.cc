@@ -1,0 +1,82 @@
+#include "store/kept_state.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/keystore_change.h"
+
+namespace certfs {
+
+namespace {
+
+struct KeptFile {
+  Member member;
+  SecretBytes bytes;
+};
+
+// The bytes of a file, or nothing where damage took them.
+Result<std::optional<SecretBytes>> ReadSound(TableSnapshot& snapshot, const Entry& entry, Member member) {
+  auto bytes = snapshot.ReadFile(entry, member);
+  if (bytes.has_value()) return std::optional(std::move(bytes).value());
+  if (bytes.error().code() != ErrorCode::kCorrupt) return std::move(bytes).error();
+  return std::optional<SecretBytes>();
+}
+
+Result<bool> HasSame(TableSnapshot& snapshot, const Entry& kept, const KeptFile& file) {
+  if (!kept.file(file.member) || kept.file(file.member)->size != file.bytes.size()) return false;
+  const auto bytes = TRY(ReadSound(snapshot, kept, file.member));
+  return bytes && EqualSecrets(bytes->Reveal(), file.bytes.Reveal());
+}
+
+// The entry of BACKUP_STORE for `entry`: the one that is there, or a new one of the first name that is free.
+Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const Store& store,
+                       const Entry& entry) {
+  const std::string name = std::string(kKeptPrefix) + entry.alias.text();
+  Alias alias = TRY(Alias::ParseGiven(name));
+  std::optional<Entry> found = TRY(transaction.FindEntryFolded(backup.number, alias));
+  if (found && found->origin != store.number) {
+    alias = TRY(Alias::ParseGiven(name + "@" + store.name.text()));
+    found = TRY(transaction.FindEntryFolded(backup.number, alias));
+  }
+  if (found) return *std::move(found);
+  Entry place;
+  place.store = backup.number;
+  place.origin = store.number;
+  place.alias = std::move(alias);
+  place.attributes = entry.attributes;
+  place.number = TRY(transaction.PutEntry(place));
+  return place;
+}
+
+}  // namespace
+
+Result<void> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now) {
+  std::vector<KeptFile> files;
+  for (const Member member : kMembers) {
+    if (!entry.file(member)) continue;
+    if (auto bytes = TRY(ReadSound(transaction, entry, member))) files.push_back({member, *std::move(bytes)});
+  }
+  if (files.empty()) return {};
+
+  const Store backup = TRY(GetStore(transaction, TRY(StoreName::Parse(kBackupStore))));
+  Entry kept = TRY(PlaceFor(transaction, backup, store, entry));
+  bool holds_all = true;
+  for (const KeptFile& file : files) holds_all = holds_all && TRY(HasSame(transaction, kept, file));
+  if (holds_all) return {};
+
+  for (const Member member : kMembers) {
+    if (kept.file(member)) TRY(transaction.RemoveFile(kept, member));
+  }
+  for (const KeptFile& file : files) {
+    TRY(transaction.PutFile(kept, file.member, file.bytes.Reveal()));
+    kept.file(file.member)->attributes = entry.file(file.member)->attributes;
+  }
+  kept.attributes = entry.attributes;
+  kept.attributes.ctime = now;
+  ++kept.revision;
+  TRY(transaction.PutEntry(std::move(kept)));
+  return TouchStore(transaction, backup.number, now);
+}
+
+}  // namespace certfs

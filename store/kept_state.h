@@ -1,0 +1,16 @@
+// BACKUP_STORE: the state of each entry before its last change of content. Private to store/.
+//
+// Thread-safety: a free function over a transaction. Errors: those of EntryTable.
+
+#pragma once
+
+#include "store/entry_table.h"
+
+namespace certfs {
+
+// Puts the state of `entry` of `store`, whose content is about to change, into BACKUP_STORE as it is now.
+// Does nothing for an empty entry, nor when the state that is kept holds all of its files: an entry whose
+// files are removed one by one stays kept whole. What damage took cannot be kept, and holds nothing up.
+Result<void> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now);
+
+}  // namespace certfs
