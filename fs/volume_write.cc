@@ -309,6 +309,10 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   if (!staging.dirty || staging.buffer.empty()) return false;
 
   Replacement replacement = BeginReplacing(staging.entry);
+  if (const auto& old = replacement.kept(); old.size() > 1) {
+    // Before the commit shows as well: a lookup may come between the two.
+    state_->pins.Replacing(staging.entry, old.front()->node.revision(), old, caller.thread, keystore_.Now());
+  }
   AttributeChange attributes = staging.wanted;
   // A file that was removed since it was opened returns as it was.
   if (!attributes.mode) attributes.mode = staging.attributes.mode;
@@ -332,10 +336,7 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   staging.wanted = {};
   staging.attributes = outcome.value().entry.file(staging.member)->attributes;
   if (!outcome.value().changed) return false;
-  if (const auto replaced = replacement.Done(); replaced.size() > 1) {
-    state_->pins.Replaced(staging.entry, replaced.front()->node.revision(), replaced, caller.thread,
-                          keystore_.Now());
-  }
+  replacement.Done();
   const NodeId directory = NodeId::OfDirectory(staging.entry);
   for (const Member member : kMembers) {
     if (outcome.value().entry.file(member)) state_->observer.NameChanged(directory, FileName(member));

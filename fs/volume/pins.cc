@@ -8,7 +8,7 @@ namespace {
 
 // More threads than that between the halves of one pair are not told apart: the oldest gets the newest
 // revision.
-constexpr std::size_t kOpeningsMax = 256;
+constexpr std::size_t kReadersMax = 256;
 
 // How many commits may pass while one open is under way.
 constexpr std::size_t kOldMax = 16;
@@ -19,11 +19,11 @@ void Pins::DropOld(Time now) {
   while (!order_.empty() && order_.front().first + kPinned < now) {
     const Number entry = order_.front().second;
     order_.pop_front();
-    const auto openings = openings_.find(entry);
-    if (openings == openings_.end()) continue;
-    std::erase_if(openings->second, [&](const Opening& each) { return each.first + kPinned < now; });
-    if (openings->second.empty()) {
-      openings_.erase(openings);
+    const auto readers = readers_.find(entry);
+    if (readers == readers_.end()) continue;
+    std::erase_if(readers->second, [&](const Reader& each) { return each.first + kPinned < now; });
+    if (readers->second.empty()) {
+      readers_.erase(readers);
     } else {
       order_.emplace_back(now, entry);
     }
@@ -32,52 +32,58 @@ void Pins::DropOld(Time now) {
   still_ = moving_.empty();
 }
 
-// Ends the pin of `process`: both halves are open now, or it began anew and has the newest again. Returns
-// whether this open was the second half.
-bool Pins::TakePinned(Moving& moving, Revision revision, Member member, std::int32_t process, Time now) {
-  const auto found = moving.pins.find(process);
-  if (found == moving.pins.end()) return false;
-  const Pin& pin = found->second;
-  const bool second =
-      pin.revision == revision && (pin.opened & BitOf(member)) == 0 && pin.first + kPinned >= now;
-  moving.pins.erase(found);
-  return second;
+Pins::Readers::iterator Pins::OfThread(Readers& readers, std::int32_t thread) const {
+  return std::find_if(readers.begin(), readers.end(),
+                      [&](const Reader& each) { return each.thread == thread; });
+}
+
+std::int32_t Pins::ProcessOf(Reader& reader) const {
+  if (reader.process == 0) reader.process = processes_.ProcessOf(reader.thread);
+  return reader.process;
+}
+
+Pins::Readers::iterator Pins::OfProcess(Readers& readers, std::int32_t thread, Member member,
+                                        Time now) const {
+  const std::int32_t process = processes_.ProcessOf(thread);
+  auto newest = readers.end();
+  for (auto each = readers.begin(); each != readers.end(); ++each) {
+    if (!each->Wants(member, now) || ProcessOf(*each) != process) continue;
+    if (newest == readers.end() || newest->first < each->first) newest = each;
+  }
+  return newest;
 }
 
 void Pins::Opened(Number entry, Revision revision, Member member, std::int32_t thread, Time now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
-  if (const auto moving = moving_.find(entry); moving != moving_.end()) {
-    const std::int32_t process = processes_.ProcessOf(thread);
-    if (TakePinned(moving->second, revision, member, process, now)) return;
-    // A commit came between the moment at which this open saw what was live and this one.
-    for (const Old& old : moving->second.old) {
-      if (old.revision != revision) continue;
-      moving->second.pins.insert_or_assign(process, Pin{revision, BitOf(member), now, old.contents});
-      return;
-    }
-  }
-  const auto [place, added] = openings_.try_emplace(entry);
+  const auto [place, added] = readers_.try_emplace(entry);
   if (added) order_.emplace_back(now, entry);
-  std::vector<Opening>& openings = place->second;
-  const auto mine = std::find_if(openings.begin(), openings.end(),
-                                 [&](const Opening& each) { return each.thread == thread; });
-  if (mine == openings.end()) {
-    if (openings.size() >= kOpeningsMax) openings.erase(openings.begin());
-    openings.push_back({thread, revision, BitOf(member), now});
+  Readers& readers = place->second;
+  const auto moving = moving_.find(entry);
+
+  auto reader = OfThread(readers, thread);
+  if (reader == readers.end() && moving != moving_.end()) reader = OfProcess(readers, thread, member, now);
+  if (reader != readers.end() && reader->Wants(member, now)) {
+    readers.erase(reader);  // The other half: whatever it was of, the next open begins a pair.
     return;
   }
-  // The second half ends it; the same half again begins it anew.
-  if (mine->revision == revision && (mine->opened & BitOf(member)) == 0) {
-    openings.erase(mine);
-  } else {
-    *mine = {thread, revision, BitOf(member), now};
+  Reader begun{thread, 0, member, revision, now, {}};
+  if (moving != moving_.end()) {
+    // A commit may have come between the moment at which this open saw what was live and this one.
+    for (const Old& old : moving->second.old) {
+      if (old.revision == revision) begun.contents = old.contents;
+    }
   }
+  if (reader != readers.end()) {
+    *reader = std::move(begun);
+    return;
+  }
+  if (readers.size() >= kReadersMax) readers.erase(readers.begin());
+  readers.push_back(std::move(begun));
 }
 
-void Pins::Replaced(Number entry, Revision revision, const std::vector<ContentPointer>& contents,
-                    std::int32_t committer, Time now) {
-  const std::int32_t own = processes_.ProcessOf(committer);
+void Pins::Replacing(Number entry, Revision revision, const std::vector<ContentPointer>& contents,
+                     std::int32_t committer, Time now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
   Moving& moving = moving_[entry];
@@ -85,25 +91,28 @@ void Pins::Replaced(Number entry, Revision revision, const std::vector<ContentPo
   still_ = false;
   moving.old.push_back({revision, contents});
   if (moving.old.size() > kOldMax) moving.old.pop_front();
-  if (const auto openings = openings_.find(entry); openings != openings_.end()) {
-    // Threads of one process may have opened a half each.
-    std::map<std::int32_t, Pin> begun;
-    for (const Opening& each : openings->second) {
-      if (each.revision != revision) continue;
-      const auto [pin, added] = begun.try_emplace(processes_.ProcessOf(each.thread),
-                                                  Pin{revision, each.opened, each.first, contents});
-      if (!added) pin->second.opened |= each.opened;
-    }
-    openings_.erase(openings);
-    for (auto& [process, pin] : begun) {
-      const bool both = std::all_of(contents.begin(), contents.end(), [&](const ContentPointer& content) {
-        return (pin.opened & BitOf(*content->node.member())) != 0;
-      });
-      if (!both) moving.pins.insert_or_assign(process, std::move(pin));
-    }
-  }
+
+  const auto found = readers_.find(entry);
+  if (found == readers_.end()) return;
+  Readers& readers = found->second;
   // Whoever commits wants to read what it wrote.
-  moving.pins.erase(own);
+  const std::int32_t own = processes_.ProcessOf(committer);
+  std::erase_if(readers, [&](Reader& each) { return ProcessOf(each) == own; });
+  // Threads of one process that opened a half each want nothing more.
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    const auto other = std::find_if(
+        readers.begin() + static_cast<std::ptrdiff_t>(i) + 1, readers.end(), [&](const Reader& each) {
+          return each.process == readers[i].process && each.revision == readers[i].revision &&
+                 each.opened != readers[i].opened;
+        });
+    if (other == readers.end()) continue;
+    readers.erase(other);
+    readers.erase(readers.begin() + static_cast<std::ptrdiff_t>(i));
+    --i;
+  }
+  for (Reader& each : readers) {
+    if (each.revision == revision) each.contents = contents;
+  }
 }
 
 bool Pins::IsMoving(Number entry, Time now) {
@@ -116,12 +125,13 @@ bool Pins::IsMoving(Number entry, Time now) {
 ContentPointer Pins::Find(Number entry, Member member, std::int32_t thread, Time now) {
   if (still_) return nullptr;
   const std::lock_guard lock(mutex_);
-  const auto moving = moving_.find(entry);
-  if (moving == moving_.end() || moving->second.pins.empty()) return nullptr;
-  const auto pin = moving->second.pins.find(processes_.ProcessOf(thread));
-  if (pin == moving->second.pins.end() || pin->second.first + kPinned < now) return nullptr;
-  if ((pin->second.opened & BitOf(member)) != 0) return nullptr;
-  for (const ContentPointer& content : pin->second.contents) {
+  const auto found = readers_.find(entry);
+  if (found == readers_.end() || !moving_.contains(entry)) return nullptr;
+  Readers& readers = found->second;
+  auto reader = OfThread(readers, thread);
+  if (reader == readers.end()) reader = OfProcess(readers, thread, member, now);
+  if (reader == readers.end() || !reader->Wants(member, now)) return nullptr;
+  for (const ContentPointer& content : reader->contents) {
     if (content->node.member() == member) return content;
   }
   return nullptr;

@@ -1,9 +1,10 @@
 // A process that re-reads a pair gets a pair: who is between opening the two halves of an entry that is being
 // replaced.
 //
-// While nothing is replaced, an open costs one note of the calling thread. A commit looks who opened one half
-// of what it replaces and not yet the other, and pins those processes to that revision: their second open,
-// within a moment of the first, still gets it. Private to fs/.
+// The first half that a thread opens begins a pair, the other half ends it: which is first is told by the
+// order alone, so no open may be missed while a thread goes on. A commit pins to what it replaced those who
+// are in between; their second open, within a moment of the first, still gets it. While nothing is replaced,
+// an open costs one note. Private to fs/.
 //
 // Thread-safety: may be used from any thread.
 
@@ -11,7 +12,6 @@
 
 #include <atomic>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -33,9 +33,10 @@ class Pins {
   // Says that `thread` opened `member` of `revision` of `entry`, one half of a pair.
   void Opened(Number entry, Revision revision, Member member, std::int32_t thread, Time now);
 
-  // Says that the pair `contents` of `revision` of `entry` is being replaced by `committer`'s process.
-  void Replaced(Number entry, Revision revision, const std::vector<ContentPointer>& contents,
-                std::int32_t committer, Time now);
+  // Says that `committer`'s process is about to replace the pair `contents` of `revision` of `entry`. Should
+  // it not come to that, whoever is pinned meanwhile gets what is live all the same.
+  void Replacing(Number entry, Revision revision, const std::vector<ContentPointer>& contents,
+                 std::int32_t committer, Time now);
 
   // Says whether `entry` was replaced a moment ago: its names may not be cached.
   bool IsMoving(Number entry, Time now);
@@ -45,22 +46,19 @@ class Pins {
   ContentPointer Find(Number entry, Member member, std::int32_t thread, Time now);
 
  private:
-  using Mask = unsigned;
-  static constexpr Mask BitOf(Member member) { return 1U << static_cast<unsigned>(member); }
-
-  // An open of one half, by a thread whose process nobody has asked for yet.
-  struct Opening {
+  // A thread that has opened one half.
+  struct Reader {
     std::int32_t thread;
+    std::int32_t process;  // 0 until somebody asked.
+    Member opened;
     Revision revision;
-    Mask opened;
     Time first;
+    std::vector<ContentPointer> contents;  // What it is pinned to; none while its revision is live.
+
+    bool Wants(Member member, Time now) const { return member != opened && first + kPinned >= now; }
   };
-  struct Pin {
-    Revision revision;
-    Mask opened;
-    Time first;
-    std::vector<ContentPointer> contents;
-  };
+  using Readers = std::vector<Reader>;
+
   // What a commit replaced. An open that is under way may still be of it.
   struct Old {
     Revision revision;
@@ -68,18 +66,21 @@ class Pins {
   };
   struct Moving {
     Time since;
-    std::map<std::int32_t, Pin> pins;  // By process.
-    std::deque<Old> old;               // Newest last.
+    std::deque<Old> old;  // Newest last.
   };
 
   // Precondition, of all: mutex_ is held.
   void DropOld(Time now);
-  bool TakePinned(Moving& moving, Revision revision, Member member, std::int32_t process, Time now);
+  Readers::iterator OfThread(Readers& readers, std::int32_t thread) const;
+  // Who of the thread's process waits for `member`, the newest first; the process may open each half in
+  // another thread.
+  Readers::iterator OfProcess(Readers& readers, std::int32_t thread, Member member, Time now) const;
+  std::int32_t ProcessOf(Reader& reader) const;
 
   const ProcessTable& processes_;
   std::mutex mutex_;
-  std::unordered_map<Number, std::vector<Opening>> openings_;  // Guarded by mutex_, as all below.
-  std::deque<std::pair<Time, Number>> order_;  // When to look at each of them again, oldest first.
+  std::unordered_map<Number, Readers> readers_;  // By entry. Guarded by mutex_, as all below.
+  std::deque<std::pair<Time, Number>> order_;    // When to look at each of them again, oldest first.
   std::unordered_map<Number, Moving> moving_;
   std::atomic<bool> still_ = true;  // Whether moving_ is empty; read without the mutex.
 };

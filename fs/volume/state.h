@@ -128,8 +128,8 @@ class Volume::Replacement {
     kept_.push_back(content);
     state_.superseded.Add(now, std::move(content));
   }
-  // What is kept, to say that it was replaced.
-  std::vector<ContentPointer> Done() { return std::exchange(kept_, {}); }
+  const std::vector<ContentPointer>& kept() const { return kept_; }
+  void Done() { kept_.clear(); }
 
  private:
   State& state_;

@@ -126,12 +126,28 @@ TEST_F(PinsTest, AnOpenThatACommitOvertookIsPinnedToo) {
   };
   Pins pins(tree_.processes);
   const std::vector<ContentPointer> old{content(Member::kCertificate, 5), content(Member::kKey, 5)};
-  pins.Replaced(20, 5, old, kRoot.thread, tree_.now);
+  pins.Replacing(20, 5, old, kRoot.thread, tree_.now);
   pins.Opened(20, 5, Member::kCertificate, kReader.thread, tree_.now);
   EXPECT_EQ(pins.Find(20, Member::kKey, kReader.thread, tree_.now), old[1]);
   EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.now), nullptr);
   EXPECT_EQ(pins.Find(20, Member::kKey, kUser.thread, tree_.now), nullptr);
   EXPECT_EQ(pins.Find(21, Member::kKey, kReader.thread, tree_.now), nullptr);
+}
+
+// An open of the new revision, before anybody was told that the old one was replaced.
+TEST_F(PinsTest, AnOpenThatOvertookTheTellingIsNotForgotten) {
+  const auto content = [](Member member, Revision revision) {
+    auto made = std::make_shared<Content>();
+    made->node = NodeId::OfFile(20, member, revision);
+    return ContentPointer(made);
+  };
+  Pins pins(tree_.processes);
+  pins.Opened(20, 6, Member::kKey, kReader.thread, tree_.now);
+  pins.Replacing(20, 5, {content(Member::kCertificate, 5), content(Member::kKey, 5)}, kRoot.thread,
+                 tree_.now);
+  const std::vector<ContentPointer> next{content(Member::kCertificate, 6), content(Member::kKey, 6)};
+  pins.Replacing(20, 6, next, kRoot.thread, tree_.now);
+  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.now), next[0]);
 }
 
 TEST_F(PinsTest, AnEntryWithoutAPairHasNone) {

@@ -1,0 +1,69 @@
+"""Goal: a process that knows nothing of certfs and reads cert.pem, then key.pem, gets the two of one revision, and never an old one.
+Method: readers of every order in processes of their own while an entry is replaced as fast as it goes; inode numbers tell revisions."""
+
+import os
+import subprocess
+import sys
+import time
+
+import harness
+import pki
+from harness import put
+
+# Reads a pair COUNT times; prints for each: when it began, the revisions of the two halves.
+READER = """
+import os, sys, time
+entry, names, count = sys.argv[1], sys.argv[2].split(","), int(sys.argv[3])
+def revision(name):
+    file = os.open(entry + "/" + name, os.O_RDONLY)
+    number, size = os.fstat(file).st_ino >> 35, os.fstat(file).st_size
+    assert len(os.read(file, 1 << 20)) == size
+    os.close(file)
+    return number
+for _ in range(count):
+    began = time.clock_gettime(time.CLOCK_REALTIME)
+    first, second = revision(names[0]), revision(names[1])
+    print(began, first, second)
+    time.sleep(0.0005 if len(sys.argv) > 4 else 0)
+"""
+
+
+class Pairs(harness.MountTest):
+    def test_no_process_meets_halves_of_two_revisions(self):
+        entry = self.mount.entry("machine", "pair")
+        put(entry + "/key.pem", pki.read(self.key))
+        put(entry + "/cert.pem", self.leaf)
+        count = harness.rounds(4000)
+        orders = ("cert.pem,key.pem", "cert.pem,key.pem", "key.pem,cert.pem")
+        readers = [subprocess.Popen([sys.executable, "-c", READER, entry, order, str(count)] + (["slow"] if i == 1 else []),
+                                    stdout=subprocess.PIPE, text=True) for i, order in enumerate(orders)]
+        # When each revision was replaced, at the latest.
+        replaced, rotations = {}, 0
+        while any(reader.poll() is None for reader in readers):
+            before = os.stat(entry + "/cert.pem").st_ino >> 35
+            put(entry + "/cert.pem", b"# %d\n" % rotations + self.leaf)
+            replaced[before] = time.clock_gettime(time.CLOCK_REALTIME)
+            rotations += 1
+            if rotations % 500 == 0:
+                for reader in readers:  # Their pipes must not fill up.
+                    os.set_blocking(reader.stdout.fileno(), False)
+                    reader.lines = getattr(reader, "lines", "") + (reader.stdout.read() or "")
+        mismatches, old, reads = 0, 0, 0
+        for reader in readers:
+            os.set_blocking(reader.stdout.fileno(), True)
+            text = getattr(reader, "lines", "") + reader.stdout.read()
+            reader.stdout.close()
+            self.assertEqual(reader.wait(), 0)
+            for line in text.splitlines():
+                began, first, second = line.split()
+                reads += 1
+                mismatches += first != second
+                old += float(began) > replaced.get(int(first), float("inf")) + 2
+        print(f"{rotations} rotations, {reads} pairs read, {mismatches} mismatches, {old} too old")
+        self.assertEqual(reads, count * len(readers))
+        self.assertGreater(rotations, 10)
+        self.assertEqual((mismatches, old), (0, 0))
+
+
+if __name__ == "__main__":
+    harness.main()
