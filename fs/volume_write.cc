@@ -51,13 +51,12 @@ bool Staging::Resize(std::size_t size) {
   const std::size_t before = reserved;
   // The buffer keeps its memory when it shrinks.
   if (size > buffer.size() && !Reserve(std::max(size, before))) return false;
-  try {
+  const auto resized = WithinMemory([&]() -> Result<void> {
     buffer.resize(size);
-    return true;
-  } catch (const std::bad_alloc&) {
-    Reserve(before);
-    return false;
-  }
+    return {};
+  });
+  if (!resized.has_value()) Reserve(before);
+  return resized.has_value();
 }
 
 void Staging::Discard() {
@@ -285,7 +284,7 @@ void Volume::Release(NodeId node, HandleId handle) {
 Volume::Replacement Volume::BeginReplacing(Number number) {
   Replacement replacement(*state_);
   // What cannot be kept costs an open that began before the change its second look; never the change itself.
-  const auto keep = [&]() -> Result<void> {
+  static_cast<void>(WithinMemory([&]() -> Result<void> {
     const auto snapshot = TRY(keystore_.Snapshot());
     const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(number));
     if (!entry) return {};
@@ -295,11 +294,7 @@ Volume::Replacement Volume::BeginReplacing(Number number) {
       if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
     }
     return {};
-  };
-  try {
-    static_cast<void>(keep());
-  } catch (const std::bad_alloc&) {
-  }
+  }));
   return replacement;
 }
 
@@ -318,15 +313,10 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   if (!attributes.mode) attributes.mode = staging.attributes.mode;
   // A close that failed must not be followed by a commit at the last close: running out of memory refuses,
   // too.
-  const auto write = [&]() -> Result<WriteOutcome> {
-    try {
-      return keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
-                                 {staging.attributes.uid, staging.attributes.gid}, attributes);
-    } catch (const std::bad_alloc&) {
-      return NoMemory();
-    }
-  };
-  auto outcome = write();
+  auto outcome = WithinMemory([&] {
+    return keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
+                               {staging.attributes.uid, staging.attributes.gid}, attributes);
+  });
   if (!outcome.has_value()) {
     staging.Discard();
     staging.refused = state_->Refuse(caller, keystore_.Now(), staging.path, std::move(outcome).error());

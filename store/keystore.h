@@ -107,8 +107,8 @@ class Keystore {
   Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor,
                                  const AttributeChange& attributes);
 
-  // kNotFound; kNotPermitted by the store's policy. Returns the entry as it is then. Where there is no room left to keep
-  // the state before it, it goes all the same.
+  // kNotFound; kNotPermitted by the store's policy. Returns the entry as it is then. Where there is no room
+  // left to keep the state before it, it goes all the same.
   Result<Entry> RemoveFile(Number entry, Member member, Actor actor);
 
   // kNotFound; kNotPermitted for BACKUP_STORE, and for bits for others on key material.

@@ -4,15 +4,17 @@
 // and neither printable, copyable by accident, nor comparable in variable time.
 //
 // Thread-safety: like a vector. Ownership: move-only; Clone() is the one, visible, way to copy. Errors:
-// running out of locked memory throws std::bad_alloc, which the seam turns into ENOMEM.
+// running out of locked memory throws std::bad_alloc, which WithinMemory or the seam turns into kNoMemory.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <vector>
 
 #include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
 
 namespace certfs {
 
@@ -83,5 +85,17 @@ class SecretBytes {
  private:
   Storage storage_;
 };
+
+// Runs `work`, which returns a Result; running out of locked memory becomes kNoMemory. For whoever has to go
+// on, or to undo something, when it runs out. An allocator can only throw: this is where that becomes a
+// value.
+template <typename Work>
+auto WithinMemory(Work&& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kNoMemory, "no locked memory is left");
+  }
+}
 
 }  // namespace certfs
