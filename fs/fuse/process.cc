@@ -32,6 +32,10 @@ std::int32_t Number(std::string_view text) {
   return value;
 }
 
+// Says whether `thread` has no memory any more: what an exiting thread gives up before its files. Unlike
+// stat, statm is shown without a wait.
+bool HasGivenUpMemory(std::int32_t thread) { return ReadProc(thread, "statm").starts_with("0 "); }
+
 class ProcFilesystem final : public ProcessTable {
  public:
   std::int32_t ProcessOf(std::int32_t thread) const override {
@@ -42,8 +46,11 @@ class ProcFilesystem final : public ProcessTable {
   }
 
   // proc(5): field 52 of stat is the exit code "in the form reported by waitpid", set before the files are
-  // closed. Its low seven bits are the signal.
+  // closed. Its low seven bits are the signal. Since Linux 6.18 at the latest, reading stat waits for an
+  // execve of that process, which itself waits for our answer when it closes a file that was written: stat is
+  // read only of a thread that is exiting, hence in no execve.
   bool IsDyingOfSignal(std::int32_t thread) const override {
+    if (!HasGivenUpMemory(thread)) return false;
     constexpr int kFieldsBetween = 49;  // From field 3, the first behind the name, to field 52.
     const std::string stat = ReadProc(thread, "stat");
     std::size_t at = stat.rfind(')');  // The name may hold anything, a ')' too.

@@ -64,6 +64,25 @@ class Crash(harness.MountTest):
         self.assertEqual(run("python3", "-c", script, entry + "/cert.pem", pki.write(os.path.join(self.work, "w"), self.chain)).returncode, 0)
         self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
 
+    def test_an_execve_closes_what_was_written(self):
+        """An execve that closes a file waits for the daemon, which must not ask /proc what waits for the execve."""
+        path = self.mount.entry("APPLMGMT_PASSWORD", "exec") + "/secret"
+        by_opener = "os.write(f, b'by opener')\nos.execvp('true', ['true'])"
+        by_child = "os.write(f, b'by parent')\nsubprocess.run(['true'])\nos.write(f, b', whole')\nos.close(f)"
+        for script, expected in ((by_opener, b"by opener"), (by_child, b"by parent, whole")):
+            put(path, b"old")
+            opening = "import os, subprocess, sys\nf = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)\n"
+            writer = subprocess.Popen(["python3", "-c", opening + script, path])
+            try:
+                writer.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.mount.kill()  # Nothing else ends the two.
+                writer.wait()
+                self.mount.mount()
+                self.fail("execve and daemon wait for each other")
+            self.assertEqual(writer.returncode, 0)
+            self.assertEqual(pki.read(path), expected)
+
     def test_a_reader_killed_half_way_does_not_make_the_file_grow(self):
         """LMDB uses no page again that a reader may still see; what a dead one held must be let go."""
         def reads_now(process):
