@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -26,10 +27,27 @@ std::string ReadProc(std::int32_t thread, const char* file) {
   return size > 0 ? std::string(buffer.data(), static_cast<std::size_t>(size)) : std::string();
 }
 
-std::int32_t Number(std::string_view text) {
-  std::int32_t value = 0;
+std::int64_t Number(std::string_view text) {
+  std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+// Returns a field of /proc/TID/stat by its number in proc(5), from 4 on; 0 when it is not there.
+std::int64_t StatField(std::string_view stat, int field) {
+  std::size_t at = stat.rfind(')');  // The name may hold anything, a ')' too.
+  for (int i = 2; i < field; ++i) {
+    if (at == std::string_view::npos) return 0;
+    at = stat.find(' ', at + 1);
+  }
+  return at == std::string_view::npos ? 0 : Number(stat.substr(at + 1));
+}
+
+// Says whether the kernel shows us of `thread` what it shows to that one's own user (PTRACE_MODE_READ).
+bool MayInspect(std::int32_t thread) {
+  char target;
+  const std::string path = "/proc/" + std::to_string(thread) + "/cwd";
+  return readlink(path.c_str(), &target, 1) >= 0 || errno != EACCES;
 }
 
 // Says whether `thread` has no memory any more: what an exiting thread gives up before its files. Unlike
@@ -42,7 +60,9 @@ class ProcFilesystem final : public ProcessTable {
     constexpr std::string_view kLabel = "\nTgid:\t";
     const std::string status = ReadProc(thread, "status");
     const std::size_t at = status.find(kLabel);
-    return at == std::string::npos ? thread : Number(std::string_view(status).substr(at + kLabel.size()));
+    return at == std::string::npos
+               ? thread
+               : static_cast<std::int32_t>(Number(std::string_view(status).substr(at + kLabel.size())));
   }
 
   // proc(5): field 52 of stat is the exit code "in the form reported by waitpid", set before the files are
@@ -51,17 +71,15 @@ class ProcFilesystem final : public ProcessTable {
   // read only of a thread that is exiting, hence in no execve.
   bool IsDyingOfSignal(std::int32_t thread) const override {
     if (!HasGivenUpMemory(thread)) return false;
-    constexpr int kFieldsBetween = 49;  // From field 3, the first behind the name, to field 52.
     const std::string stat = ReadProc(thread, "stat");
-    std::size_t at = stat.rfind(')');  // The name may hold anything, a ')' too.
-    if (at == std::string::npos) return false;
-    at += 2;
-    for (int i = 0; i < kFieldsBetween; ++i) {
-      at = stat.find(' ', at);
-      if (at == std::string::npos) return false;
-      ++at;
-    }
-    return (Number(std::string_view(stat).substr(at)) & 0x7F) != 0;
+    if ((StatField(stat, 52) & 0x7F) != 0) return true;
+    if (MayInspect(thread)) return false;
+    // The exit code shows as 0 to a daemon that is neither root nor the caller's user. The flags show to
+    // everybody, and PF_SIGNALED tells, save that the other threads of a process that ends itself have it,
+    // too: if one of them is the last to close a file, what was written to it is lost. A half-written file
+    // made live would be worse.
+    constexpr std::int64_t kSignaled = 0x400;
+    return (StatField(stat, 9) & kSignaled) != 0;
   }
 
   std::string ProgramOf(std::int32_t thread) const override {

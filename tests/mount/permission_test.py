@@ -2,9 +2,11 @@
 Method: processes of other uids that do what services and people do; groups that are granted something."""
 
 import os
+import shutil
 import stat
 import struct
 import subprocess
+import tempfile
 import time
 
 import harness
@@ -31,6 +33,41 @@ READ = "print(len(open(sys.argv[1],'rb').read()))"
 WRITE = "f=os.open(sys.argv[1],os.O_WRONLY|os.O_CREAT|os.O_TRUNC)\nos.write(f,open(sys.argv[2],'rb').read())\nos.close(f)\nprint('written')"
 
 
+# In a mount namespace of its own: what lets a daemon that is not root mount for all.
+OF_NOBODY = r"""
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755,dev tmpfs "$1"
+mknod -m 666 "$1/fuse" c 10 229
+chmod 666 "$1/fuse"
+echo user_allow_other > "$1/fuse.conf"
+mount --bind "$1/fuse" /dev/fuse
+mount --bind "$1/fuse.conf" /etc/fuse.conf
+cp "$CERTFS" "$1/certfs"
+chmod 755 "$1/certfs"
+install -d -o nobody -g nogroup "$1/work" "$1/work/mnt"
+as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; }
+as_nobody "$1/certfs" init "$1/work/k" > /dev/null
+as_nobody "$1/certfs" mount "$1/work/k" "$1/work/mnt"
+trap 'as_nobody "$1/certfs" umount "$1/work/mnt"' EXIT
+python3 -c "$2" "$1/work/mnt/stores/APPLMGMT_PASSWORD/e"
+"""
+
+KILLED_AND_ENDED = r"""
+import os, signal, sys, time
+os.mkdir(sys.argv[1])
+path = sys.argv[1] + "/secret"
+for end in (lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: os._exit(0)):
+    with open(path, "w") as file:
+        file.write("old")
+    if os.fork() == 0:
+        os.write(os.open(path, os.O_WRONLY | os.O_TRUNC), b"new")
+        end()
+    os.wait()
+    print(open(path).read())
+"""
+
+
 class Permissions(harness.MountTest):
     @classmethod
     def setUpClass(cls):
@@ -55,6 +92,12 @@ class Permissions(harness.MountTest):
         self.assertEqual(as_user(STRANGER, STRANGER, "os.mkdir(sys.argv[1])", self.mount.at("stores/theirs")), "EACCES")
         self.assertEqual(as_user(STRANGER, STRANGER, "os.listdir(sys.argv[1])", self.mount.at("stores/BACKUP_STORE")), "EACCES")
         self.assertEqual(as_user(STRANGER, STRANGER, READ, self.mount.at("status/errors.log")), "EACCES")
+
+    def test_a_daemon_that_is_not_root_knows_a_killed_writer_of_another_user(self):
+        if run("unshare", "-m", "true").returncode or not shutil.which("fusermount3"):
+            self.skipTest("no mount namespace, or no fusermount3")
+        done = run("unshare", "-m", "bash", "-c", OF_NOBODY, "bash", tempfile.mkdtemp(dir=self.work), KILLED_AND_ENDED)
+        self.assertEqual(done.stdout.split(), ["old", "new"], done.stderr)
 
     def test_a_handle_of_an_earlier_owner_opens_nothing(self):
         entry = self.mount.entry("machine", "handed-over")
