@@ -128,8 +128,8 @@ class Volume {
                       std::string_view new_name, unsigned flags);
 
   // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it
-  // is opened it shows the live attributes. kReadOnly for generated files, kIsADirectory, kNotFound if the
-  // file is gone.
+  // is opened it shows the live attributes. kReadOnly for generated files, kIsADirectory, kStale if the file
+  // is gone.
   Result<Node> Stage(const Caller& caller, NodeId live);
   // Forgets a staging inode that nobody opened. Does nothing for others.
   void Unstage(NodeId staging);

@@ -71,7 +71,9 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
   const auto snapshot = TRY(keystore_.Snapshot());
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(live.number()));
-  if (!entry || !entry->file(*member)) return NoSuchName();
+  // It was removed after the kernel had looked it up. Who opens with O_CREAT makes it anew, and must not be
+  // told that it is not there.
+  if (!entry || !entry->file(*member)) return Error(ErrorCode::kStale, "the file is gone");
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
   if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
 

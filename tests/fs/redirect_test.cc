@@ -79,7 +79,7 @@ TEST_F(RedirectTest, AReaderThatMeetsAStagingInodeIsSentBackToTheLiveFile) {
 
 TEST_F(RedirectTest, ThereIsNothingToLeadToForWhatIsGone) {
   Must(tree_.volume.Unlink(kRoot, entry_, "cert.pem"));
-  EXPECT_EQ(redirect_.OpenLive(kUser, live_, start_).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(redirect_.OpenLive(kUser, live_, start_).code(), ErrorCode::kStale);
   EXPECT_FALSE(redirect_.Find(kUser, entry_, "cert.pem", start_));
 }
 

@@ -35,8 +35,9 @@ class Pairs(harness.MountTest):
         put(entry + "/cert.pem", self.leaf)
         count = harness.rounds(4000)
         orders = ("cert.pem,key.pem", "cert.pem,key.pem", "key.pem,cert.pem")
+        outputs = [open(os.path.join(self.work, f"read{i}"), "w+") for i in range(len(orders))]
         readers = [subprocess.Popen([sys.executable, "-c", READER, entry, order, str(count)] + (["slow"] if i == 1 else []),
-                                    stdout=subprocess.PIPE, text=True) for i, order in enumerate(orders)]
+                                    stdout=outputs[i]) for i, order in enumerate(orders)]
         # When each revision was replaced, at the latest.
         replaced, rotations = {}, 0
         while any(reader.poll() is None for reader in readers):
@@ -44,21 +45,16 @@ class Pairs(harness.MountTest):
             put(entry + "/cert.pem", b"# %d\n" % rotations + self.leaf)
             replaced[before] = time.clock_gettime(time.CLOCK_REALTIME)
             rotations += 1
-            if rotations % 500 == 0:
-                for reader in readers:  # Their pipes must not fill up.
-                    os.set_blocking(reader.stdout.fileno(), False)
-                    reader.lines = getattr(reader, "lines", "") + (reader.stdout.read() or "")
         mismatches, old, reads = 0, 0, 0
-        for reader in readers:
-            os.set_blocking(reader.stdout.fileno(), True)
-            text = getattr(reader, "lines", "") + reader.stdout.read()
-            reader.stdout.close()
+        for reader, output in zip(readers, outputs):
             self.assertEqual(reader.wait(), 0)
-            for line in text.splitlines():
+            output.seek(0)
+            for line in output:
                 began, first, second = line.split()
                 reads += 1
                 mismatches += first != second
                 old += float(began) > replaced.get(int(first), float("inf")) + 2
+            output.close()
         print(f"{rotations} rotations, {reads} pairs read, {mismatches} mismatches, {old} too old")
         self.assertEqual(reads, count * len(readers))
         self.assertGreater(rotations, 10)

@@ -3,6 +3,7 @@ Method: readers by read, mmap and sendfile while `cp` overwrites with contents o
 
 import mmap
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -142,6 +143,26 @@ class Readers(harness.MountTest):
         self.assertEqual(pki.read(target), self.leaf)
         os.close(first)
         self.assertEqual(pki.read(target), self.chain)
+
+    def test_whoever_makes_a_file_is_never_told_that_it_is_not_there(self):
+        path = self.mount.entry("APPLMGMT_PASSWORD", "made-anew") + "/secret"
+        put(path, b"0")
+        remover = os.fork()
+        if remover == 0:
+            try:
+                while True:
+                    errno_of(os.unlink, path)
+            finally:
+                os._exit(0)
+        answers = set()
+        try:
+            deadline = time.time() + 3
+            while time.time() < deadline:
+                answers.add(errno_of(put, path, b"made"))
+        finally:
+            os.kill(remover, signal.SIGKILL)
+            os.waitpid(remover, 0)
+        self.assertEqual(answers, {None})
 
     def test_nginx_serves_from_the_mount(self):
         entry = self.machine_pair()
