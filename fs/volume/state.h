@@ -13,64 +13,10 @@
 #include "fs/volume.h"
 #include "fs/volume/content.h"
 #include "fs/volume/pins.h"
+#include "fs/volume/staging.h"
 #include "fs/volume/superseded.h"
 
 namespace certfs {
-
-// One staging inode and the one handle that writes to it.
-struct Staging {
-  // What all writers together may have staged. The locked memory is also the readers', who must not starve
-  // because somebody opens many files and finishes none.
-  static constexpr std::size_t kBytesOfAllMax = std::size_t{16} << 20;
-
-  explicit Staging(std::atomic<std::size_t>& bytes_of_all_in) : bytes_of_all(bytes_of_all_in) {}
-  ~Staging() { Reserve(0); }
-  Staging(const Staging&) = delete;
-  Staging& operator=(const Staging&) = delete;
-
-  // Makes the buffer `size` bytes long; returns false, and changes nothing, if there is no memory for it.
-  bool Resize(std::size_t size);
-  // Drops what was written.
-  void Discard();
-
-  std::mutex mutex;  // Guards everything below that is not constant.
-
-  NodeId node;                           // Constant.
-  Number entry = 0;                      // Constant.
-  Member member = Member::kCertificate;  // Constant.
-  std::string path;                      // Constant; for refusals.
-  bool created = false;                  // Constant: there was no live file to replace.
-
-  bool opened = false;
-  Caller opener;
-  std::int32_t opener_process = 0;
-  bool append = false;
-
-  Attributes attributes;        // What stat shows.
-  std::uint64_t live_size = 0;  // What stat shows until it is opened.
-  AttributeChange wanted;       // What was set by handle and goes live with the next commit.
-
-  SecretBytes buffer;
-  bool dirty = false;               // Written since it was opened, committed or emptied.
-  std::optional<Error> refused;     // Set: nothing goes until it is truncated to 0 or closed.
-  std::int32_t writer_thread = 0;   // Who wrote last, and
-  std::int32_t writer_process = 0;  // the process of that thread.
-
-  // The process of `thread`. Asking costs a file of /proc, and most writers are one thread.
-  std::int32_t ProcessOf(std::int32_t thread, const ProcessTable& processes) const {
-    if (opener_process != 0 && thread == opener.thread) return opener_process;
-    if (writer_process != 0 && thread == writer_thread) return writer_process;
-    return processes.ProcessOf(thread);
-  }
-
- private:
-  // Takes this writer's share of kBytesOfAllMax, or gives it back; returns whether there was enough.
-  bool Reserve(std::size_t bytes);
-
-  std::atomic<std::size_t>& bytes_of_all;
-  std::size_t reserved = 0;
-};
-using StagingPointer = std::shared_ptr<Staging>;
 
 struct Volume::State {
   State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in)

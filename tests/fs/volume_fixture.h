@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fs/volume.h"
+#include "tests/support/must.h"
 #include "tests/support/vectors.h"
 
 namespace certfs::test {
@@ -44,16 +45,6 @@ class Listener final : public VolumeObserver {
   std::vector<std::string> refusals;
   int settled = 0;
 };
-
-// Returns the value, or fails the test with the reason.
-template <typename T>
-T Must(Result<T> result) {
-  if (!result.has_value()) ADD_FAILURE() << result.error().message();
-  return std::move(result).value();
-}
-inline void Must(Result<void> result) {
-  if (!result.has_value()) ADD_FAILURE() << result.error().message();
-}
 
 // The code with which `result` failed; nothing when it did not.
 template <typename T>

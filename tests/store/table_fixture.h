@@ -12,6 +12,7 @@
 
 #include "store/entry_table.h"
 #include "store/header.h"
+#include "tests/support/must.h"
 
 namespace certfs {
 
@@ -32,16 +33,6 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
-
-// Returns the value, or fails the test with the reason.
-template <typename T>
-T Must(Result<T> result) {
-  if (!result.has_value()) ADD_FAILURE() << result.error().message();
-  return std::move(result).value();
-}
-inline void Must(Result<void> result) {
-  if (!result.has_value()) ADD_FAILURE() << result.error().message();
-}
 
 // Returns why `result` is none.
 template <typename T>
