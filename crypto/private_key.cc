@@ -60,6 +60,43 @@ Result<PrivateKey> PrivateKey::FromDer(BytesView der) {
   return PrivateKey(std::shared_ptr<evp_pkey_st>(key.release(), EVP_PKEY_free));
 }
 
+Result<PrivateKey> PrivateKey::Generate(KeyType type) {
+  const openssl::EmptyQueue empty;
+  EVP_PKEY* made = nullptr;
+  switch (type) {
+    case KeyType::kEcP256:
+      made = EVP_EC_gen("P-256");
+      break;
+    case KeyType::kEcP384:
+      made = EVP_EC_gen("P-384");
+      break;
+    case KeyType::kRsa3072:
+      made = EVP_RSA_gen(3072);
+      break;
+    case KeyType::kRsa4096:
+      made = EVP_RSA_gen(4096);
+      break;
+  }
+  if (made == nullptr) {
+    return Error(ErrorCode::kInternal, "no key could be made: " + openssl::TakeReason("OpenSSL gave none"));
+  }
+  return PrivateKey(std::shared_ptr<evp_pkey_st>(made, EVP_PKEY_free));
+}
+
+bool PrivateKey::Is(KeyType type) const {
+  switch (type) {
+    case KeyType::kEcP256:
+      return Describe() == "EC P-256";
+    case KeyType::kEcP384:
+      return Describe() == "EC P-384";
+    case KeyType::kRsa3072:
+      return Describe() == "RSA 3072";
+    case KeyType::kRsa4096:
+      return Describe() == "RSA 4096";
+  }
+  return false;
+}
+
 bool PrivateKey::Matches(const Certificate& certificate) const {
   const openssl::EmptyQueue empty;
   EVP_PKEY* const certified = X509_get0_pubkey(certificate.handle());

@@ -17,8 +17,14 @@ struct evp_pkey_st;
 
 namespace certfs {
 
+// The kinds of key that certfs makes.
+enum class KeyType { kEcP256, kEcP384, kRsa3072, kRsa4096 };
+
 class PrivateKey {
  public:
+  // Makes a new key, of OpenSSL's private random generator. Returns kInternal if OpenSSL cannot.
+  static Result<PrivateKey> Generate(KeyType type);
+
   // Parses exactly one DER key: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017, A.1.2) or SEC 1 (RFC 5915).
   // Returns kPasswordRequired ("encrypted-key") for an EncryptedPrivateKeyInfo, kRejected ("key-algorithm")
   // for a PKCS#8 key that is neither RSA, EC nor EdDSA, kMalformed ("unreadable") for anything else that is
@@ -27,6 +33,9 @@ class PrivateKey {
 
   // Says whether `certificate` certifies this key: the public halves are equal.
   bool Matches(const Certificate& certificate) const;
+
+  // Says whether this is a key of `type`.
+  bool Is(KeyType type) const;
 
   // "RSA 3072", "EC P-256", "ED25519": the algorithm and its size as people name them.
   std::string Describe() const;

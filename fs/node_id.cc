@@ -53,7 +53,7 @@ std::optional<Number> NodeId::directory() const {
 
 std::optional<Member> NodeId::member() const {
   const std::uint64_t slot = value_ & kSlotMask;
-  if (is_staging() || slot < 2 || slot > 5) return std::nullopt;
+  if (is_staging() || slot < 2) return std::nullopt;
   return static_cast<Member>(slot - 1);
 }
 

@@ -33,6 +33,13 @@ Node NodeOf(const Entry& entry, Member member) {
   return node;
 }
 
+Node NodeOf(const Entry& next, const Entry& live, Member member) {
+  Node node = NodeOf(live, member);
+  node.id = NodeId::OfFile(next.number, member, next.revision);
+  node.volatile_name = node.volatile_attributes = true;
+  return node;
+}
+
 Node NodeOf(const Content& superseded) {
   Node node;
   node.id = superseded.node;
@@ -158,6 +165,15 @@ Error Volume::State::Refuse(const Caller& caller, Time now, std::string path, Er
   return error;
 }
 
+Result<std::optional<Entry>> Volume::State::FindWentLive(TableSnapshot& snapshot, const Entry& next,
+                                                         Member member, Time now) {
+  const auto number = went_live.Find(next.number, member, now);
+  if (!number) return std::optional<Entry>();
+  std::optional<Entry> live = TRY(snapshot.FindEntryByNumber(*number));
+  if (live && !live->file(member)) live.reset();
+  return live;
+}
+
 std::optional<Node> Volume::State::FindSuperseded(NodeId node, Time now) {
   ContentPointer content;
   {
@@ -197,6 +213,11 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
     return NodeOf(*entry);
   }
   if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
+  if (name == kNextName && !place.entry->is_staged()) {
+    const auto next = TRY(snapshot->FindEntry(place.entry->store, place.entry->alias.Next()));
+    if (!next) return NoSuchName();
+    return NodeOf(*next);
+  }
   const auto member = MemberNamed(name);
   if (!member) return NoSuchName();
   const Time now = keystore_.Now();
@@ -205,7 +226,11 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
     if (const auto pinned = state_->pins.Find(place.entry->number, *member, caller.thread, now))
       return NodeOf(*pinned);
   }
-  if (!place.entry->file(*member)) return NoSuchName();
+  if (!place.entry->file(*member)) {
+    const auto live = TRY(state_->FindWentLive(*snapshot, *place.entry, *member, now));
+    if (!live) return NoSuchName();
+    return NodeOf(*place.entry, *live, *member);
+  }
   if (state_->stale_answers.IsLookingAgain(caller.thread, now)) {
     // Its open must not fail a second time, whoever replaces the file before it: what another process commits
     // is not kept by BeginReplacing.
@@ -247,6 +272,10 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
   if (const auto member = node.member()) {
     const bool live = place.entry && place.entry->file(*member) && node.HasRevision(place.entry->revision);
     if (live) return NodeOf(*place.entry, *member);
+    if (place.entry && !place.entry->file(*member) && node.HasRevision(place.entry->revision)) {
+      const auto went = TRY(state_->FindWentLive(*snapshot, *place.entry, *member, keystore_.Now()));
+      if (went) return NodeOf(*place.entry, *went, *member);
+    }
     if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
     return Error(ErrorCode::kStale, "a superseded revision");
   }
@@ -296,6 +325,10 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
     const HandleId handle = add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
     if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller.thread, now);
     return handle;
+  }
+  if (entry && !entry->file(*member) && node.HasRevision(entry->revision)) {
+    if (const auto live = TRY(state_->FindWentLive(*snapshot, *entry, *member, now)))
+      return add_reader(TRY(LoadContent(*snapshot, *live, *member, node)));
   }
   if (auto pinned = state_->pins.Find(node.number(), *member, caller.thread, now);
       pinned && pinned->node == node) {

@@ -178,6 +178,8 @@ class Volume {
   // Returns whether anything changed.
   Result<bool> Commit(const Caller& caller, Staging& staging);
   Result<void> Resize(Staging& staging, std::uint64_t size);
+  // What was set on a name of `next` whose file went live in the entry `live`: its times are the live file's.
+  Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);
   Result<Node> SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
                                     std::optional<std::uint64_t> size);
 

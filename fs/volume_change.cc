@@ -97,6 +97,8 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
       return NodeOf(TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode)));
     }
     const Place place = TRY(Resolve(keystore_, parent));
+    if (place.entry && name == kNextName && !place.entry->is_staged())
+      return NodeOf(TRY(keystore_.CreateNext(place.entry->number, ActorOf(caller), mode)));
     if (!place.store) return NotPermitted("no directory can be made here");
     return NodeOf(
         TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller), mode)));
@@ -112,6 +114,8 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
     const Place place = TRY(Resolve(keystore_, parent));
     if (place.store)
       return keystore_.RemoveEntry(place.store->number, TRY(Alias::ParseGiven(name)), ActorOf(caller));
+    if (place.entry && name == kNextName && !place.entry->is_staged())
+      return keystore_.RemoveNext(place.entry->number);
     if (place.entry) return Error(ErrorCode::kNotADirectory, "a file");
     return NotPermitted("this directory stays");
   });
@@ -123,8 +127,13 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
     if (parent == NodeId::Of(Fixed::kStores) && name == kLinkName) return NotPermitted("this link stays");
     const Place place = TRY(Resolve(keystore_, parent));
     if (!place.entry) return Error(ErrorCode::kIsADirectory, "a directory");
+    if (name == kNextName && !place.entry->is_staged()) return Error(ErrorCode::kIsADirectory, "a directory");
     const auto member = MemberNamed(name);
-    if (!member || !place.entry->file(*member)) return NoSuchName();
+    if (!member) return NoSuchName();
+    if (!place.entry->file(*member)) {
+      if (state_->went_live.Remove(place.entry->number, *member, keystore_.Now())) return {};
+      return NoSuchName();
+    }
     // An open may lie between its lookup and this removal, as it may before a commit.
     Replacement replacement = BeginReplacing(place.entry->number);
     TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller)));
@@ -161,6 +170,22 @@ Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_vie
   });
 }
 
+Result<Node> Volume::SetWentLive(const Entry& next, Number number, Member member,
+                                 const AttributeChange& change) {
+  AttributeChange times;
+  times.atime = change.atime;
+  times.mtime = change.mtime;
+  if (!times.empty()) {
+    const Entry live = TRY(keystore_.SetFileAttributes(number, member, times));
+    state_->observer.NameChanged(NodeId::OfDirectory(number), FileName(member));
+    return NodeOf(next, live, member);
+  }
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const std::optional<Entry> live = TRY(snapshot->FindEntryByNumber(number));
+  if (!live || !live->file(member)) return Error(ErrorCode::kStale, "the live file is gone");
+  return NodeOf(next, *live, member);
+}
+
 Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId handle,
                                    const AttributeChange& change, std::optional<std::uint64_t> size) {
   StagingPointer staging;
@@ -188,6 +213,10 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       const bool live = place.entry && place.entry->file(*member) && node.HasRevision(place.entry->revision);
       // The kernel takes the answer for what this node is: of a superseded revision it must not learn the
       // live size.
+      if (!live && place.entry && !place.entry->file(*member) && node.HasRevision(place.entry->revision)) {
+        if (const auto went = state_->went_live.Find(place.entry->number, *member, keystore_.Now()))
+          return SetWentLive(*place.entry, *went, *member, change);
+      }
       if (!live && !state_->FindSuperseded(node, keystore_.Now())) {
         return Error(ErrorCode::kStale, "a superseded revision");
       }

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kBehindDot = 1;
 constexpr std::uint64_t kBehindDots = 2;
 constexpr std::uint64_t kBehindFixed = 8;
+constexpr std::uint64_t kBehindMembers = kBehindDots + kMembers.size() + 1;
 
 }  // namespace
 
@@ -119,6 +120,7 @@ Result<void> OfferAll(Listing& listing, Next&& next) {
     after = item.value()->at;
     const auto& found = item.value()->item;
     if constexpr (requires { found.alias; }) {
+      if (found.is_staged()) continue;  // Listed in its live entry.
       listing.Offer(found.alias.text(), NodeOf(found), after + kBehindFixed);
     } else {
       listing.Offer(found.name.text(), NodeOf(found), after + kBehindFixed);
@@ -175,12 +177,20 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
   }
   if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
-  offer_dots(NodeOf(*place.entry), store ? NodeOf(*store) : root);
+  std::optional<Entry> other;  // Of a live entry and its staged one: that which is not listed.
+  if (place.entry->is_staged()) {
+    other = TRY(snapshot->FindEntryByNumber(place.entry->origin));
+  } else {
+    other = TRY(snapshot->FindEntry(place.entry->store, place.entry->alias.Next()));
+  }
+  const bool staged = place.entry->is_staged();
+  offer_dots(NodeOf(*place.entry), staged && other ? NodeOf(*other) : store ? NodeOf(*store) : root);
   for (const Member member : kMembers) {
     if (!place.entry->file(member)) continue;
     listing.Offer(FileName(member), NodeOf(*place.entry, member),
                   kBehindDots + static_cast<std::uint64_t>(member));
   }
+  if (!staged && other) listing.Offer(kNextName, NodeOf(*other), kBehindMembers);
   return listing.Finish();
 }
 

@@ -21,10 +21,22 @@ Error WriterDied() {
 
 Error NoMemory() { return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"}; }
 
+Error MadeByCertfs() { return {ErrorCode::kReadOnly, "request.csr is made from request.cfg"}; }
+
 Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
 
 Error WrittenByCertfs(const Store& store) {
   return {ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone"};
+}
+
+// What a file has that `caller` makes.
+Attributes NewAttributesOf(Member member, const Caller& caller, Time now) {
+  Attributes attributes;
+  attributes.uid = caller.uid;
+  attributes.gid = caller.gid;
+  attributes.mode = IsKeyMaterial(member) ? 0600 : 0644;
+  attributes.atime = attributes.mtime = attributes.ctime = now;
+  return attributes;
 }
 
 }  // namespace
@@ -37,7 +49,12 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(live.number()));
   // It was removed after the kernel had looked it up. Who opens with O_CREAT makes it anew, and must not be
   // told that it is not there.
-  if (!entry || !entry->file(*member)) return Error(ErrorCode::kStale, "the file is gone");
+  if (!entry) return Error(ErrorCode::kStale, "the file is gone");
+  std::optional<Entry> shown = entry;  // Whose file the name shows.
+  if (!entry->file(*member))
+    shown = TRY(state_->FindWentLive(*snapshot, *entry, *member, keystore_.Now()));
+  if (!shown) return Error(ErrorCode::kStale, "the file is gone");
+  if (*member == Member::kSigningRequest) return MadeByCertfs();
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
   if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
 
@@ -45,8 +62,12 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   staging->entry = entry->number;
   staging->member = *member;
   staging->path = PathOf(*snapshot, *entry) + "/" + std::string(FileName(*member));
-  staging->attributes = entry->file(*member)->attributes;
-  staging->live_size = entry->file(*member)->size;
+  staging->created = !entry->file(*member);
+  staging->attributes = staging->created ? NewAttributesOf(*member, caller, keystore_.Now())
+                                         : entry->file(*member)->attributes;
+  staging->live_size = shown->file(*member)->size;
+  staging->basis = shown->number;
+  staging->replaces = entry->is_staged() ? entry->origin : 0;
   staging->opener = caller;
   const std::lock_guard lock(state_->mutex);
   staging->node = NodeId::OfStaging(state_->next_staging++);
@@ -79,6 +100,7 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
     const auto member = MemberNamed(name);
     if (!member)
       return NotPermitted("an entry holds cert.pem, key.pem, crl.pem and secret, and no other name");
+    if (*member == Member::kSigningRequest && place.entry->is_staged()) return MadeByCertfs();
     if (!store || !MayHold(PolicyOf(store->name), *place.entry, *member)) {
       return NotPermitted("this entry holds no " + std::string(name));
     }
@@ -89,14 +111,8 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
     staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);
     const auto& live = place.entry->file(*member);
     staging->created = !live;
-    if (live) {
-      staging->attributes = live->attributes;
-    } else {
-      staging->attributes.uid = caller.uid;
-      staging->attributes.gid = caller.gid;
-      staging->attributes.mode = IsKeyMaterial(*member) ? 0600 : 0644;
-      staging->attributes.atime = staging->attributes.mtime = staging->attributes.ctime = keystore_.Now();
-    }
+    staging->attributes = live ? live->attributes : NewAttributesOf(*member, caller, keystore_.Now());
+    staging->replaces = place.entry->is_staged() ? place.entry->origin : 0;
     NodeId node;
     {
       const std::lock_guard lock(state_->mutex);
@@ -125,9 +141,9 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
     }
   }
   SecretBytes live;
-  if (mode.write && !mode.truncate && !staging->created) {
+  if (mode.write && !mode.truncate && staging->basis != 0) {
     const auto snapshot = TRY(keystore_.Snapshot());
-    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(staging->entry));
+    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(staging->basis));
     if (entry && entry->file(staging->member)) live = TRY(snapshot->ReadFile(*entry, staging->member));
   }
   const std::lock_guard staging_lock(staging->mutex);
@@ -183,8 +199,8 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
   }
   // A shell's built-in echo does not look at close: what can never become valid is told here.
   const BytesView written = staging->buffer.Reveal();
-  if (start < kStartBytes && staging->member != Member::kSecret &&
-      !MayBegin(written.first(std::min(written.size(), kStartBytes)))) {
+  const bool any_start = staging->member == Member::kSecret || staging->member == Member::kRequest;
+  if (start < kStartBytes && !any_start && !MayBegin(written.first(std::min(written.size(), kStartBytes)))) {
     return refuse({ErrorCode::kMalformed, "unreadable", "no certificate, key or CRL file begins like this"});
   }
   return {};
@@ -253,12 +269,18 @@ Volume::Replacement Volume::BeginReplacing(Number number) {
   static_cast<void>(WithinMemory([&]() -> Result<void> {
     const auto snapshot = TRY(keystore_.Snapshot());
     const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(number));
+    const auto keep = [&](const Entry& each) {
+      for (const Member member : kMembers) {
+        if (!each.file(member)) continue;
+        auto content = OpenContent(*snapshot, each, member);
+        if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
+      }
+    };
     if (!entry) return {};
-    for (const Member member : kMembers) {
-      if (!entry->file(member)) continue;
-      auto content = OpenContent(*snapshot, *entry, member);
-      if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
-    }
+    keep(*entry);
+    if (!entry->is_staged()) return {};
+    // What is staged may be complete by this change, and replace the live files.
+    if (const auto live = TRY(snapshot->FindEntryByNumber(entry->origin))) keep(*live);
     return {};
   }));
   return replacement;
@@ -270,9 +292,12 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   if (!staging.dirty || staging.buffer.empty()) return false;
 
   Replacement replacement = BeginReplacing(staging.entry);
-  if (const auto& old = replacement.kept(); old.size() > 1) {
+  const Number pair = staging.replaces != 0 ? staging.replaces : staging.entry;
+  std::vector<ContentPointer> old = replacement.kept();
+  std::erase_if(old, [&](const ContentPointer& content) { return content->node.number() != pair; });
+  if (old.size() > 1) {
     // Before the commit shows as well: a lookup may come between the two.
-    state_->pins.Replacing(staging.entry, old.front()->node.revision(), old, caller.thread, keystore_.Now());
+    state_->pins.Replacing(pair, old.front()->node.revision(), old, caller.thread, keystore_.Now());
   }
   AttributeChange attributes = staging.wanted;
   // A file that was removed since it was opened returns as it was.
@@ -290,12 +315,19 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   }
   staging.dirty = false;
   staging.wanted = {};
-  staging.attributes = outcome.value().entry.file(staging.member)->attributes;
+  const std::optional<Entry>& live = outcome.value().live;
+  const Entry& holder = live ? *live : outcome.value().entry;
+  staging.attributes = holder.file(staging.member)->attributes;
+  staging.went_live = live.has_value();
   if (!outcome.value().changed) return false;
+  if (live) state_->went_live.Add(staging.entry, live->number, keystore_.Now());
   replacement.Done();
-  const NodeId directory = NodeId::OfDirectory(staging.entry);
+  const auto tell = [&](Number entry, Member member) {
+    state_->observer.NameChanged(NodeId::OfDirectory(entry), FileName(member));
+  };
   for (const Member member : kMembers) {
-    if (outcome.value().entry.file(member)) state_->observer.NameChanged(directory, FileName(member));
+    if (holder.file(member)) tell(holder.number, member);
+    if (live) tell(staging.entry, member);  // None of these is staged any more.
   }
   return true;
 }
@@ -336,16 +368,17 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
   }
   // A replacement keeps the live owner and mode, however it is written; its times are the writer's to set.
   AttributeChange effective = change;
-  if (!staging.created) effective.mode = effective.uid = effective.gid = std::nullopt;
+  if (!staging.created || staging.went_live) effective.mode = effective.uid = effective.gid = std::nullopt;
   if (effective.empty()) return NodeOf(staging);
 
   const bool pending = staging.dirty || (staging.created && staging.buffer.empty());
   if (!pending) {
+    const Number holder = staging.went_live ? staging.replaces : staging.entry;
     auto entry =
-        keystore_.SetFileAttributes(staging.entry, staging.member, effective, OwnerToBe(caller, effective));
+        keystore_.SetFileAttributes(holder, staging.member, effective, OwnerToBe(caller, effective));
     if (entry.has_value()) {
       staging.attributes = entry.value().file(staging.member)->attributes;
-      state_->observer.NameChanged(NodeId::OfDirectory(staging.entry), FileName(staging.member));
+      state_->observer.NameChanged(NodeId::OfDirectory(holder), FileName(staging.member));
       return NodeOf(staging);
     }
     if (entry.error().code() != ErrorCode::kNotFound) {

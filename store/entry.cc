@@ -12,6 +12,10 @@ std::string_view FileName(Member member) {
       return "crl.pem";
     case Member::kSecret:
       return "secret";
+    case Member::kRequest:
+      return "request.cfg";
+    case Member::kSigningRequest:
+      return "request.csr";
   }
   return {};
 }

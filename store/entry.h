@@ -37,9 +37,17 @@ struct Attributes {
 };
 
 // The files that an entry may hold. On disk: never change or reuse.
-enum class Member : std::uint8_t { kCertificate = 1, kKey = 2, kRevocationList = 3, kSecret = 4 };
-inline constexpr std::array<Member, 4> kMembers{Member::kCertificate, Member::kKey, Member::kRevocationList,
-                                                Member::kSecret};
+enum class Member : std::uint8_t {
+  kCertificate = 1,
+  kKey = 2,
+  kRevocationList = 3,
+  kSecret = 4,
+  kRequest = 5,        // What a signing request is to ask for, and
+  kSigningRequest = 6  // that request (PKCS#10): in a staged entry alone.
+};
+inline constexpr std::array<Member, 6> kMembers{Member::kCertificate,    Member::kKey,
+                                                Member::kRevocationList, Member::kSecret,
+                                                Member::kRequest,        Member::kSigningRequest};
 
 // Returns the file's name ("cert.pem"), and the member of that name.
 std::string_view FileName(Member member);
@@ -52,6 +60,7 @@ constexpr bool IsKeyMaterial(Member member) { return member == Member::kKey || m
 struct File {
   Attributes attributes;
   std::uint32_t size = 0;  // In bytes, of what reading gives.
+  bool dated = false;      // Somebody set its times after its bytes: they hold when it goes live.
   Digest digest{};         // What the backend needs to find and check the bytes; opaque to everyone else.
 
   friend bool operator==(const File&, const File&) = default;
@@ -60,7 +69,9 @@ struct File {
 struct Entry {
   Number number = 0;
   Number store = 0;
-  Number origin = 0;  // In BACKUP_STORE: the store of the entry whose state this is. Elsewhere 0.
+  // Of a staged entry: the entry that it is to replace. In BACKUP_STORE: the store of the entry whose state
+  // this is. Of others 0.
+  Number origin = 0;
   Revision revision = 0;
   Alias alias;
   Attributes attributes;  // Of the entry's directory.
@@ -68,6 +79,8 @@ struct Entry {
 
   const std::optional<File>& file(Member member) const { return files[static_cast<std::size_t>(member) - 1]; }
   std::optional<File>& file(Member member) { return files[static_cast<std::size_t>(member) - 1]; }
+  // Whether this is the replacement of another entry, which waits in its `next/` until it is complete.
+  bool is_staged() const { return alias.is_next(); }
   bool is_pair() const { return file(Member::kCertificate) && file(Member::kKey); }
   bool empty() const {
     for (const auto& each : files) {

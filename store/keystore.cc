@@ -97,6 +97,8 @@ Result<void> Keystore::RemoveEntry(Number store, const Alias& alias, Actor actor
     const bool unused = policy.entries == Removal::kNobody && entry.empty();
     if (!unused) TRY(CheckRemoval(policy, actor));
     if (!entry.empty()) return Error(ErrorCode::kNotEmpty, "the entry holds files");
+    if (TRY(transaction.FindEntry(store, alias.Next())))
+      return Error(ErrorCode::kNotEmpty, "a replacement is staged in its next/");
     TRY(transaction.RemoveEntry(entry));
     return TouchStore(transaction, store, clock_());
   });
@@ -115,9 +117,14 @@ Result<void> Keystore::RenameEntry(Number store, const Alias& from, const Alias&
     if (taken && taken->number != entry.number) {
       return Error(ErrorCode::kAlreadyExists, "an entry of that alias exists, ignoring case");
     }
+    std::optional<Entry> next = TRY(transaction.FindEntry(store, entry.alias.Next()));
     entry.alias = to;
     entry.attributes.ctime = clock_();
     TRY(transaction.PutEntry(std::move(entry)));
+    if (next) {
+      next->alias = to.Next();
+      TRY(transaction.PutEntry(*std::move(next)));
+    }
     return TouchStore(transaction, store, clock_());
   });
 }
@@ -158,6 +165,7 @@ Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const At
       return Error(ErrorCode::kNotPermitted, "another-owner", "the file belongs to somebody else by now");
     }
     SetAll(entry.file(member)->attributes, change, clock_());
+    if (entry.is_staged() && (change.atime || change.mtime)) entry.file(member)->dated = true;
     TRY(transaction.PutEntry(entry));
     return entry;
   });

@@ -51,6 +51,7 @@ struct WriteOutcome {
   Entry entry;                    // As it is now.
   bool changed = false;           // False: the bytes were there already, and nothing moved.
   std::vector<Finding> findings;  // Warnings and fixes.
+  std::optional<Entry> live;      // Set when a staged entry became complete: the live one, which it replaced.
 };
 
 class Keystore {
@@ -92,10 +93,15 @@ class Keystore {
 
   // Returns the new, empty entry. kNotFound (the store), kAlreadyExists, kReadOnly in BACKUP_STORE.
   Result<Entry> CreateEntry(Number store, const Alias& alias, Actor actor, std::uint32_t mode);
-  // kNotFound; kNotEmpty while it holds files; kNotPermitted by the store's policy. A state in BACKUP_STORE
+  // kNotFound; kNotEmpty while it holds files or has a staged entry; kNotPermitted by the store's policy. A state in BACKUP_STORE
   // goes whole, with its files, and for root alone.
   Result<void> RemoveEntry(Number store, const Alias& alias, Actor actor);
-  // Within one store. kNotFound, kAlreadyExists, kNotPermitted by the store's policy.
+  // Makes the staged entry of `live`, its `next/`. kNotFound; kAlreadyExists; kNotPermitted where the store, or
+  // what the entry holds, is no pair.
+  Result<Entry> CreateNext(Number live, Actor actor, std::uint32_t mode);
+  // kNotFound (either); kNotEmpty while anything is staged.
+  Result<void> RemoveNext(Number live);
+  // Within one store, with what is staged. kNotFound, kAlreadyExists, kNotPermitted by the store's policy.
   Result<void> RenameEntry(Number store, const Alias& from, const Alias& to, Actor actor);
 
   // Judges `bytes` and makes them the entry's `member`. `attributes` holds for a new file (mode and owner
@@ -104,6 +110,11 @@ class Keystore {
   // first rule that refuses, kInvalidArgument for no bytes, kTooLarge, kNotFound if the entry is gone,
   // kNotPermitted if its store does not hold such files, kReadOnly in BACKUP_STORE, kCorrupt while a CRL is
   // damaged that might speak against a certificate.
+  //
+  // In a staged entry a certificate or key waits for the other; when both are there and accepted, they replace
+  // the live files in the same commit, and the staged entry is empty again. kRequest makes a key, if none is
+  // staged, and the kSigningRequest by it: kMalformed ("request-config"); kRejected ("request-key") when the
+  // staged key is of another type; kAlreadyExists when a certificate waits. kSigningRequest itself is kReadOnly.
   Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor,
                                  const AttributeChange& attributes);
 
@@ -133,6 +144,17 @@ class Keystore {
   // Reads, judges and normalises `bytes` for `entry`, whose live bytes are `live`, empty where there are
   // none.
   struct Judged;
+  struct Write;  // What WriteFile was given.
+  // Leaves the bytes as they are; times that were asked for hold all the same.
+  static Result<WriteOutcome> KeepBytes(TableTransaction& transaction, Entry entry, Write& write, Time now);
+  // Puts `text` where `write` wants it, in `entry`, which PutEntry has yet to store.
+  static Result<void> PutWritten(TableTransaction& transaction, Entry& entry, const Write& write, BytesView text,
+                                 Time now);
+  Result<WriteOutcome> WriteLive(TableTransaction& transaction, const Store& store, Entry entry, Write& write);
+  Result<WriteOutcome> WriteNext(TableTransaction& transaction, const Store& store, Entry next, Write& write);
+  Result<WriteOutcome> WriteRequest(TableTransaction& transaction, Entry next, Write& write);
+  Result<WriteOutcome> GoLive(TableTransaction& transaction, const Store& store, Entry live, Entry next,
+                              Judged judged);
   Result<Judged> Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry,
                        Member member, BytesView live, BytesView bytes);
 

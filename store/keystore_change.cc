@@ -62,6 +62,19 @@ void SetAll(Attributes& attributes, const AttributeChange& change, Time now) {
   attributes.ctime = now;
 }
 
+Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& change, Time now) {
+  Attributes attributes = NewAttributes(actor, IsKeyMaterial(member) ? 0600 : 0644, now);
+  SetAll(attributes, change, now);
+  if (IsKeyMaterial(member)) attributes.mode &= ~kBitsForOthers;
+  return attributes;
+}
+
+Result<SecretBytes> ReadLive(TableSnapshot& snapshot, const Entry& entry, Member member) {
+  auto live = snapshot.ReadFile(entry, member);
+  if (live.has_value() || live.error().code() != ErrorCode::kCorrupt) return live;
+  return SecretBytes();
+}
+
 Result<void> CheckRemoval(const StorePolicy& policy, Actor actor) {
   if (policy.entries == Removal::kNobody) {
     return Error(ErrorCode::kNotPermitted, "protected-entry",

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "store/keystore.h"
 
@@ -31,6 +32,32 @@ void SetAll(Attributes& attributes, const AttributeChange& change, Time now);
 Result<void> CheckRemoval(const StorePolicy& policy, Actor actor);
 
 Error ProtectedStore(const StoreName& name);
+
+// --- Writing of files (keystore_files.cc, keystore_next.cc)
+
+// A new file's attributes: 0600 for key material and 0644 for the rest, whatever the umask was; what was
+// asked for explicitly holds, save that key material never has a bit for others.
+Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& change, Time now);
+
+// Reads what is to be replaced. Damaged bytes are as good as none: what replaces them is judged alone, which
+// is the only way to repair a file of an entry that nobody may remove.
+Result<SecretBytes> ReadLive(TableSnapshot& snapshot, const Entry& entry, Member member);
+
+struct Keystore::Write {
+  Member member;
+  BytesView bytes;
+  Actor actor;
+  const AttributeChange& attributes;
+  bool untouched = false;  // Out: nothing was put, and there is nothing to commit.
+};
+
+// What judging leaves to be written.
+struct Keystore::Judged {
+  SecretBytes text;
+  std::vector<Finding> findings;
+  std::vector<Certificate> certificates;  // Of a cert.pem: those in `text`,
+  std::vector<Certificate> replaced;      // and those in the live file.
+};
 
 template <typename Change>
 auto Keystore::Apply(Change&& change, const bool* unchanged)

@@ -7,25 +7,8 @@ namespace certfs {
 
 namespace {
 
-// A new file's attributes: 0600 for key material and 0644 for the rest, whatever the umask was; what was
-// asked for explicitly holds, save that key material never has a bit for others.
-Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& change, Time now) {
-  Attributes attributes = NewAttributes(actor, IsKeyMaterial(member) ? 0600 : 0644, now);
-  SetAll(attributes, change, now);
-  if (IsKeyMaterial(member)) attributes.mode &= ~kBitsForOthers;
-  return attributes;
-}
-
 Error DamagedList() {
   return {ErrorCode::kCorrupt, "a CRL in TRUSTED_ROOTS_CRLS is damaged: what it revoked cannot be told"};
-}
-
-// Reads what is to be replaced. Damaged bytes are as good as none: what replaces them is judged alone, which
-// is the only way to repair a file of an entry that nobody may remove.
-Result<SecretBytes> ReadLive(TableSnapshot& snapshot, const Entry& entry, Member member) {
-  auto live = snapshot.ReadFile(entry, member);
-  if (live.has_value() || live.error().code() != ErrorCode::kCorrupt) return live;
-  return SecretBytes();
 }
 
 // The certificates of a stored cert.pem; none where there is none, or where damage took it. The index of
@@ -50,14 +33,6 @@ Result<void> JudgeSerials(TableSnapshot& snapshot, RuleSet rules, const std::vec
 }
 
 }  // namespace
-
-// What judging leaves to be written.
-struct Keystore::Judged {
-  SecretBytes text;
-  std::vector<Finding> findings;
-  std::vector<Certificate> certificates;  // Of a cert.pem: those in `text`,
-  std::vector<Certificate> replaced;      // and those in the live file.
-};
 
 Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const StorePolicy& policy,
                                          const Entry& entry, Member member, BytesView live_bytes,
@@ -121,8 +96,35 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
     }
     case Member::kSecret:
       return Judged{SecretBytes::CopyOf(bytes), {}, {}, {}};
+    case Member::kRequest:
+    case Member::kSigningRequest:
+      break;  // WriteNext knows these.
   }
   return Error(ErrorCode::kInternal, "no such member");
+}
+
+Result<WriteOutcome> Keystore::KeepBytes(TableTransaction& transaction, Entry entry, Write& write, Time now) {
+  write.untouched = !write.attributes.atime && !write.attributes.mtime;
+  if (!write.untouched) {
+    File& file = *entry.file(write.member);
+    SetTimes(file.attributes, write.attributes);
+    file.attributes.ctime = now;  // As utimens does it.
+    file.dated = file.dated || entry.is_staged();
+    TRY(transaction.PutEntry(entry));
+  }
+  return WriteOutcome{std::move(entry), false, {}, std::nullopt};
+}
+
+Result<void> Keystore::PutWritten(TableTransaction& transaction, Entry& entry, const Write& write, BytesView text,
+                                  Time now) {
+  if (!entry.file(write.member)) {
+    entry.file(write.member).emplace().attributes =
+        NewFileAttributes(write.member, write.actor, write.attributes, now);
+    entry.attributes.mtime = entry.attributes.ctime = now;
+  }
+  TRY(transaction.PutFile(entry, write.member, text));
+  ++entry.revision;
+  return {};
 }
 
 Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView bytes, Actor actor,
@@ -130,10 +132,9 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
   if (bytes.empty()) return Error(ErrorCode::kInvalidArgument, "nothing to write");
   if (bytes.size() > kFileBytesMax)
     return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
-  bool unchanged = false;
+  Write write{member, bytes, actor, attributes};
   const auto change = [&](TableTransaction& transaction) -> Result<WriteOutcome> {
-    unchanged = false;
-    const Time now = clock_();
+    write.untouched = false;
     Entry entry = TRY(GetEntry(transaction, number));
     const Store store = TRY(GetStore(transaction, entry.store));
     const StorePolicy& policy = PolicyOf(store.name);
@@ -143,38 +144,33 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
       return Error(ErrorCode::kNotPermitted, "wrong-file",
                    "this entry of " + store.name.text() + " holds no " + std::string(FileName(member)));
     }
-    const bool replaces = entry.file(member).has_value();
-    const SecretBytes live = replaces ? TRY(ReadLive(transaction, entry, member)) : SecretBytes();
-    const auto keep = [&]() -> Result<WriteOutcome> {
-      unchanged = !attributes.atime && !attributes.mtime;
-      if (!unchanged) {
-        SetTimes(entry.file(member)->attributes, attributes);
-        entry.file(member)->attributes.ctime = now;  // As utimens does it.
-        TRY(transaction.PutEntry(entry));
-      }
-      return WriteOutcome{entry, false, {}};
-    };
-    // What is there already is not judged again: it may have expired since.
-    if (replaces && EqualSecrets(live.Reveal(), bytes)) return keep();
-    Judged judged = TRY(Judge(transaction, policy, entry, member, live.Reveal(), bytes));
-    if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal())) return keep();
-    TRY(KeepState(transaction, store, entry, now));
-    if (!replaces) {
-      entry.file(member).emplace().attributes = NewFileAttributes(member, actor, attributes, now);
-      entry.attributes.mtime = entry.attributes.ctime = now;
-    }
-    TRY(CountSerials(transaction, judged.replaced, judged.certificates));
-    TRY(transaction.PutFile(entry, member, judged.text.Reveal()));
-    ++entry.revision;
-    // One commit, one mtime for the pair; what was set explicitly holds for its member.
-    for (auto& file : entry.files) {
-      if (file) file->attributes.mtime = file->attributes.ctime = now;
-    }
-    SetTimes(entry.file(member)->attributes, attributes);
-    TRY(transaction.PutEntry(entry));
-    return WriteOutcome{std::move(entry), true, std::move(judged.findings)};
+    return entry.is_staged() ? WriteNext(transaction, store, std::move(entry), write)
+                             : WriteLive(transaction, store, std::move(entry), write);
   };
-  return Apply(change, &unchanged);
+  return Apply(change, &write.untouched);
+}
+
+Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const Store& store, Entry entry,
+                                         Write& write) {
+  const Time now = clock_();
+  const Member member = write.member;
+  const bool replaces = entry.file(member).has_value();
+  const SecretBytes live = replaces ? TRY(ReadLive(transaction, entry, member)) : SecretBytes();
+  // What is there already is not judged again: it may have expired since.
+  if (replaces && EqualSecrets(live.Reveal(), write.bytes)) return KeepBytes(transaction, std::move(entry), write, now);
+  Judged judged = TRY(Judge(transaction, PolicyOf(store.name), entry, member, live.Reveal(), write.bytes));
+  if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal()))
+    return KeepBytes(transaction, std::move(entry), write, now);
+  TRY(KeepState(transaction, store, entry, now));
+  TRY(CountSerials(transaction, judged.replaced, judged.certificates));
+  TRY(PutWritten(transaction, entry, write, judged.text.Reveal(), now));
+  // One commit, one mtime for the pair; what was set explicitly holds for its member.
+  for (auto& file : entry.files) {
+    if (file) file->attributes.mtime = file->attributes.ctime = now;
+  }
+  SetTimes(entry.file(member)->attributes, write.attributes);
+  TRY(transaction.PutEntry(entry));
+  return WriteOutcome{std::move(entry), true, std::move(judged.findings), std::nullopt};
 }
 
 Result<Entry> Keystore::RemoveFile(Number number, Member member, Actor actor) {
@@ -184,10 +180,12 @@ Result<Entry> Keystore::RemoveFile(Number number, Member member, Actor actor) {
       const Store store = TRY(GetStore(transaction, entry.store));
       if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
       TRY(CheckRemoval(PolicyOf(store.name), actor));
-      if (keep) TRY(KeepState(transaction, store, entry, clock_()));
-      if (member == Member::kCertificate) {
-        const SecretBytes live = TRY(ReadLive(transaction, entry, member));
-        TRY(CountSerials(transaction, CertificatesIn(live.Reveal()), {}));
+      // What is staged was never live: it is kept nowhere, and its serial numbers count for nothing yet.
+      const bool live = !entry.is_staged();
+      if (live && keep) TRY(KeepState(transaction, store, entry, clock_()));
+      if (live && member == Member::kCertificate) {
+        const SecretBytes bytes = TRY(ReadLive(transaction, entry, member));
+        TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal()), {}));
       }
       TRY(transaction.RemoveFile(entry, member));
       entry.attributes.mtime = entry.attributes.ctime = clock_();

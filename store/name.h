@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "crypto/base/result.h"
+#include "crypto/base/utf8.h"
 
 namespace certfs {
 
@@ -25,19 +26,16 @@ inline constexpr std::size_t kAliasBytesMax = 120;
 inline constexpr std::string_view kKeptPrefix = "bkp_";
 inline constexpr std::size_t kKeptAliasBytesMax = 4 + kAliasBytesMax + 1 + kStoreNameBytesMax;
 
+// The name of the directory in which an entry's replacement is staged; `<alias>/next` is the alias of the
+// staged entry, which nobody can give, because of its slash.
+inline constexpr std::string_view kNextName = "next";
+
 namespace internal {
 
 // Returns kNameTooLong over `bytes_max`, kMalformed for any other name that is not allowed.
 Result<void> CheckName(std::string_view name, std::size_t bytes_max, std::string_view forbidden);
 
 }  // namespace internal
-
-// How many bytes the UTF-8 sequence at the start of `text` takes; 0 when it is not valid. `text` is not
-// empty.
-std::size_t Utf8Length(std::string_view text);
-
-// Says whether `text`, valid UTF-8, has a control character (C0, DEL or C1).
-bool HasControl(std::string_view text);
 
 // Returns `name` with A-Z as a-z: what decides whether two names are the same.
 std::string FoldName(std::string_view name);
@@ -61,11 +59,23 @@ class Name {
     return Name(std::string(text));
   }
 
+  // The same for a name that a record holds: a staged entry's as well.
+  static Result<Name> ParseStored(std::string_view text) {
+    if (!text.ends_with(kNextSuffix)) return ParseGiven(text);
+    return TRY(Parse(text.substr(0, text.size() - kNextSuffix.size()))).Next();
+  }
+
+  // The alias of what is staged for the entry of this alias.
+  Name Next() const { return Name(text_ + std::string(kNextSuffix)); }
+  bool is_next() const { return text_.ends_with(kNextSuffix); }
+
   const std::string& text() const noexcept { return text_; }
   friend bool operator==(const Name&, const Name&) = default;
   friend auto operator<=>(const Name&, const Name&) = default;
 
  private:
+  static constexpr std::string_view kNextSuffix = "/next";
+
   explicit Name(std::string text) : text_(std::move(text)) {}
   std::string text_;
 };

@@ -27,12 +27,16 @@ constexpr std::array<StorePolicy, 14> kStores{{
 
 constexpr StorePolicy kOther{"", Holds::kAnything, RuleSet::kGeneral, true, Removal::kAnyone, kOpen};
 
-// Files of one group may stand in one entry: a certificate and its key, or a CRL, or a secret.
+// Files of one group may stand in one entry: a certificate and its key (and, staged, the request for them), or
+// a CRL, or a secret.
+constexpr int kGroupOfPairs = 0;
 int GroupOf(Member member) {
   switch (member) {
     case Member::kCertificate:
     case Member::kKey:
-      return 0;
+    case Member::kRequest:
+    case Member::kSigningRequest:
+      return kGroupOfPairs;
     case Member::kRevocationList:
       return 1;
     case Member::kSecret:
@@ -44,7 +48,7 @@ int GroupOf(Member member) {
 bool StoreHolds(Holds holds, Member member) {
   switch (holds) {
     case Holds::kPairs:
-      return GroupOf(member) == 0;
+      return GroupOf(member) == kGroupOfPairs;
     case Holds::kCertificates:
       return member == Member::kCertificate;
     case Holds::kRevocationLists:
@@ -73,10 +77,18 @@ const StorePolicy& PolicyOf(const StoreName& name) {
 
 bool MayHold(const StorePolicy& policy, const Entry& entry, Member member) {
   if (!StoreHolds(policy.holds, member)) return false;
+  if (entry.is_staged() && GroupOf(member) != kGroupOfPairs) return false;
+  const bool request = member == Member::kRequest || member == Member::kSigningRequest;
+  if (request && !entry.is_staged()) return false;
   for (const Member other : kMembers) {
     if (entry.file(other) && GroupOf(other) != GroupOf(member)) return false;
   }
   return true;
+}
+
+bool MayStage(const StorePolicy& policy, const Entry& entry) {
+  const bool pairs = policy.holds == Holds::kPairs || policy.holds == Holds::kAnything;
+  return pairs && !entry.is_staged() && MayHold(policy, entry, Member::kKey);
 }
 
 }  // namespace certfs

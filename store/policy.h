@@ -38,6 +38,10 @@ const StorePolicy& PolicyOf(const StoreName& name);
 // kind, and no file of another kind is there already.
 bool MayHold(const StorePolicy& policy, const Entry& entry, Member member);
 
+// Says whether a replacement of `entry` may be staged in its `next/`: whether it is, or may become, a
+// certificate and key.
+bool MayStage(const StorePolicy& policy, const Entry& entry);
+
 // `TRUSTED_ROOT_CRLS`, the second spelling of TRUSTED_ROOTS_CRLS: a link, whose name no store may take.
 inline constexpr std::string_view kLinkName = "TRUSTED_ROOT_CRLS";
 inline constexpr std::string_view kLinkTarget = "TRUSTED_ROOTS_CRLS";

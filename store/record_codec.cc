@@ -56,7 +56,7 @@ bool ReadAttributes(Reader& reader, Attributes& attributes) {
 
 template <typename Name>
 bool ReadName(Reader& reader, Name& name) {
-  auto parsed = Name::ParseGiven(AsText(reader.Prefixed()));
+  auto parsed = Name::ParseStored(AsText(reader.Prefixed()));
   if (!parsed.has_value()) return false;
   name = std::move(parsed).value();
   return true;
@@ -73,6 +73,9 @@ bool ReadFiles(Reader& reader, Entry& entry) {
     File& file = entry.file(static_cast<Member>(member)).emplace();
     if (!ReadAttributes(reader, file.attributes)) return false;
     file.size = reader.U32();
+    const std::uint8_t dated = reader.U8();
+    if (dated > 1) return false;
+    file.dated = dated == 1;
     reader.Fill(file.digest);
   }
   return reader.ok();
@@ -175,6 +178,7 @@ Bytes EncodeEntry(const Entry& entry) {
     writer.U8(static_cast<std::uint8_t>(member));
     WriteAttributes(writer, file->attributes);
     writer.U32(file->size);
+    writer.U8(file->dated ? 1 : 0);
     writer.Raw(file->digest);
   }
   return bytes;

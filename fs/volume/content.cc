@@ -22,9 +22,13 @@ void ContentCache::Add(ContentPointer content) {
 }
 
 Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member) {
+  return LoadContent(snapshot, entry, member, NodeId::OfFile(entry.number, member, entry.revision));
+}
+
+Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member, NodeId node) {
   SecretBytes bytes = TRY(snapshot.ReadFile(entry, member));
   auto content = std::make_shared<Content>();
-  content->node = NodeId::OfFile(entry.number, member, entry.revision);
+  content->node = node;
   content->attributes = entry.file(member)->attributes;
   if (IsKeyMaterial(member)) {
     content->secret = std::move(bytes);

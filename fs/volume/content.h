@@ -25,8 +25,9 @@ struct Content {
 };
 using ContentPointer = std::shared_ptr<const Content>;
 
-// Reads a live file's bytes.
+// Reads a live file's bytes, as those of its own node or of `node`.
 Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member);
+Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, Member member, NodeId node);
 
 // The public contents last read, so that re-opening a file neither reads nor unseals it.
 class ContentCache {

@@ -36,7 +36,9 @@ struct Staging {
   Number entry = 0;                      // Constant.
   Member member = Member::kCertificate;  // Constant.
   std::string path;                      // Constant; for refusals.
-  bool created = false;                  // Constant: there was no live file to replace.
+  bool created = false;                  // Constant: there was no file to replace.
+  Number basis = 0;                      // Constant: the entry whose bytes it starts with; 0 for none.
+  Number replaces = 0;                   // Constant: of a staged entry's file, the live entry. Else 0.
 
   bool opened = false;
   Caller opener;
@@ -45,6 +47,7 @@ struct Staging {
 
   Attributes attributes;        // What stat shows.
   std::uint64_t live_size = 0;  // What stat shows until it is opened.
+  bool went_live = false;       // It was committed, and completed what was staged.
   AttributeChange wanted;       // What was set by handle and goes live with the next commit.
 
   SecretBytes buffer;

@@ -15,6 +15,7 @@
 #include "fs/volume/pins.h"
 #include "fs/volume/staging.h"
 #include "fs/volume/superseded.h"
+#include "fs/volume/went_live.h"
 
 namespace certfs {
 
@@ -29,6 +30,7 @@ struct Volume::State {
   SupersededContents superseded;
   StaleAnswers stale_answers;
   Pins pins;
+  WentLive went_live;
 
   std::atomic<std::size_t> staged_bytes = 0;  // Of all writers.
 
@@ -52,6 +54,9 @@ struct Volume::State {
   ContentCache cache;
   // Records why `path` was refused to `caller`, and tells the observer. Returns `error`, for the answer.
   Error Refuse(const Caller& caller, Time now, std::string path, Error error);
+
+  // Returns the entry whose `member` a name of the staged entry `next` still leads to, though it went live.
+  Result<std::optional<Entry>> FindWentLive(TableSnapshot& snapshot, const Entry& next, Member member, Time now);
 
   // Returns a revision that is live no more as those see it who hold it open or came to it in time.
   std::optional<Node> FindSuperseded(NodeId node, Time now);
@@ -104,6 +109,9 @@ Result<Place> Resolve(Keystore& keystore, NodeId node);
 Node NodeOf(const Store& store);
 Node NodeOf(const Entry& entry);
 Node NodeOf(const Entry& entry, Member member);  // Precondition: the entry has that file.
+// A name of `next` that still leads to the file of `live`, as a node of its own: what is set on it is not set
+// on the live file.
+Node NodeOf(const Entry& next, const Entry& live, Member member);
 Node NodeOf(const Content& superseded);
 Node NodeOf(const Staging& staging);  // Precondition: its mutex is held.
 

@@ -25,6 +25,10 @@ bool IsProtected(const std::string& folded) {
 
 std::string Text(const std::string& vector) { return std::string(AsText(Vector(vector))); }
 
+std::string StoreText(const std::string& vector) {
+  return std::string(AsText(ReadAll(std::string(CERTFS_SOURCE_DIR) + "/tests/store/vectors/" + vector)));
+}
+
 const Sample* SampleOf(const std::string& bytes) {
   for (const Sample& sample : Samples()) {
     if (sample.bytes == bytes) return &sample;
@@ -50,6 +54,8 @@ const std::vector<Sample>& Samples() {
         {"sha1", Text("sha1.pem"), kCertificate, "leaf", kRejected},
         {"leaf key", Text("leaf.key"), kKey, "leaf", std::nullopt},
         {"other key", Text("other.key"), kKey, "other", std::nullopt},
+        {"second key", StoreText("serial.key"), kKey, "second", std::nullopt},
+        {"second leaf", StoreText("serial-first.pem"), kCertificate, "second", std::nullopt},
         {"weak key", Text("rsa1024.key"), kKey, "weak", kRejected},
         {"encrypted key", Text("encrypted.key"), kKey, "leaf", kPasswordRequired},
         {"crl 5", Text("crl-5.pem"), kRevocationList, "", std::nullopt, false, "root", 5},
@@ -133,6 +139,7 @@ Outcome Model::RemoveEntry(const std::string& store, const std::string& alias, s
   if (!entry->second->files.empty()) {
     return Fold(store) == "trusted_roots_crls" ? ErrorCode::kNotPermitted : ErrorCode::kNotEmpty;
   }
+  if (entry->second->next) return ErrorCode::kNotEmpty;
   entry->second->alive = false;
   entries.erase(entry);
   return std::nullopt;
@@ -153,8 +160,49 @@ Outcome Model::RenameEntry(const std::string& store, const std::string& from, co
   return std::nullopt;
 }
 
+Outcome Model::MakeNext(const ModelEntryPointer& entry) {
+  if (auto wrong = MayCreate(entry, Member::kKey)) return wrong;
+  if (entry->next) return ErrorCode::kAlreadyExists;
+  entry->next = std::make_shared<ModelEntry>();
+  entry->next->mode = 0755;
+  entry->next->live = entry;
+  return std::nullopt;
+}
+
+Outcome Model::RemoveNext(const ModelEntryPointer& entry) {
+  if (!entry->next) return ErrorCode::kNotFound;
+  if (!entry->next->files.empty()) return ErrorCode::kNotEmpty;
+  entry->next->alive = false;
+  entry->next.reset();
+  return std::nullopt;
+}
+
+// Both are there and accepted: they replace the live ones at once, whose owner and mode stay.
+void Model::GoLive(ModelEntry& staged) {
+  ModelEntry& live = *staged.live.lock();
+  const bool same = std::all_of(staged.files.begin(), staged.files.end(), [&](const auto& each) {
+    const auto file = live.files.find(each.first);
+    return file != live.files.end() && file->second.bytes == each.second.bytes;
+  });
+  if (!same) Keep(live);
+  for (const auto& [member, file] : staged.files) {
+    const auto there = live.files.find(member);
+    if (there != live.files.end()) {
+      there->second.bytes = file.bytes;
+    } else {
+      live.files[member] = file;
+    }
+  }
+  staged.files.clear();
+  ++went_live;
+}
+
 Outcome Model::RemoveFile(const ModelEntryPointer& entry, Member member, std::uint32_t uid) {
   if (!entry->files.contains(member)) return ErrorCode::kNotFound;
+  if (entry->staged()) {
+    entry->files.erase(member);
+    return std::nullopt;
+  }
   if (entry->store == "trusted_roots" && uid != 0) return ErrorCode::kNotPermitted;
   if (entry->store == "trusted_roots_crls" || entry->store == "backup_store") return ErrorCode::kNotPermitted;
   Keep(*entry);
@@ -201,10 +249,10 @@ void Model::Keep(const ModelEntry& entry) {
 
 Outcome Model::MayCreate(const ModelEntryPointer& entry, Member member) const {
   using enum Member;
-  const std::string& store = entry->store;
+  const std::string store = entry->staged() ? entry->live.lock()->store : entry->store;
   if (store == "backup_store") return ErrorCode::kReadOnly;
   const bool pair = member == kCertificate || member == kKey;
-  bool holds = true;
+  bool holds = pair || !entry->staged();
   if (store == "machine_ssl_cert") holds = pair;
   if (store == "trusted_roots") holds = member == kCertificate;
   if (store == "trusted_roots_crls") holds = member == kRevocationList;
@@ -261,7 +309,8 @@ Outcome Model::Judge(const ModelEntry& entry, Member member, const std::string& 
   if (partner != entry.files.end() && SampleOf(partner->second.bytes)->pair != sample->pair) {
     return ErrorCode::kRejected;
   }
-  if (entry.store == "machine_ssl_cert" && member == Member::kCertificate) {
+  const std::string store = entry.staged() ? entry.live.lock()->store : entry.store;
+  if (store == "machine_ssl_cert" && member == Member::kCertificate) {
     // Server rules: the chain reaches a trusted root, or the certificate is its own issuer.
     if (sample->refusal == ErrorCode::kExpired)
       return ErrorCode::kRejected;  // No chain: decided before dates.
@@ -324,14 +373,25 @@ Outcome Model::Commit(ModelWriter& writer) {
   if (auto wrong = MayCreate(writer.entry, writer.member)) return refuse(*wrong);
   const auto live = entry.files.find(writer.member);
   const bool same = live != entry.files.end() && live->second.bytes == writer.buffer;
+  if (entry.staged()) {
+    if (auto wrong = MayCreate(entry.live.lock(), Member::kKey)) return refuse(*wrong);
+  }
   if (!same) {
     if (auto judged = Judge(entry, writer.member, writer.buffer)) return refuse(*judged);
-    Keep(entry);
+    if (!entry.staged()) Keep(entry);
     if (live != entry.files.end()) {
       live->second.bytes = writer.buffer;
     } else {
       entry.files[writer.member] = {writer.buffer, writer.mode, writer.uid};
     }
+  }
+  if (entry.staged() && entry.files.size() == 2) {
+    GoLive(entry);
+    ModelFile& file = entry.live.lock()->files.at(writer.member);
+    writer.uid = file.uid;
+    writer.mode = file.mode;
+    writer.dirty = false;
+    return std::nullopt;
   }
   writer.uid = entry.files[writer.member].uid;
   writer.mode = entry.files[writer.member].mode;

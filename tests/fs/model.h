@@ -39,6 +39,9 @@ struct ModelFile {
   std::uint32_t uid;
 };
 
+struct ModelEntry;
+using ModelEntryPointer = std::shared_ptr<ModelEntry>;
+
 struct ModelEntry {
   std::string alias;
   std::string store;  // Its name, folded.
@@ -46,8 +49,10 @@ struct ModelEntry {
   std::map<Member, ModelFile> files;
   bool alive = true;
   int origin = 0;  // In BACKUP_STORE: the id of the store whose entry this was.
+  ModelEntryPointer next = {};       // What is staged to replace it,
+  std::weak_ptr<ModelEntry> live = {};  // and of that: what it is to replace.
+  bool staged() const { return !live.expired(); }
 };
-using ModelEntryPointer = std::shared_ptr<ModelEntry>;
 
 struct ModelStore {
   int id;  // Given once.
@@ -80,6 +85,8 @@ class Model {
   Outcome RemoveEntry(const std::string& store, const std::string& alias, std::uint32_t uid);
   Outcome RenameEntry(const std::string& store, const std::string& from, const std::string& to,
                       std::uint32_t uid);
+  Outcome MakeNext(const ModelEntryPointer& entry);
+  static Outcome RemoveNext(const ModelEntryPointer& entry);
   Outcome RemoveFile(const ModelEntryPointer& entry, Member member, std::uint32_t uid);
   Outcome Chmod(const ModelEntryPointer& entry, Member member, std::uint32_t mode);
 
@@ -92,10 +99,12 @@ class Model {
   void Release(ModelWriter& writer);
 
   std::map<std::string, ModelStore> stores;  // By folded name.
+  int went_live = 0;                         // How often a staged pair did.
 
  private:
   Outcome Judge(const ModelEntry& entry, Member member, const std::string& bytes) const;
   void Keep(const ModelEntry& entry);
+  void GoLive(ModelEntry& staged);
   Outcome JudgeList(const ModelEntry& entry, const Sample& list) const;
   bool IsTrusted(const std::string& sample) const;
 

@@ -96,7 +96,7 @@ TEST_F(VolumeTest, MkdirRow) {
   EXPECT_EQ(MakeDirectory(kRoot, "stores/machine", "a@b"), ErrorCode::kMalformed);
   EXPECT_EQ(MakeDirectory(kRoot, "stores/machine", std::string(121, 'x')), ErrorCode::kNameTooLong);
   EXPECT_EQ(MakeDirectory(kRoot, "stores/BACKUP_STORE", "x"), ErrorCode::kReadOnly);
-  EXPECT_EQ(MakeDirectory(kRoot, "stores/machine/web", "next"), ErrorCode::kNotPermitted);
+  EXPECT_EQ(MakeDirectory(kRoot, "stores/machine/web", "other"), ErrorCode::kNotPermitted);
 }
 
 TEST_F(VolumeTest, RmdirRow) {

@@ -89,6 +89,21 @@ TEST(RecordCodec, EntryThereAndBack) {
   EXPECT_EQ(EncodeEntry(back), bytes);
 }
 
+TEST(RecordCodec, StagedEntryThereAndBack) {
+  Entry staged = SomeEntry();
+  staged.alias = staged.alias.Next();
+  staged.origin = 30;
+  staged.file(Member::kSigningRequest) = staged.file(Member::kCertificate);
+  staged.file(Member::kSigningRequest)->dated = true;
+  const Bytes bytes = EncodeEntry(staged);
+  const Entry back = Must(DecodeEntry(bytes));
+  EXPECT_TRUE(back.is_staged());
+  EXPECT_EQ(back.alias.text(), "www/next");
+  EXPECT_EQ(back.origin, 30U);
+  EXPECT_EQ(back.files, staged.files);
+  EXPECT_EQ(EncodeEntry(back), bytes);
+}
+
 template <typename Decode>
 void RefusesEveryOtherLength(BytesView bytes, Decode&& decode) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -139,15 +154,18 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   orphan.store = 0;
   EXPECT_EQ(CodeOf(DecodeEntry(EncodeEntry(orphan))), ErrorCode::kCorrupt);
 
-  // Members out of order, twice, or unknown. A file without ACLs takes 77 bytes: 1 + 40 + 4 + 32.
+  // Members out of order, twice, or unknown. A file without ACLs takes 78 bytes: 1 + 40 + 4 + 1 + 32.
   const Bytes good = EncodeEntry(SomeEntry());
-  const std::size_t second = good.size() - 77;
+  const std::size_t second = good.size() - 78;
   ASSERT_EQ(good[second], 4);
-  for (const int member : {0, 1, 5, 255}) {
+  for (const int member : {0, 1, 7, 255}) {
     Bytes bad = good;
     bad[second] = static_cast<std::uint8_t>(member);
     EXPECT_EQ(CodeOf(DecodeEntry(bad)), ErrorCode::kCorrupt) << member;
   }
+  Bytes undated = good;
+  undated[good.size() - 33] = 2;
+  EXPECT_EQ(CodeOf(DecodeEntry(undated)), ErrorCode::kCorrupt);
   Manifest keyless = SomeManifest();
   keyless.data_keys.clear();
   EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(keyless).Reveal())), ErrorCode::kCorrupt);
