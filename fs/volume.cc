@@ -289,6 +289,17 @@ Result<std::string> Volume::ReadLink(NodeId node) {
   return std::string(kLinkTarget);
 }
 
+Result<std::optional<std::string>> Volume::KeptFrom(NodeId node) {
+  const std::optional<std::string> nothing;
+  const auto number = node.directory();
+  if (!number) return nothing;
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(*number));
+  if (!entry || entry->origin == 0 || entry->is_staged()) return nothing;
+  const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->origin));
+  return std::optional(store ? store->name.text() : std::string());
+}
+
 // --- Opening for reading
 
 Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) {

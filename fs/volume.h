@@ -116,6 +116,10 @@ class Volume {
                              const AttributeChange& change, std::optional<std::uint64_t> size);
   Result<std::string> ReadLink(NodeId node);
 
+  // Returns the name of the store whose entry's state `node`, a directory of BACKUP_STORE, keeps; empty when that
+  // store is gone. Nothing for any other node.
+  Result<std::optional<std::string>> KeptFrom(NodeId node);
+
   // Calls `sink` for each child behind `offset` (0: the start; "." and ".." included) until it returns false
   // or all are listed. kCorrupt, after all others were listed, if a child is damaged; kNotADirectory.
   Result<void> List(const Caller& caller, NodeId directory, std::uint64_t offset,

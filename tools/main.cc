@@ -22,6 +22,7 @@ int Run(int argc, char** argv) {
   certfs::Action action;
   certfs::AddInitCommand(app, action);
   certfs::AddMountCommand(app, action);
+  certfs::AddRevertCommand(app, action);
   certfs::AddUmountCommand(app, action);
   certfs::AddVerifyCommand(app, action);
   certfs::AddWhyCommand(app, action);

@@ -11,8 +11,6 @@
 #include <string>
 #include <system_error>
 
-#include "crypto/base/secret.h"
-
 namespace certfs {
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -51,6 +49,30 @@ Result<Bytes> ReadWholeFile(const std::filesystem::path& path, std::size_t bytes
                    shown.string() + ": larger than " + std::to_string(bytes_max) + " bytes");
     }
   }
+}
+
+Result<SecretBytes> ReadSecret(int file, const std::filesystem::path& path, std::size_t bytes_max) {
+  SecretBytes secret(bytes_max + 1);
+  std::size_t size = 0;
+  while (size < secret.size()) {
+    const ssize_t got = read(file, secret.data() + size, secret.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError(path, errno);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  secret.resize(size);
+  return secret;
+}
+
+Result<void> WriteAll(int file, BytesView bytes, const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t put = write(file, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return SystemError(path, errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+  return {};
 }
 
 std::filesystem::path TidyPath(const std::filesystem::path& path) {

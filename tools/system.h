@@ -11,6 +11,7 @@
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
+#include "crypto/base/secret.h"
 
 namespace certfs {
 
@@ -28,6 +29,8 @@ class Descriptor {
   int number() const noexcept { return number_; }
   bool open() const noexcept { return number_ >= 0; }
   void Close() noexcept;
+  // Gives it up: the caller closes it, and sees what that says.
+  int Release() noexcept { return std::exchange(number_, -1); }
 
  private:
   int number_ = -1;
@@ -38,6 +41,12 @@ Error SystemError(const std::filesystem::path& path, int error);
 
 // Returns the whole of `path`, or of standard input for "-". kTooLarge over `bytes_max`.
 Result<Bytes> ReadWholeFile(const std::filesystem::path& path, std::size_t bytes_max);
+
+// Reads `file`, which is open on `path`; at most `bytes_max` + 1 bytes, so that the caller sees what is too long.
+Result<SecretBytes> ReadSecret(int file, const std::filesystem::path& path, std::size_t bytes_max);
+
+// Writes all of `bytes`.
+Result<void> WriteAll(int file, BytesView bytes, const std::filesystem::path& path);
 
 // Returns `path` absolute and tidy, without a trailing slash; symbolic links are kept.
 std::filesystem::path TidyPath(const std::filesystem::path& path);

@@ -18,21 +18,6 @@ namespace {
 
 constexpr std::size_t kPassphraseBytesMax = 4096;
 
-// Reads at most `bytes_max` + 1 bytes, so that the caller sees what is too long.
-Result<SecretBytes> ReadSecret(int file, const std::filesystem::path& path, std::size_t bytes_max) {
-  SecretBytes secret(bytes_max + 1);
-  std::size_t size = 0;
-  while (size < secret.size()) {
-    const ssize_t got = read(file, secret.data() + size, secret.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SystemError(path, errno);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  secret.resize(size);
-  return secret;
-}
-
 void WarnIfReadable(const std::filesystem::path& path, const struct stat& status) {
   if ((status.st_mode & 0077) == 0) return;
   std::cerr << "certfs: warning: " << path.string() << ": others than its owner have access; run: chmod 600 '"
@@ -40,12 +25,7 @@ void WarnIfReadable(const std::filesystem::path& path, const struct stat& status
 }
 
 Result<void> WriteDurably(int file, BytesView bytes, const std::filesystem::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = write(file, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return SystemError(path, errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-  }
+  TRY(WriteAll(file, bytes, path));
   if (fsync(file) != 0) return SystemError(path, errno);
   const Descriptor directory(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.open() || fsync(directory.number()) != 0) return SystemError(path.parent_path(), errno);

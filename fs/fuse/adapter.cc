@@ -15,6 +15,7 @@ namespace certfs {
 namespace {
 
 constexpr std::string_view kPidAttribute = "user.certfs.pid";
+constexpr std::string_view kStoreAttribute = "user.certfs.store";
 constexpr blksize_t kBlockBytes = 4096;
 
 timespec TimespecOf(Time time) {
@@ -269,21 +270,27 @@ void OnUsage(fuse_req_t req, fuse_ino_t) {
   });
 }
 
-// The one extended attribute: the daemon's process id, on the root, which `certfs umount` waits for. ACLs
-// stored blindly would leak keys (tools set the mode through them), so system.* is not supported; nor is
-// anything else.
+// The extended attributes: the daemon's process id, on the root, which `certfs umount` waits for; and which
+// store's entry a directory of BACKUP_STORE keeps, for `certfs revert`. ACLs stored blindly would leak keys
+// (tools set the mode through them), so system.* is not supported; nor is anything else.
+Result<std::string> AttributeOf(Adapter& adapter, fuse_ino_t inode, std::string_view name) {
+  if (inode == FUSE_ROOT_ID && name == kPidAttribute) return std::to_string(getpid());
+  if (name == kStoreAttribute) {
+    if (auto store = TRY(adapter.volume.KeptFrom(adapter.FromKernel(inode)))) return *std::move(store);
+  }
+  return Error(ErrorCode::kUnsupported, "no such attribute");
+}
+
 void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t size) {
   BytesRequest request(req);
   Answer(request, "getxattr", [&]() -> Result<void> {
-    if (inode != FUSE_ROOT_ID || name != kPidAttribute)
-      return Error(ErrorCode::kUnsupported, "no such attribute");
-    const std::string pid = std::to_string(getpid());
+    const std::string value = TRY(AttributeOf(AdapterOf(req), inode, name));
     if (size == 0) {
-      request.ReplySize(pid.size());
-    } else if (size < pid.size()) {
+      request.ReplySize(value.size());
+    } else if (size < value.size()) {
       request.ReplyError(ERANGE);
     } else {
-      request.ReplyBytes(AsBytes(pid));
+      request.ReplyBytes(AsBytes(value));
     }
     return {};
   });

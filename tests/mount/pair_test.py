@@ -33,7 +33,27 @@ class Pairs(harness.MountTest):
         entry = self.mount.entry("machine", "pair")
         put(entry + "/key.pem", pki.read(self.key))
         put(entry + "/cert.pem", self.leaf)
-        count = harness.rounds(4000)
+
+        def rotate(i):
+            put(entry + "/cert.pem", b"# %d\n" % i + self.leaf)
+        self.read_while(entry, rotate, harness.rounds(4000))
+
+    def test_nor_when_certificate_and_key_change_together(self):
+        entry = self.mount.entry("machine", "both")
+        os.mkdir(entry + "/next")
+        pairs = []
+        for name in ("one", "two"):
+            key = pki.new_key(os.path.join(self.work, name + ".key"))
+            pairs.append((pki.read(key), self.issuing.issue("localhost", key)))
+
+        def rotate(i):
+            put(entry + "/next/key.pem", pairs[i % 2][0])
+            put(entry + "/next/cert.pem", pairs[i % 2][1])
+        rotate(0)
+        self.read_while(entry, rotate, harness.rounds(1500))
+
+    def read_while(self, entry, rotate, count):
+        """Reads the pair `count` times in each of three ways, while rotate(1), rotate(2) … replace it."""
         orders = ("cert.pem,key.pem", "cert.pem,key.pem", "key.pem,cert.pem")
         outputs = [open(os.path.join(self.work, f"read{i}"), "w+") for i in range(len(orders))]
         readers = [subprocess.Popen([sys.executable, "-c", READER, entry, order, str(count)] + (["slow"] if i == 1 else []),
@@ -42,7 +62,7 @@ class Pairs(harness.MountTest):
         replaced, rotations = {}, 0
         while any(reader.poll() is None for reader in readers):
             before = os.stat(entry + "/cert.pem").st_ino >> 35
-            put(entry + "/cert.pem", b"# %d\n" % rotations + self.leaf)
+            rotate(rotations + 1)
             replaced[before] = time.clock_gettime(time.CLOCK_REALTIME)
             rotations += 1
         mismatches, old, reads = 0, 0, 0

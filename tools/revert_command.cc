@@ -1,0 +1,213 @@
+// certfs revert: puts back the state of an entry before its last change, which BACKUP_STORE keeps.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "crypto/pem.h"
+#include "store/policy.h"
+#include "tools/commands.h"
+#include "tools/mounts.h"
+#include "tools/system.h"
+
+namespace certfs {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string entry;
+  std::string mount;
+};
+
+struct KeptFile {
+  Member member;
+  SecretBytes bytes;
+  struct stat status;
+};
+
+Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
+
+struct EntryName {
+  StoreName store;
+  Alias alias;
+};
+
+Result<EntryName> ParseEntryName(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) return Usage(text + ": an entry is named STORE/ALIAS");
+  const auto store = StoreName::Parse(std::string_view(text).substr(0, slash));
+  const auto alias = Alias::Parse(std::string_view(text).substr(slash + 1));
+  if (!store.has_value()) return Usage(text + ": " + store.error().message());
+  if (!alias.has_value()) return Usage(text + ": " + alias.error().message());
+  return EntryName{store.value(), alias.value()};
+}
+
+// The store whose entry is kept in `directory`; nothing where nothing is kept.
+Result<std::optional<std::string>> StoreKeptIn(const fs::path& directory) {
+  std::array<char, kStoreNameBytesMax> name{};
+  const ssize_t size = getxattr(directory.c_str(), "user.certfs.store", name.data(), name.size());
+  if (size < 0 && errno == ENOENT) return std::optional<std::string>();
+  if (size < 0) return SystemError(directory, errno);
+  return std::optional(std::string(name.data(), static_cast<std::size_t>(size)));
+}
+
+// Two stores may hold one alias; only the name of the second one's state says of which it is.
+Result<fs::path> FindKept(const fs::path& stores, const EntryName& entry) {
+  const fs::path backup = stores / kBackupStore;
+  if (access(backup.c_str(), R_OK | X_OK) != 0) return SystemError(backup, errno);
+  const std::string name = std::string(kKeptPrefix) + entry.alias.text();
+  for (const std::string& candidate : {name, name + "@" + entry.store.text()}) {
+    const auto store = TRY(StoreKeptIn(backup / candidate));
+    if (store && FoldName(*store) == FoldName(entry.store.text())) return backup / candidate;
+  }
+  return Error(ErrorCode::kNotFound, entry.store.text() + "/" + entry.alias.text() +
+                                         ": BACKUP_STORE keeps no state of it: its content never changed");
+}
+
+Result<std::vector<KeptFile>> ReadFiles(const fs::path& directory) {
+  std::vector<KeptFile> files;
+  for (const Member member : kMembers) {
+    const fs::path path = directory / FileName(member);
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.open() && errno == ENOENT) continue;
+    KeptFile kept{member, {}, {}};
+    if (!file.open() || fstat(file.number(), &kept.status) != 0) return SystemError(path, errno);
+    kept.bytes = TRY(ReadSecret(file.number(), path, kFileBytesMax));
+    files.push_back(std::move(kept));
+  }
+  return files;
+}
+
+// Why the caller's last write was refused, in the words of the mount; empty where it does not say.
+std::string LastRefusal(const Mount& mount) {
+  const auto why = ReadWholeFile(mount.mountpoint / "status" / "why", std::size_t{16} << 20);
+  if (!why.has_value()) return {};
+  std::string text(AsText(why.value()));
+  while (text.ends_with('\n')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
+// Writes a kept file into `directory`, with the owner and mode that it had. Where it replaces a live file,
+// the mount keeps that one's.
+Result<void> Put(const Mount& mount, const fs::path& directory, const KeptFile& kept) {
+  const fs::path path = directory / FileName(kept.member);
+  Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kept.status.st_mode & 07777));
+  if (!file.open()) return SystemError(path, errno);
+  const auto failed = [&](Error error) -> Result<void> {
+    const std::string reason = LastRefusal(mount);
+    if (reason.empty()) return error;
+    return Error(error.code(), error.message() + "\n" + reason);
+  };
+  // Only root gives files away; for everybody else what they write is theirs.
+  if (geteuid() == 0 && fchown(file.number(), kept.status.st_uid, kept.status.st_gid) != 0)
+    return failed(SystemError(path, errno));
+  if (fchmod(file.number(), kept.status.st_mode & 07777) != 0) return failed(SystemError(path, errno));
+  auto written = WriteAll(file.number(), kept.bytes.Reveal(), path);
+  if (!written.has_value()) return failed(std::move(written).error());
+  if (close(file.Release()) != 0) return failed(SystemError(path, errno));
+  return {};
+}
+
+// A pair goes live in one commit, by way of the entry's next/.
+Result<void> PutPair(const Mount& mount, const fs::path& entry, const std::vector<KeptFile>& files) {
+  const fs::path next = entry / kNextName;
+  const bool made = mkdir(next.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) return SystemError(next, errno);
+  std::error_code failure;
+  if (!fs::is_empty(next, failure) && !failure) {
+    return Error(ErrorCode::kNotEmpty,
+                 next.string() + ": a replacement is staged there; finish it, or abandon it: rm -r '" +
+                     next.string() + "'");
+  }
+  if (failure) return SystemError(next, failure.value());
+  Result<void> outcome;
+  for (const KeptFile& file : files) {
+    outcome = Put(mount, next, file);
+    if (!outcome.has_value()) break;
+  }
+  if (!outcome.has_value()) {
+    for (const KeptFile& file : files) unlink((next / FileName(file.member)).c_str());
+  }
+  if (made) rmdir(next.c_str());
+  return outcome;
+}
+
+// Whether all of `files` are live already.
+bool AreLive(const fs::path& entry, const std::vector<KeptFile>& files) {
+  const auto live = ReadFiles(entry);
+  if (!live.has_value()) return false;
+  return std::all_of(files.begin(), files.end(), [&](const KeptFile& kept) {
+    return std::any_of(live.value().begin(), live.value().end(), [&](const KeptFile& file) {
+      return file.member == kept.member && EqualSecrets(file.bytes.Reveal(), kept.bytes.Reveal());
+    });
+  });
+}
+
+Result<ExitCode> Revert(const Options& options) {
+  ProtectProcess();
+  const EntryName name = TRY(ParseEntryName(options.entry));
+  const Mount mount = TRY(ChooseMount(options.mount));
+  const fs::path stores = StoresOf(mount);
+  const fs::path kept = TRY(FindKept(stores, name));
+  const std::vector<KeptFile> files = TRY(ReadFiles(kept));
+  const fs::path entry = stores / name.store.text() / name.alias.text();
+  if (AreLive(entry, files)) {
+    std::cout << options.entry << ": every file of its state before the last change is live; nothing to do\n";
+    return ExitCode::kOk;
+  }
+  struct stat status {};
+  if (stat(kept.c_str(), &status) != 0) return SystemError(kept, errno);
+  const bool made = mkdir(entry.c_str(), status.st_mode & 07777) == 0;
+  if (!made && errno != EEXIST) return SystemError(entry, errno);
+  // The umask keeps this process's own files private; the entry is not one of them.
+  if (made && chmod(entry.c_str(), status.st_mode & 07777) != 0) return SystemError(entry, errno);
+  if (made && geteuid() == 0 && chown(entry.c_str(), status.st_uid, status.st_gid) != 0)
+    return SystemError(entry, errno);
+
+  Result<void> outcome;
+  if (files.size() == 2) {
+    outcome = PutPair(mount, entry, files);
+  } else {
+    for (const KeptFile& file : files) {
+      outcome = Put(mount, entry, file);
+      if (!outcome.has_value()) break;
+    }
+  }
+  if (!outcome.has_value()) {
+    if (made) rmdir(entry.c_str());
+    return std::move(outcome).error();
+  }
+  std::cout << options.entry << ": reverted to the state before its last change\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddRevertCommand(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("revert", "Put back the state of an entry before its last change");
+  auto options = std::make_shared<Options>();
+  command->add_option("ENTRY", options->entry, "The entry, STORE/ALIAS")->required();
+  command->add_option("--mount", options->mount, "The mount to use; needed only when there are several");
+  command->footer(
+      "The state is that which BACKUP_STORE keeps; a pair goes live in one step. A revert is itself a "
+      "change, so\n"
+      "that reverting twice is as good as not at all.\n\nExample: certfs revert "
+      "MACHINE_SSL_CERT/__MACHINE_CERT");
+  command->callback([options, &action] { action = [options] { return Revert(*options); }; });
+}
+
+}  // namespace certfs
