@@ -181,6 +181,8 @@ class Volume {
   Replacement BeginReplacing(Number entry);
   // Returns whether anything changed.
   Result<bool> Commit(const Caller& caller, Staging& staging);
+  // Tells the kernel that the state which BACKUP_STORE keeps in `entry` is another; nothing for 0.
+  void TellKept(Number entry);
   Result<void> Resize(Staging& staging, std::uint64_t size);
   // What was set on a name of `next` whose file went live in the entry `live`: its times are the live file's.
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);

@@ -136,10 +136,17 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
     }
     // An open may lie between its lookup and this removal, as it may before a commit.
     Replacement replacement = BeginReplacing(place.entry->number);
-    TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller)));
+    const WriteOutcome outcome = TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller)));
     replacement.Done();
+    TellKept(outcome.kept);
     return {};
   });
+}
+
+void Volume::TellKept(Number entry) {
+  if (entry == 0) return;
+  for (const Member member : kMembers)
+    state_->observer.NameChanged(NodeId::OfDirectory(entry), FileName(member));
 }
 
 Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,

@@ -329,6 +329,7 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
     if (holder.file(member)) tell(holder.number, member);
     if (live) tell(staging.entry, member);  // None of these is staged any more.
   }
+  TellKept(outcome.value().kept);
   return true;
 }
 

@@ -51,19 +51,19 @@ Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const
 
 }  // namespace
 
-Result<void> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now) {
+Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now) {
   std::vector<KeptFile> files;
   for (const Member member : kMembers) {
     if (!entry.file(member)) continue;
     if (auto bytes = TRY(ReadSound(transaction, entry, member))) files.push_back({member, *std::move(bytes)});
   }
-  if (files.empty()) return {};
+  if (files.empty()) return Number{0};
 
   const Store backup = TRY(GetStore(transaction, TRY(StoreName::Parse(kBackupStore))));
   Entry kept = TRY(PlaceFor(transaction, backup, store, entry));
   bool holds_all = true;
   for (const KeptFile& file : files) holds_all = holds_all && TRY(HasSame(transaction, kept, file));
-  if (holds_all) return {};
+  if (holds_all) return Number{0};
 
   for (const Member member : kMembers) {
     if (kept.file(member)) TRY(transaction.RemoveFile(kept, member));
@@ -75,8 +75,9 @@ Result<void> KeepState(TableTransaction& transaction, const Store& store, const 
   kept.attributes = entry.attributes;
   kept.attributes.ctime = now;
   ++kept.revision;
-  TRY(transaction.PutEntry(std::move(kept)));
-  return TouchStore(transaction, backup.number, now);
+  const Number number = TRY(transaction.PutEntry(std::move(kept)));
+  TRY(TouchStore(transaction, backup.number, now));
+  return number;
 }
 
 }  // namespace certfs

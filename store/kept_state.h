@@ -10,7 +10,8 @@ namespace certfs {
 
 // Puts the state of `entry` of `store`, whose content is about to change, into BACKUP_STORE as it is now.
 // Does nothing for an empty entry, nor when the state that is kept holds all of its files: an entry whose
-// files are removed one by one stays kept whole. What damage took cannot be kept, and holds nothing up.
-Result<void> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now);
+// files are removed one by one stays kept whole. What damage took cannot be kept, and holds nothing up. Returns
+// the entry of BACKUP_STORE that it changed, or 0.
+Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now);
 
 }  // namespace certfs

@@ -46,11 +46,12 @@ struct AttributeChange {
   bool empty() const { return !mode && !uid && !gid && !atime && !mtime; }
 };
 
-// What a write of a file came to.
+// What a write or removal of a file came to.
 struct WriteOutcome {
   Entry entry;                    // As it is now.
   bool changed = false;           // False: the bytes were there already, and nothing moved.
   std::vector<Finding> findings;  // Warnings and fixes.
+  Number kept = 0;                // The entry of BACKUP_STORE whose files changed with it; 0 for none.
   std::optional<Entry> live;      // Set when a staged entry became complete: the live one, which it replaced.
 };
 
@@ -118,9 +119,9 @@ class Keystore {
   Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor,
                                  const AttributeChange& attributes);
 
-  // kNotFound; kNotPermitted by the store's policy. Returns the entry as it is then. Where there is no room
+  // kNotFound; kNotPermitted by the store's policy. Where there is no room
   // left to keep the state before it, it goes all the same.
-  Result<Entry> RemoveFile(Number entry, Member member, Actor actor);
+  Result<WriteOutcome> RemoveFile(Number entry, Member member, Actor actor);
 
   // kNotFound; kNotPermitted for BACKUP_STORE, and for bits for others on key material.
   Result<Store> SetStoreAttributes(Number store, const AttributeChange& change);

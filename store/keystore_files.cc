@@ -112,7 +112,7 @@ Result<WriteOutcome> Keystore::KeepBytes(TableTransaction& transaction, Entry en
     file.dated = file.dated || entry.is_staged();
     TRY(transaction.PutEntry(entry));
   }
-  return WriteOutcome{std::move(entry), false, {}, std::nullopt};
+  return WriteOutcome{std::move(entry), false, {}, 0, std::nullopt};
 }
 
 Result<void> Keystore::PutWritten(TableTransaction& transaction, Entry& entry, const Write& write, BytesView text,
@@ -161,7 +161,7 @@ Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const St
   Judged judged = TRY(Judge(transaction, PolicyOf(store.name), entry, member, live.Reveal(), write.bytes));
   if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal()))
     return KeepBytes(transaction, std::move(entry), write, now);
-  TRY(KeepState(transaction, store, entry, now));
+  const Number kept = TRY(KeepState(transaction, store, entry, now));
   TRY(CountSerials(transaction, judged.replaced, judged.certificates));
   TRY(PutWritten(transaction, entry, write, judged.text.Reveal(), now));
   // One commit, one mtime for the pair; what was set explicitly holds for its member.
@@ -170,19 +170,19 @@ Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const St
   }
   SetTimes(entry.file(member)->attributes, write.attributes);
   TRY(transaction.PutEntry(entry));
-  return WriteOutcome{std::move(entry), true, std::move(judged.findings), std::nullopt};
+  return WriteOutcome{std::move(entry), true, std::move(judged.findings), kept, std::nullopt};
 }
 
-Result<Entry> Keystore::RemoveFile(Number number, Member member, Actor actor) {
+Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor actor) {
   const auto remove = [&](bool keep) {
-    return Apply([&](TableTransaction& transaction) -> Result<Entry> {
+    return Apply([&](TableTransaction& transaction) -> Result<WriteOutcome> {
       Entry entry = TRY(GetEntry(transaction, number));
       const Store store = TRY(GetStore(transaction, entry.store));
       if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
       TRY(CheckRemoval(PolicyOf(store.name), actor));
       // What is staged was never live: it is kept nowhere, and its serial numbers count for nothing yet.
       const bool live = !entry.is_staged();
-      if (live && keep) TRY(KeepState(transaction, store, entry, clock_()));
+      const Number kept = live && keep ? TRY(KeepState(transaction, store, entry, clock_())) : 0;
       if (live && member == Member::kCertificate) {
         const SecretBytes bytes = TRY(ReadLive(transaction, entry, member));
         TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal()), {}));
@@ -190,7 +190,7 @@ Result<Entry> Keystore::RemoveFile(Number number, Member member, Actor actor) {
       TRY(transaction.RemoveFile(entry, member));
       entry.attributes.mtime = entry.attributes.ctime = clock_();
       TRY(transaction.PutEntry(entry));
-      return entry;
+      return WriteOutcome{std::move(entry), true, {}, kept, std::nullopt};
     });
   };
   auto removed = remove(true);

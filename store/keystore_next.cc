@@ -30,13 +30,13 @@ Result<Entry> Keystore::CreateNext(Number number, Actor actor, std::uint32_t mod
     const StorePolicy& policy = PolicyOf(store.name);
     if (policy.holds == Holds::kNothing)
       return Error(ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone");
+    if (TRY(transaction.FindEntry(live.store, live.alias.Next())))
+      return Error(ErrorCode::kAlreadyExists, "there is a staged entry already");
     if (!MayStage(policy, live)) {
       return Error(ErrorCode::kNotPermitted, "wrong-file",
                    "only a certificate and its key are staged, and this entry of " + store.name.text() +
                        " holds something else");
     }
-    if (TRY(transaction.FindEntry(live.store, live.alias.Next())))
-      return Error(ErrorCode::kAlreadyExists, "there is a staged entry already");
     Entry next;
     next.store = live.store;
     next.origin = live.number;
@@ -94,7 +94,7 @@ Result<WriteOutcome> Keystore::WriteNext(TableTransaction& transaction, const St
   file.attributes.ctime = now;
   if (!next.is_pair()) {
     TRY(transaction.PutEntry(next));
-    return WriteOutcome{std::move(next), true, std::move(judged.findings), std::nullopt};
+    return WriteOutcome{std::move(next), true, std::move(judged.findings), 0, std::nullopt};
   }
   if (member == Member::kKey) {
     // The certificate has waited, maybe for long: it is judged as of now, and as the key's.
@@ -116,8 +116,9 @@ Result<WriteOutcome> Keystore::GoLive(TableTransaction& transaction, const Store
   };
   const bool same =
       TRY(is_live(Member::kKey, key.Reveal())) && TRY(is_live(Member::kCertificate, judged.text.Reveal()));
+  Number kept = 0;
   if (!same) {
-    TRY(KeepState(transaction, store, live, now));
+    kept = TRY(KeepState(transaction, store, live, now));
     TRY(CountSerials(transaction, judged.replaced, judged.certificates));
   }
   for (const auto& [member, bytes] :
@@ -148,7 +149,7 @@ Result<WriteOutcome> Keystore::GoLive(TableTransaction& transaction, const Store
   ++next.revision;
   next.attributes.mtime = next.attributes.ctime = now;
   TRY(transaction.PutEntry(next));
-  return WriteOutcome{std::move(next), true, std::move(judged.findings), std::move(live)};
+  return WriteOutcome{std::move(next), true, std::move(judged.findings), kept, std::move(live)};
 }
 
 Result<WriteOutcome> Keystore::WriteRequest(TableTransaction& transaction, Entry next, Write& write) {
@@ -175,7 +176,7 @@ Result<WriteOutcome> Keystore::WriteRequest(TableTransaction& transaction, Entry
   next.file(Member::kRequest)->attributes.mtime = next.file(Member::kRequest)->attributes.ctime = now;
   SetTimes(next.file(Member::kRequest)->attributes, write.attributes);
   TRY(transaction.PutEntry(next));
-  return WriteOutcome{std::move(next), true, {}, std::nullopt};
+  return WriteOutcome{std::move(next), true, {}, 0, std::nullopt};
 }
 
 }  // namespace certfs

@@ -161,8 +161,8 @@ Outcome Model::RenameEntry(const std::string& store, const std::string& from, co
 }
 
 Outcome Model::MakeNext(const ModelEntryPointer& entry) {
-  if (auto wrong = MayCreate(entry, Member::kKey)) return wrong;
   if (entry->next) return ErrorCode::kAlreadyExists;
+  if (auto wrong = MayCreate(entry, Member::kKey)) return wrong;
   entry->next = std::make_shared<ModelEntry>();
   entry->next->mode = 0755;
   entry->next->live = entry;

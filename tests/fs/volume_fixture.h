@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fs/volume.h"
+#include "tests/fs/callers.h"
 #include "tests/support/must.h"
 #include "tests/support/vectors.h"
 
@@ -52,9 +53,6 @@ std::optional<ErrorCode> Failure(const Result<T>& result) {
   if (result.has_value()) return std::nullopt;
   return result.error().code();
 }
-
-inline constexpr Caller kRoot{0, 0, 100};
-inline constexpr Caller kUser{1000, 1000, 200};
 
 inline constexpr OpenMode kRead{true, false, false, false};
 inline constexpr OpenMode kReplace{false, true, false, true};

@@ -251,7 +251,7 @@ TEST_P(KeystoreFiles, FilesAreRemovedOneByOne) {
   Put(number, kCertificate, "leaf.pem");
   const Entry before = Get(number);
   clock_.Tick();
-  const Entry entry = Must(keystore_->RemoveFile(number, kCertificate, kAlice));
+  const Entry entry = Must(keystore_->RemoveFile(number, kCertificate, kAlice)).entry;
   EXPECT_FALSE(entry.file(kCertificate));
   EXPECT_EQ(entry.file(kKey), before.file(kKey));
   EXPECT_EQ(entry.attributes.mtime, clock_.now());
@@ -261,7 +261,7 @@ TEST_P(KeystoreFiles, FilesAreRemovedOneByOne) {
   const Entry again = Put(number, kCertificate, "zero-serial.pem");
   EXPECT_GT(again.revision, before.revision);
   Must(keystore_->RemoveFile(number, kCertificate, kAlice));
-  EXPECT_TRUE(Must(keystore_->RemoveFile(number, kKey, kAlice)).empty());
+  EXPECT_TRUE(Must(keystore_->RemoveFile(number, kKey, kAlice)).entry.empty());
 }
 
 TEST_P(KeystoreFiles, TakesTheMozillaBundleWhole) {

@@ -1,0 +1,12 @@
+// The two callers of most tests.
+
+#pragma once
+
+#include "fs/volume.h"
+
+namespace certfs::test {
+
+inline constexpr Caller kRoot{0, 0, 100};
+inline constexpr Caller kUser{1000, 1000, 200};
+
+}  // namespace certfs::test
