@@ -51,7 +51,8 @@ Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const
 
 }  // namespace
 
-Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now) {
+Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now,
+                         KeptBefore* before) {
   std::vector<KeptFile> files;
   for (const Member member : kMembers) {
     if (!entry.file(member)) continue;
@@ -64,6 +65,15 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
   bool holds_all = true;
   for (const KeptFile& file : files) holds_all = holds_all && TRY(HasSame(transaction, kept, file));
   if (holds_all) return Number{0};
+  if (before != nullptr) {
+    before->entry = kept;
+    before->bytes.clear();
+    for (const Member member : kMembers) {
+      if (!kept.file(member)) continue;
+      if (auto bytes = TRY(ReadSound(transaction, kept, member)))
+        before->bytes.emplace_back(member, *std::move(bytes));
+    }
+  }
 
   for (const Member member : kMembers) {
     if (kept.file(member)) TRY(transaction.RemoveFile(kept, member));
@@ -75,9 +85,36 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
   kept.attributes = entry.attributes;
   kept.attributes.ctime = now;
   ++kept.revision;
+  if (before != nullptr) before->revision = kept.revision;
   const Number number = TRY(transaction.PutEntry(std::move(kept)));
   TRY(TouchStore(transaction, backup.number, now));
   return number;
+}
+
+Result<Number> RestoreState(TableTransaction& transaction, const KeptBefore& before, Time now) {
+  std::optional<Entry> kept = TRY(transaction.FindEntryByNumber(before.entry.number));
+  if (!kept || kept->revision != before.revision) return Number{0};
+  // What damage took does not come back, and what displaced it is better than nothing.
+  if (!before.entry.empty() && before.bytes.empty()) return Number{0};
+  const Number store = kept->store;
+  if (before.entry.empty()) {
+    TRY(transaction.RemoveEntry(*kept));
+  } else {
+    for (const Member member : kMembers) {
+      if (kept->file(member)) TRY(transaction.RemoveFile(*kept, member));
+    }
+    for (const auto& [member, bytes] : before.bytes) {
+      TRY(transaction.PutFile(*kept, member, bytes.Reveal()));
+      kept->file(member)->attributes = before.entry.file(member)->attributes;
+    }
+    kept->attributes = before.entry.attributes;
+    kept->attributes.ctime = now;
+    // Forward, never back: what a revision holds must not change.
+    ++kept->revision;
+    TRY(transaction.PutEntry(*std::move(kept)));
+  }
+  TRY(TouchStore(transaction, store, now));
+  return before.entry.number;
 }
 
 }  // namespace certfs

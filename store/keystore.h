@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "crypto/rules.h"
@@ -53,6 +54,29 @@ struct WriteOutcome {
   std::vector<Finding> findings;  // Warnings and fixes.
   Number kept = 0;                // The entry of BACKUP_STORE whose files changed with it; 0 for none.
   std::optional<Entry> live;      // Set when a staged entry became complete: the live one, which it replaced.
+};
+
+// What an entry of BACKUP_STORE held before a change displaced it.
+struct KeptBefore {
+  Entry entry;  // As it was; without files if it was made for the change.
+  std::vector<std::pair<Member, SecretBytes>> bytes;  // Of its files, save what damage took.
+  Revision revision = 0;  // The entry's since the change; 0 when nothing was displaced.
+};
+
+// What RemoveFile took away, for whoever may have to put it back.
+struct RemovedFile {
+  Number entry = 0;
+  Revision revision = 0;  // Of that entry since.
+  Member member = Member::kCertificate;
+  File file;  // As it was, and
+  SecretBytes bytes;
+  KeptBefore kept;
+
+  std::size_t size() const {
+    std::size_t total = bytes.size();
+    for (const auto& [member_kept, each] : kept.bytes) total += each.size();
+    return total;
+  }
 };
 
 class Keystore {
@@ -94,11 +118,11 @@ class Keystore {
 
   // Returns the new, empty entry. kNotFound (the store), kAlreadyExists, kReadOnly in BACKUP_STORE.
   Result<Entry> CreateEntry(Number store, const Alias& alias, Actor actor, std::uint32_t mode);
-  // kNotFound; kNotEmpty while it holds files or has a staged entry; kNotPermitted by the store's policy. A state in BACKUP_STORE
-  // goes whole, with its files, and for root alone.
+  // kNotFound; kNotEmpty while it holds files or has a staged entry; kNotPermitted by the store's policy. A
+  // state in BACKUP_STORE goes whole, with its files, and for root alone.
   Result<void> RemoveEntry(Number store, const Alias& alias, Actor actor);
-  // Makes the staged entry of `live`, its `next/`. kNotFound; kAlreadyExists; kNotPermitted where the store, or
-  // what the entry holds, is no pair.
+  // Makes the staged entry of `live`, its `next/`. kNotFound; kAlreadyExists; kNotPermitted where the store,
+  // or what the entry holds, is no pair.
   Result<Entry> CreateNext(Number live, Actor actor, std::uint32_t mode);
   // kNotFound (either); kNotEmpty while anything is staged.
   Result<void> RemoveNext(Number live);
@@ -112,16 +136,26 @@ class Keystore {
   // kNotPermitted if its store does not hold such files, kReadOnly in BACKUP_STORE, kCorrupt while a CRL is
   // damaged that might speak against a certificate.
   //
-  // In a staged entry a certificate or key waits for the other; when both are there and accepted, they replace
-  // the live files in the same commit, and the staged entry is empty again. kRequest makes a key, if none is
-  // staged, and the kSigningRequest by it: kMalformed ("request-config"); kRejected ("request-key") when the
-  // staged key is of another type; kAlreadyExists when a certificate waits. kSigningRequest itself is kReadOnly.
+  // In a staged entry a certificate or key waits for the other; when both are there and accepted, they
+  // replace the live files in the same commit, and the staged entry is empty again. kRequest makes a key, if
+  // none is staged, and the kSigningRequest by it: kMalformed ("request-config"); kRejected ("request-key")
+  // when the staged key is of another type; kAlreadyExists when a certificate waits. kSigningRequest itself
+  // is kReadOnly.
+  //
+  // `returning`, where it is given, are the owner, mode and ACL of a file that was there until a moment ago:
+  // they hold instead, if there is none now.
   Result<WriteOutcome> WriteFile(Number entry, Member member, BytesView bytes, Actor actor,
-                                 const AttributeChange& attributes);
+                                 const AttributeChange& attributes, const Attributes* returning = nullptr);
 
   // kNotFound; kNotPermitted by the store's policy. Where there is no room
-  // left to keep the state before it, it goes all the same.
-  Result<WriteOutcome> RemoveFile(Number entry, Member member, Actor actor);
+  // left to keep the state before it, it goes all the same. `removed`, where it is given, is what RestoreFile
+  // needs; its file's bytes are empty, and it cannot be restored, where damage took them.
+  Result<WriteOutcome> RemoveFile(Number entry, Member member, Actor actor, RemovedFile* removed = nullptr);
+
+  // Undoes RemoveFile: the file returns with its bytes, attributes and revision, and BACKUP_STORE holds what
+  // it held before, unless that changed once more. kStale when the entry has changed since, kNotFound when it
+  // is gone, kRejected when the certificate's serial number is another's by now.
+  Result<WriteOutcome> RestoreFile(const RemovedFile& removed);
 
   // kNotFound; kNotPermitted for BACKUP_STORE, and for bits for others on key material.
   Result<Store> SetStoreAttributes(Number store, const AttributeChange& change);
@@ -149,9 +183,10 @@ class Keystore {
   // Leaves the bytes as they are; times that were asked for hold all the same.
   static Result<WriteOutcome> KeepBytes(TableTransaction& transaction, Entry entry, Write& write, Time now);
   // Puts `text` where `write` wants it, in `entry`, which PutEntry has yet to store.
-  static Result<void> PutWritten(TableTransaction& transaction, Entry& entry, const Write& write, BytesView text,
-                                 Time now);
-  Result<WriteOutcome> WriteLive(TableTransaction& transaction, const Store& store, Entry entry, Write& write);
+  static Result<void> PutWritten(TableTransaction& transaction, Entry& entry, const Write& write,
+                                 BytesView text, Time now);
+  Result<WriteOutcome> WriteLive(TableTransaction& transaction, const Store& store, Entry entry,
+                                 Write& write);
   Result<WriteOutcome> WriteNext(TableTransaction& transaction, const Store& store, Entry next, Write& write);
   Result<WriteOutcome> WriteRequest(TableTransaction& transaction, Entry next, Write& write);
   Result<WriteOutcome> GoLive(TableTransaction& transaction, const Store& store, Entry live, Entry next,

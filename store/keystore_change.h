@@ -48,6 +48,7 @@ struct Keystore::Write {
   BytesView bytes;
   Actor actor;
   const AttributeChange& attributes;
+  const Attributes* returning = nullptr;
   bool untouched = false;  // Out: nothing was put, and there is nothing to commit.
 };
 

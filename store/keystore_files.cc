@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "crypto/pem.h"
 #include "store/kept_state.h"
 #include "store/keystore_change.h"
@@ -115,11 +117,17 @@ Result<WriteOutcome> Keystore::KeepBytes(TableTransaction& transaction, Entry en
   return WriteOutcome{std::move(entry), false, {}, 0, std::nullopt};
 }
 
-Result<void> Keystore::PutWritten(TableTransaction& transaction, Entry& entry, const Write& write, BytesView text,
-                                  Time now) {
+Result<void> Keystore::PutWritten(TableTransaction& transaction, Entry& entry, const Write& write,
+                                  BytesView text, Time now) {
   if (!entry.file(write.member)) {
-    entry.file(write.member).emplace().attributes =
-        NewFileAttributes(write.member, write.actor, write.attributes, now);
+    Attributes& made = entry.file(write.member).emplace().attributes;
+    made = NewFileAttributes(write.member, write.actor, write.attributes, now);
+    if (write.returning != nullptr) {
+      const Attributes fresh = std::exchange(made, *write.returning);
+      made.atime = fresh.atime;
+      made.mtime = fresh.mtime;
+      made.ctime = fresh.ctime;
+    }
     entry.attributes.mtime = entry.attributes.ctime = now;
   }
   TRY(transaction.PutFile(entry, write.member, text));
@@ -128,11 +136,11 @@ Result<void> Keystore::PutWritten(TableTransaction& transaction, Entry& entry, c
 }
 
 Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView bytes, Actor actor,
-                                         const AttributeChange& attributes) {
+                                         const AttributeChange& attributes, const Attributes* returning) {
   if (bytes.empty()) return Error(ErrorCode::kInvalidArgument, "nothing to write");
   if (bytes.size() > kFileBytesMax)
     return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
-  Write write{member, bytes, actor, attributes};
+  Write write{member, bytes, actor, attributes, returning};
   const auto change = [&](TableTransaction& transaction) -> Result<WriteOutcome> {
     write.untouched = false;
     Entry entry = TRY(GetEntry(transaction, number));
@@ -157,7 +165,8 @@ Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const St
   const bool replaces = entry.file(member).has_value();
   const SecretBytes live = replaces ? TRY(ReadLive(transaction, entry, member)) : SecretBytes();
   // What is there already is not judged again: it may have expired since.
-  if (replaces && EqualSecrets(live.Reveal(), write.bytes)) return KeepBytes(transaction, std::move(entry), write, now);
+  if (replaces && EqualSecrets(live.Reveal(), write.bytes))
+    return KeepBytes(transaction, std::move(entry), write, now);
   Judged judged = TRY(Judge(transaction, PolicyOf(store.name), entry, member, live.Reveal(), write.bytes));
   if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal()))
     return KeepBytes(transaction, std::move(entry), write, now);
@@ -173,7 +182,8 @@ Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const St
   return WriteOutcome{std::move(entry), true, std::move(judged.findings), kept, std::nullopt};
 }
 
-Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor actor) {
+Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor actor,
+                                          RemovedFile* removed_file) {
   const auto remove = [&](bool keep) {
     return Apply([&](TableTransaction& transaction) -> Result<WriteOutcome> {
       Entry entry = TRY(GetEntry(transaction, number));
@@ -182,10 +192,17 @@ Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor ac
       TRY(CheckRemoval(PolicyOf(store.name), actor));
       // What is staged was never live: it is kept nowhere, and its serial numbers count for nothing yet.
       const bool live = !entry.is_staged();
-      const Number kept = live && keep ? TRY(KeepState(transaction, store, entry, clock_())) : 0;
-      if (live && member == Member::kCertificate) {
-        const SecretBytes bytes = TRY(ReadLive(transaction, entry, member));
-        TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal()), {}));
+      KeptBefore before;
+      const Number kept = live && keep ? TRY(KeepState(transaction, store, entry, clock_(),
+                                                       removed_file != nullptr ? &before : nullptr))
+                                       : 0;
+      const bool certificate = live && member == Member::kCertificate;
+      SecretBytes bytes;
+      if (certificate || removed_file != nullptr) bytes = TRY(ReadLive(transaction, entry, member));
+      if (certificate) TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal()), {}));
+      if (removed_file != nullptr) {
+        *removed_file = {entry.number,        entry.revision,   member,
+                         *entry.file(member), std::move(bytes), std::move(before)};
       }
       TRY(transaction.RemoveFile(entry, member));
       entry.attributes.mtime = entry.attributes.ctime = clock_();
@@ -197,6 +214,29 @@ Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor ac
   // A keystore that is full could otherwise never be emptied again.
   if (!removed.has_value() && removed.error().code() == ErrorCode::kNoSpace) return remove(false);
   return removed;
+}
+
+Result<WriteOutcome> Keystore::RestoreFile(const RemovedFile& removed) {
+  return Apply([&](TableTransaction& transaction) -> Result<WriteOutcome> {
+    const Time now = clock_();
+    Entry entry = TRY(GetEntry(transaction, removed.entry));
+    if (removed.bytes.empty() || entry.file(removed.member) || entry.revision != removed.revision)
+      return Error(ErrorCode::kStale, "the entry has changed since");
+    if (!entry.is_staged() && removed.member == Member::kCertificate) {
+      const std::vector<Certificate> certificates = CertificatesIn(removed.bytes.Reveal());
+      if (!TRY(FindReusedSerials(transaction, {}, certificates)).empty())
+        return Error(ErrorCode::kRejected, "serial-reused",
+                     "its serial number is another certificate's by now");
+      TRY(CountSerials(transaction, {}, certificates));
+    }
+    // The same bytes, hence the same revision.
+    entry.file(removed.member) = removed.file;
+    TRY(transaction.PutFile(entry, removed.member, removed.bytes.Reveal()));
+    entry.attributes.mtime = entry.attributes.ctime = now;
+    const Number kept = removed.kept.revision != 0 ? TRY(RestoreState(transaction, removed.kept, now)) : 0;
+    TRY(transaction.PutEntry(entry));
+    return WriteOutcome{std::move(entry), true, {}, kept, std::nullopt};
+  });
 }
 
 }  // namespace certfs

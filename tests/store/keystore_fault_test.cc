@@ -180,6 +180,31 @@ TEST_P(KeystoreFaults, NothingIsHalfDone) {
   }
 }
 
+// What was removed returns whole or not at all.
+TEST_P(KeystoreFaults, RestoringIsNotHalfDone) {
+  for (const ErrorCode code : {ErrorCode::kIo, ErrorCode::kNoSpace, ErrorCode::kCorrupt}) {
+    Furnished at(GetParam());
+    RemovedFile removed;
+    Must(at.keystore->RemoveFile(at.pair, Member::kCertificate, kRoot, &removed));
+    const std::string before = at.State();
+    std::size_t call = 1;
+    for (;; ++call) {
+      ASSERT_LT(call, kCallsMax);
+      at.faults = {call, code};
+      const auto outcome = at.keystore->RestoreFile(removed);
+      const std::size_t failed = std::exchange(at.faults, Faults{}).failed;
+      if (outcome.has_value()) {
+        EXPECT_EQ(failed, 0U);
+        break;
+      }
+      EXPECT_EQ(ToString(outcome.error().code()), ToString(code)) << outcome.error().message();
+      ASSERT_EQ(at.State(), before) << "half done after call " << call << " failed";
+    }
+    EXPECT_GT(call, 3U);
+    EXPECT_NE(at.State(), before);
+  }
+}
+
 // A keystore that is full can be emptied: the file goes, and only the state before it may not have been kept.
 TEST_P(KeystoreFaults, RemovingNeedsNoRoom) {
   std::size_t failed = 1;
