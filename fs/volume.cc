@@ -54,6 +54,7 @@ Node NodeOf(const Content& superseded) {
 Node NodeOf(const Staging& staging) {
   Node node;
   node.id = staging.node;
+  node.shown_as = staging.shown_as;
   node.attributes = staging.attributes;
   node.size = staging.opened ? staging.buffer.size() : staging.live_size;
   node.volatile_name = true;
@@ -212,6 +213,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
     if (!entry) return NoSuchName();
     return NodeOf(*entry);
   }
+  if (parent.is_staging()) return LookupScratch(caller, parent, name);
   if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
   if (name == kNextName && !place.entry->is_staged()) {
     const auto next = TRY(snapshot->FindEntry(place.entry->store, place.entry->alias.Next()));
@@ -219,8 +221,10 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
     return NodeOf(*next);
   }
   const auto member = MemberNamed(name);
-  if (!member) return NoSuchName();
+  if (!member) return LookupScratch(caller, parent, name);
   const Time now = keystore_.Now();
+  // Whoever renamed it away is about to make it anew; all others have it until then.
+  if (state_->first_halves.IsAway(place.entry->number, *member, caller.thread, now)) return NoSuchName();
   const bool moving = state_->pins.IsMoving(place.entry->number, now);
   if (moving) {
     if (const auto pinned = state_->pins.Find(place.entry->number, *member, caller.thread, now))
@@ -228,7 +232,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   }
   if (!place.entry->file(*member)) {
     const auto live = TRY(state_->FindWentLive(*snapshot, *place.entry, *member, now));
-    if (!live) return NoSuchName();
+    if (!live) return LookupScratch(caller, parent, name);
     return NodeOf(*place.entry, *live, *member);
   }
   if (state_->stale_answers.IsLookingAgain(caller.thread, now)) {
@@ -239,7 +243,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   }
   Node node = NodeOf(*place.entry, *member);
   // Whoever comes next may be pinned to another revision.
-  node.volatile_name = moving;
+  node.volatile_name = moving || state_->first_halves.IsAwayForAny(place.entry->number, now);
   return node;
 }
 
@@ -261,11 +265,19 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
     {
       const std::lock_guard lock(state_->mutex);
       const auto found = state_->stagings.find(node);
-      if (found == state_->stagings.end()) return Error(ErrorCode::kStale, "its writer is gone");
-      staging = found->second;
+      const auto writer = state_->writers.find(handle);
+      if (found != state_->stagings.end()) staging = found->second;
+      if (writer != state_->writers.end()) staging = writer->second;
+    }
+    if (!staging) {
+      const ScratchPointer scratch = FindScratch(node);
+      if (!scratch) return Error(ErrorCode::kStale, "its writer is gone");
+      return NodeOfScratch(*scratch);
     }
     const std::lock_guard lock(staging->mutex);
-    return NodeOf(*staging);
+    Node found = NodeOf(*staging);
+    found.id = node;  // Who came by a placeholder holds that.
+    return found;
   }
   const auto snapshot = TRY(keystore_.Snapshot());
   const Place place = TRY(Resolve(*snapshot, node));
@@ -303,6 +315,7 @@ Result<std::optional<std::string>> Volume::KeptFrom(NodeId node) {
 // --- Opening for reading
 
 Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) {
+  if (const ScratchPointer scratch = FindScratch(node)) return OpenScratch(caller, scratch, mode);
   if (node.is_staging()) return OpenStaging(caller, node, mode);
   const auto add_reader = [&](ContentPointer content) -> HandleId {
     state_->stale_answers.Clear(caller.thread);

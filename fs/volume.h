@@ -29,6 +29,7 @@ struct Caller {
 
 struct Content;  // Private to fs/.
 struct Staging;
+struct ScratchFile;
 
 // What the volume asks about its callers. Real: fs/fuse/process.h; tests have one of their own.
 class ProcessTable {
@@ -50,6 +51,9 @@ struct Node {
   Attributes attributes;
   std::uint64_t size = 0;
   std::uint32_t links = 1;
+  // Whose inode number stat shows; 0 for its own. A writer of a live file sees the number of that: vim writes
+  // no file that seems to be another than it had looked at, and cat finds that it would read what it writes.
+  NodeId shown_as;
   bool volatile_name = false;        // The kernel may not cache that the name leads here,
   bool volatile_attributes = false;  // nor what stat shows.
   bool uncached = false;             // Its bytes stay out of the page cache (direct_io).
@@ -116,8 +120,8 @@ class Volume {
                              const AttributeChange& change, std::optional<std::uint64_t> size);
   Result<std::string> ReadLink(NodeId node);
 
-  // Returns the name of the store whose entry's state `node`, a directory of BACKUP_STORE, keeps; empty when that
-  // store is gone. Nothing for any other node.
+  // Returns the name of the store whose entry's state `node`, a directory of BACKUP_STORE, keeps; empty when
+  // that store is gone. Nothing for any other node.
   Result<std::optional<std::string>> KeptFrom(NodeId node);
 
   // Calls `sink` for each child behind `offset` (0: the start; "." and ".." included) until it returns false
@@ -131,6 +135,11 @@ class Volume {
   Result<void> Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
                       std::string_view new_name, unsigned flags);
 
+  // Gives the scratch file `node` another name, or a live name that is free: it is judged, and becomes live.
+  // Of a live file, a scratch name is a copy. Returns what the new name leads to. kAlreadyExists; what a
+  // write is refused for; kNotPermitted for all others.
+  Result<Node> Link(const Caller& caller, NodeId node, NodeId parent, std::string_view name);
+
   // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it
   // is opened it shows the live attributes. kReadOnly for generated files, kIsADirectory, kStale if the file
   // is gone.
@@ -141,13 +150,14 @@ class Volume {
   // Records that opening `node` was refused to `caller`, in the words of `error`; returns it.
   Error RefuseOpen(const Caller& caller, NodeId node, Error error);
 
-  // Creates and opens `name`, which becomes live at close. kNotPermitted for a name the entry may not hold,
-  // kReadOnly, kAlreadyExists.
+  // Creates and opens `name`, which becomes live at close; or a scratch file, which has `permissions`.
+  // kNotPermitted for a name the entry may not hold, kReadOnly, kAlreadyExists.
   struct Created {
     Node node;
     HandleId handle;
   };
-  Result<Created> Create(const Caller& caller, NodeId parent, std::string_view name, OpenMode mode);
+  Result<Created> Create(const Caller& caller, NodeId parent, std::string_view name, OpenMode mode,
+                         std::uint32_t permissions = 0600);
 
   // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a
   // superseded revision; an unused staging inode opened for reading). kNotPermitted: a live file, or a
@@ -161,6 +171,10 @@ class Volume {
   Result<void> Flush(const Caller& caller, HandleId handle);
   Result<void> Sync(const Caller& caller, HandleId handle);
   void Release(NodeId node, HandleId handle);
+
+  // Wipes what was kept for long enough. To be called now and then; until it is, nobody gets at it all the
+  // same.
+  void DropExpired();
 
   Usage GetUsage() { return keystore_.GetUsage(); }
 
@@ -177,10 +191,24 @@ class Volume {
   Result<HandleId> OpenStaging(const Caller& caller, NodeId node, OpenMode mode);
   Result<std::shared_ptr<const Content>> OpenContent(TableSnapshot& snapshot, const Entry& entry,
                                                      Member member);
+  // Makes a writer of the file `name` of the entry directory `parent`; refuses what the entry may not hold.
+  // The file that its process removed before, if it did, is the writer's to bring back.
+  Result<std::shared_ptr<Staging>> NewStaging(const Caller& caller, NodeId parent, std::string_view name);
+  // Gives it a node by which it can be opened.
+  NodeId Register(const std::shared_ptr<Staging>& staging);
+
   class Replacement;
   Replacement BeginReplacing(Number entry);
-  // Returns whether anything changed.
+  // Makes what was written live, or refuses it. Returns whether anything changed.
   Result<bool> Commit(const Caller& caller, Staging& staging);
+  // Makes `bytes` live as the file that `staging` is to write: the one way in.
+  Result<bool> PutLive(const Caller& caller, Staging& staging, BytesView bytes);
+  // What a refusal leaves behind: nothing that was written, and what was there before.
+  void Undo(const Caller& caller, Staging& staging);
+  // Puts back what the process of `staging` had removed to write it.
+  void BringBack(const Caller& caller, Staging& staging);
+  // Shows an empty file to whoever created one.
+  void AddPlaceholder(Staging& staging);
   // Tells the kernel that the state which BACKUP_STORE keeps in `entry` is another; nothing for 0.
   void TellKept(Number entry);
   Result<void> Resize(Staging& staging, std::uint64_t size);
@@ -188,6 +216,36 @@ class Volume {
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);
   Result<Node> SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
                                     std::optional<std::uint64_t> size);
+
+  // --- Scratch (volume_scratch.cc)
+
+  // The scratch file of `caller` of that name, or of that node; null if there is none.
+  std::shared_ptr<ScratchFile> FindScratch(const Caller& caller, NodeId directory, std::string_view name);
+  std::shared_ptr<ScratchFile> FindScratch(NodeId node);
+  Node NodeOfScratch(ScratchFile& scratch);
+  Result<Node> LookupScratch(const Caller& caller, NodeId directory, std::string_view name);
+  // Whether `name` is a scratch name in `directory`; kReadOnly, kNotADirectory, kNameTooLong.
+  Result<bool> TakesScratch(NodeId directory, std::string_view name);
+  Result<std::shared_ptr<ScratchFile>> MakeScratch(const Caller& caller, NodeId directory,
+                                                   std::string_view name, std::uint32_t permissions,
+                                                   bool is_directory);
+  Result<HandleId> OpenScratch(const Caller& caller, const std::shared_ptr<ScratchFile>& scratch,
+                               OpenMode mode);
+  Result<void> WriteScratch(HandleId handle, std::uint64_t offset, BytesView bytes);
+  Result<Node> SetScratchAttributes(const Caller& caller, ScratchFile& scratch, const AttributeChange& change,
+                                    std::optional<std::uint64_t> size);
+  Result<void> UnlinkScratch(const Caller& caller, NodeId directory, std::string_view name);
+  // Each returns nothing if it is not about scratch.
+  std::optional<Result<void>> RemoveScratchDirectory(const Caller& caller, NodeId parent,
+                                                     std::string_view name);
+  std::optional<Result<void>> RenameScratch(const Caller& caller, NodeId parent, std::string_view name,
+                                            NodeId new_parent, std::string_view new_name, bool replace);
+  // Makes a scratch copy of a live file, for whoever may read that.
+  Result<Node> CopyToScratch(const Caller& caller, NodeId directory, Member member, std::string_view name,
+                             bool replace);
+  // Makes a scratch file live as the file `name` of the entry directory `parent`.
+  Result<void> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
+                             bool replace);
 
   Keystore& keystore_;
   std::unique_ptr<State> state_;

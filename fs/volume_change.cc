@@ -7,8 +7,6 @@ namespace certfs {
 
 namespace {
 
-constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE of renameat2(2): here, what always happens.
-
 Actor ActorOf(const Caller& caller) { return {caller.uid, caller.gid}; }
 
 // Says whether a refusal is worth a line: an outcome that any program provokes as a matter of course is not.
@@ -99,6 +97,8 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
     const Place place = TRY(Resolve(keystore_, parent));
     if (place.entry && name == kNextName && !place.entry->is_staged())
       return NodeOf(TRY(keystore_.CreateNext(place.entry->number, ActorOf(caller), mode)));
+    if (place.entry && TRY(TakesScratch(parent, name)))
+      return NodeOfScratch(*TRY(MakeScratch(caller, parent, name, mode, true)));
     if (!place.store) return NotPermitted("no directory can be made here");
     return NodeOf(
         TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller), mode)));
@@ -111,11 +111,20 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
       if (name == kLinkName) return Error(ErrorCode::kNotADirectory, "a link");
       return keystore_.RemoveStore(TRY(StoreName::Parse(name)));
     }
+    if (const auto removed = RemoveScratchDirectory(caller, parent, name)) return *removed;
     const Place place = TRY(Resolve(keystore_, parent));
-    if (place.store)
-      return keystore_.RemoveEntry(place.store->number, TRY(Alias::ParseGiven(name)), ActorOf(caller));
+    // Scratch is no reason to stay, and goes along.
+    const auto child = Lookup(caller, parent, name);
+    const auto with_scratch = [&](Result<void> removed) {
+      if (removed.has_value() && child.has_value()) state_->scratch.Clear(child.value().id);
+      return removed;
+    };
+    if (place.store) {
+      return with_scratch(
+          keystore_.RemoveEntry(place.store->number, TRY(Alias::ParseGiven(name)), ActorOf(caller)));
+    }
     if (place.entry && name == kNextName && !place.entry->is_staged())
-      return keystore_.RemoveNext(place.entry->number);
+      return with_scratch(keystore_.RemoveNext(place.entry->number));
     if (place.entry) return Error(ErrorCode::kNotADirectory, "a file");
     return NotPermitted("this directory stays");
   });
@@ -125,19 +134,23 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
   return Recorded(caller, parent, name, [&]() -> Result<void> {
     if (parent == NodeId::Of(Fixed::kStatus)) return Error(ErrorCode::kReadOnly, "a generated file");
     if (parent == NodeId::Of(Fixed::kStores) && name == kLinkName) return NotPermitted("this link stays");
+    if (parent.is_staging()) return UnlinkScratch(caller, parent, name);
     const Place place = TRY(Resolve(keystore_, parent));
     if (!place.entry) return Error(ErrorCode::kIsADirectory, "a directory");
     if (name == kNextName && !place.entry->is_staged()) return Error(ErrorCode::kIsADirectory, "a directory");
     const auto member = MemberNamed(name);
-    if (!member) return NoSuchName();
-    if (!place.entry->file(*member)) {
-      if (state_->went_live.Remove(place.entry->number, *member, keystore_.Now())) return {};
-      return NoSuchName();
+    if (!member || !place.entry->file(*member)) {
+      if (member && state_->went_live.Remove(place.entry->number, *member, keystore_.Now())) return {};
+      return UnlinkScratch(caller, parent, name);
     }
     // An open may lie between its lookup and this removal, as it may before a commit.
     Replacement replacement = BeginReplacing(place.entry->number);
-    const WriteOutcome outcome = TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller)));
+    RemovedFile removed;
+    const WriteOutcome outcome =
+        TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller), &removed));
     replacement.Done();
+    state_->first_halves.Replaced(place.entry->number, *member);
+    state_->first_halves.Removed(caller.thread, std::move(removed), keystore_.Now());
     TellKept(outcome.kept);
     return {};
   });
@@ -151,9 +164,17 @@ void Volume::TellKept(Number entry) {
 
 Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
                             std::string_view new_name, unsigned flags) {
+  const bool known_flags = (flags & ~kRenameNoReplace) == 0;
+  if (known_flags) {
+    const bool replace = (flags & kRenameNoReplace) == 0;
+    if (const auto renamed = RenameScratch(caller, parent, name, new_parent, new_name, replace)) {
+      // What it was refused as is what people look for.
+      if (!renamed->has_value()) Record(caller, new_parent, new_name, renamed->error());
+      return *renamed;
+    }
+  }
   return Recorded(caller, parent, name, [&]() -> Result<void> {
-    if ((flags & ~kRenameNoReplace) != 0)
-      return Error(ErrorCode::kInvalidArgument, "names cannot be exchanged");
+    if (!known_flags) return Error(ErrorCode::kInvalidArgument, "names cannot be exchanged");
     const NodeId stores = NodeId::Of(Fixed::kStores);
     if (parent == stores) {
       if (name == kLinkName) return NotPermitted("this link stays");
@@ -204,6 +225,8 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
     if (!staging && named != state_->stagings.end()) staging = named->second;
   }
   if (staging) return SetStagingAttributes(caller, *staging, change, size);
+  if (const ScratchPointer scratch = FindScratch(node))
+    return SetScratchAttributes(caller, *scratch, change, size);
   if (node.is_staging()) return Error(ErrorCode::kStale, "its writer is gone");
 
   const auto set = [&]() -> Result<Node> {

@@ -44,12 +44,19 @@ Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t off
   };
   ContentPointer content;
   StagingPointer staging;
+  ScratchPointer scratch;
   {
     const std::lock_guard lock(state_->mutex);
     const auto reader = state_->readers.find(handle);
     const auto writer = state_->writers.find(handle);
     if (reader != state_->readers.end()) content = reader->second;
     if (writer != state_->writers.end()) staging = writer->second;
+    const auto open_scratch = state_->scratch_handles.find(handle);
+    if (open_scratch != state_->scratch_handles.end()) scratch = open_scratch->second.file;
+  }
+  if (scratch) {
+    const std::lock_guard lock(scratch->mutex);
+    return part(scratch->bytes.Reveal());
   }
   if (staging) {
     const std::lock_guard lock(staging->mutex);
@@ -166,6 +173,21 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
         return Error(ErrorCode::kNotADirectory, "not a directory");
     }
   }
+  const auto offer_scratch = [&](const Entry* entry) {
+    for (const auto& each : state_->scratch.In(directory, caller.uid, keystore_.Now())) {
+      const auto member = MemberNamed(each.name);
+      if (entry != nullptr && member && entry->file(*member)) continue;  // Not a placeholder any more.
+      listing.Offer(each.name, NodeOfScratch(*each.file), kBehindMembers + each.serial);
+    }
+  };
+  if (directory.is_staging()) {
+    const ScratchPointer scratch = FindScratch(directory);
+    if (!scratch) return Error(ErrorCode::kStale, "the directory is gone");
+    if (!scratch->directory) return Error(ErrorCode::kNotADirectory, "not a directory");
+    offer_dots(NodeOfScratch(*scratch), root);
+    offer_scratch(nullptr);
+    return listing.Finish();
+  }
   const Place place = TRY(Resolve(*snapshot, directory));
   if (directory.member()) return Error(ErrorCode::kNotADirectory, "not a directory");
   if (place.store) {
@@ -191,6 +213,7 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
                   kBehindDots + static_cast<std::uint64_t>(member));
   }
   if (!staged && other) listing.Offer(kNextName, NodeOf(*other), kBehindMembers);
+  offer_scratch(&*place.entry);
   return listing.Finish();
 }
 

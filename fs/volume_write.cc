@@ -1,6 +1,7 @@
 // Writing: staging inodes, and the moment at which what was written becomes live.
 
 #include <algorithm>
+#include <utility>
 
 #include "crypto/pem.h"
 #include "fs/volume.h"
@@ -13,21 +14,11 @@ namespace {
 // How much of a file's start decides whether it may be one at all.
 constexpr std::size_t kStartBytes = 64;
 
-constexpr std::uint32_t kBitsForOthers = 0007;
-
 Error WriterDied() {
   return {ErrorCode::kCancelled, "writer-died", "the writer was killed before it had finished"};
 }
 
-Error NoMemory() { return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"}; }
-
 Error MadeByCertfs() { return {ErrorCode::kReadOnly, "request.csr is made from request.cfg"}; }
-
-Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
-
-Error WrittenByCertfs(const Store& store) {
-  return {ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone"};
-}
 
 // What a file has that `caller` makes.
 Attributes NewAttributesOf(Member member, const Caller& caller, Time now) {
@@ -51,28 +42,26 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   // told that it is not there.
   if (!entry) return Error(ErrorCode::kStale, "the file is gone");
   std::optional<Entry> shown = entry;  // Whose file the name shows.
-  if (!entry->file(*member))
-    shown = TRY(state_->FindWentLive(*snapshot, *entry, *member, keystore_.Now()));
+  if (!entry->file(*member)) shown = TRY(state_->FindWentLive(*snapshot, *entry, *member, keystore_.Now()));
   if (!shown) return Error(ErrorCode::kStale, "the file is gone");
   if (*member == Member::kSigningRequest) return MadeByCertfs();
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
   if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
 
-  auto staging = std::make_shared<Staging>(state_->staged_bytes);
+  auto staging = std::make_shared<Staging>(state_->staged);
   staging->entry = entry->number;
   staging->member = *member;
+  staging->shown_as = live;
   staging->path = PathOf(*snapshot, *entry) + "/" + std::string(FileName(*member));
   staging->created = !entry->file(*member);
-  staging->attributes = staging->created ? NewAttributesOf(*member, caller, keystore_.Now())
-                                         : entry->file(*member)->attributes;
+  staging->attributes =
+      staging->created ? NewAttributesOf(*member, caller, keystore_.Now()) : entry->file(*member)->attributes;
   staging->live_size = shown->file(*member)->size;
   staging->basis = shown->number;
   staging->replaces = entry->is_staged() ? entry->origin : 0;
   staging->opener = caller;
-  const std::lock_guard lock(state_->mutex);
-  staging->node = NodeId::OfStaging(state_->next_staging++);
-  state_->stagings.emplace(staging->node, staging);
-  const std::lock_guard staging_lock(staging->mutex);
+  Register(staging);
+  const std::lock_guard lock(staging->mutex);
   return NodeOf(*staging);
 }
 
@@ -86,42 +75,59 @@ void Volume::Unstage(NodeId node) {
   state_->stagings.erase(found);
 }
 
+Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, std::string_view name) {
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const Place place = TRY(Resolve(*snapshot, parent));
+  if (place.store && PolicyOf(place.store->name).holds == Holds::kNothing)
+    return WrittenByCertfs(*place.store);
+  if (!place.entry) return NotPermitted("files live in entries: mkdir one first");
+  const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
+  if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
+  const auto member = MemberNamed(name);
+  if (!member) return NotPermitted("an entry holds cert.pem, key.pem, crl.pem and secret, and no other name");
+  if (*member == Member::kSigningRequest && place.entry->is_staged()) return MadeByCertfs();
+  if (!store || !MayHold(PolicyOf(store->name), *place.entry, *member)) {
+    return NotPermitted("this entry holds no " + std::string(name));
+  }
+
+  const Time now = keystore_.Now();
+  auto staging = std::make_shared<Staging>(state_->staged);
+  staging->entry = place.entry->number;
+  staging->member = *member;
+  staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);
+  staging->replaces = place.entry->is_staged() ? place.entry->origin : 0;
+  staging->opener = caller;
+  if (const auto& live = place.entry->file(*member)) {
+    staging->attributes = live->attributes;
+    return staging;
+  }
+  staging->removed = state_->first_halves.TakeRemoved(place.entry->number, *member, caller.thread, now);
+  staging->created = !staging->removed;
+  staging->attributes =
+      staging->removed ? staging->removed->file.attributes : NewAttributesOf(*member, caller, now);
+  return staging;
+}
+
+NodeId Volume::Register(const StagingPointer& staging) {
+  const std::lock_guard lock(state_->mutex);
+  staging->node = NodeId::OfStaging(state_->next_staging++);
+  state_->stagings.emplace(staging->node, staging);
+  return staging->node;
+}
+
 Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std::string_view name,
-                                       OpenMode mode) {
+                                       OpenMode mode, std::uint32_t permissions) {
   return Recorded(caller, parent, name, [&]() -> Result<Created> {
     if (parent.fixed() == Fixed::kStatus) return Error(ErrorCode::kReadOnly, "nothing can be made here");
-    const auto snapshot = TRY(keystore_.Snapshot());
-    const Place place = TRY(Resolve(*snapshot, parent));
-    if (place.store && PolicyOf(place.store->name).holds == Holds::kNothing)
-      return WrittenByCertfs(*place.store);
-    if (!place.entry) return NotPermitted("files live in entries: mkdir one first");
-    const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
-    if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
-    const auto member = MemberNamed(name);
-    if (!member)
-      return NotPermitted("an entry holds cert.pem, key.pem, crl.pem and secret, and no other name");
-    if (*member == Member::kSigningRequest && place.entry->is_staged()) return MadeByCertfs();
-    if (!store || !MayHold(PolicyOf(store->name), *place.entry, *member)) {
-      return NotPermitted("this entry holds no " + std::string(name));
-    }
-
-    auto staging = std::make_shared<Staging>(state_->staged_bytes);
-    staging->entry = place.entry->number;
-    staging->member = *member;
-    staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);
-    const auto& live = place.entry->file(*member);
-    staging->created = !live;
-    staging->attributes = live ? live->attributes : NewAttributesOf(*member, caller, keystore_.Now());
-    staging->replaces = place.entry->is_staged() ? place.entry->origin : 0;
-    NodeId node;
-    {
-      const std::lock_guard lock(state_->mutex);
-      node = staging->node = NodeId::OfStaging(state_->next_staging++);
-      state_->stagings.emplace(node, staging);
-    }
     mode.write = true;
+    if (TRY(TakesScratch(parent, name))) {
+      const ScratchPointer scratch = TRY(MakeScratch(caller, parent, name, permissions, false));
+      const HandleId handle = TRY(OpenScratch(caller, scratch, mode));
+      return Created{NodeOfScratch(*scratch), handle};
+    }
+    const StagingPointer staging = TRY(NewStaging(caller, parent, name));
     mode.truncate = true;
-    const HandleId handle = TRY(OpenStaging(caller, node, mode));
+    const HandleId handle = TRY(OpenStaging(caller, Register(staging), mode));
     const std::lock_guard lock(staging->mutex);
     return Created{NodeOf(*staging), handle};
   });
@@ -174,13 +180,13 @@ std::shared_ptr<Staging> Volume::FindWriter(HandleId handle) {
 
 Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes) {
   const StagingPointer staging = FindWriter(handle);
-  if (!staging) return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
+  if (!staging) return WriteScratch(handle, offset, bytes);
   const std::lock_guard lock(staging->mutex);
   if (staging->refused) return *staging->refused;
   if (bytes.empty()) return {};
   if (staging->append) offset = staging->buffer.size();
   const auto refuse = [&](Error error) -> Result<void> {
-    staging->Discard();
+    Undo(caller, *staging);
     staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, std::move(error));
     return *staging->refused;
   };
@@ -214,12 +220,17 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
     const std::lock_guard lock(staging->mutex);
     const std::int32_t process = staging->ProcessOf(caller.thread, state_->processes);
     if (!staging->dirty) {
-      if (staging->refused && process == staging->opener_process) return *staging->refused;
+      if (process != staging->opener_process) return {};
+      if (staging->refused) return *staging->refused;
+      // Closed with nothing written: what its process had removed for it returns at once, as far as can be
+      // told; should it go on to write, it replaces that.
+      BringBack(caller, *staging);
+      AddPlaceholder(*staging);
       return {};
     }
     const bool dying = state_->processes.IsDyingOfSignal(caller.thread);
     if (dying && process == staging->writer_process) {
-      staging->Discard();
+      Undo(caller, *staging);
       staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());
       return {};  // Nobody is left to hear it.
     }
@@ -244,6 +255,7 @@ Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
 
 void Volume::Release(NodeId node, HandleId handle) {
   StagingPointer staging;
+  bool scratch = false;
   {
     const std::lock_guard lock(state_->mutex);
     if (const auto reader = state_->readers.find(handle); reader != state_->readers.end()) {
@@ -252,15 +264,22 @@ void Volume::Release(NodeId node, HandleId handle) {
       state_->readers.erase(reader);
     }
     const auto writer = state_->writers.find(handle);
-    if (writer == state_->writers.end()) return;
-    staging = writer->second;
-    state_->writers.erase(writer);
-    state_->stagings.erase(node);
-    state_->stagings.erase(staging->node);
+    if (writer != state_->writers.end()) {
+      staging = writer->second;
+      state_->writers.erase(writer);
+      state_->stagings.erase(node);
+      state_->stagings.erase(staging->node);
+    }
+    scratch = state_->scratch_handles.erase(handle) != 0 || (staging && staging->from_placeholder == node);
   }
+  if (scratch) state_->scratch.Closed(node, keystore_.Now());
+  if (!staging) return;
   // Whoever opened it closed it before it was written: the last close commits, and a refusal is only logged.
   const std::lock_guard lock(staging->mutex);
   if (staging->dirty) static_cast<void>(Commit(staging->opener, *staging));
+  // What its process had removed for it returns if nothing came of it; its last close may have been
+  // another's.
+  BringBack(staging->opener, *staging);
 }
 
 Volume::Replacement Volume::BeginReplacing(Number number) {
@@ -290,7 +309,46 @@ Volume::Replacement Volume::BeginReplacing(Number number) {
 Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
   if (staging.refused) return *staging.refused;
   if (!staging.dirty || staging.buffer.empty()) return false;
+  auto changed = PutLive(caller, staging, staging.buffer.Reveal());
+  if (!changed.has_value()) {
+    Undo(caller, staging);
+    staging.refused = state_->Refuse(caller, keystore_.Now(), staging.path, std::move(changed).error());
+    return *staging.refused;
+  }
+  staging.dirty = false;
+  return changed;
+}
 
+void Volume::Undo(const Caller& caller, Staging& staging) {
+  staging.Discard();
+  if (std::exchange(staging.placeholder, false)) {
+    state_->scratch.Remove(
+        {NodeId::OfDirectory(staging.entry), std::string(FileName(staging.member)), staging.opener.uid},
+        keystore_.Now());
+  }
+  BringBack(caller, staging);
+}
+
+void Volume::BringBack(const Caller& caller, Staging& staging) {
+  const std::optional<RemovedFile> removed = std::exchange(staging.removed, std::nullopt);
+  if (!removed) return;
+  const std::lock_guard alone(state_->commits);
+  auto outcome = WithinMemory([&] { return keystore_.RestoreFile(*removed); });
+  if (!outcome.has_value()) {
+    const ErrorCode code = outcome.error().code();
+    // Another change came first, and stands.
+    if (code == ErrorCode::kStale || code == ErrorCode::kNotFound) return;
+    static_cast<void>(
+        state_->Refuse(caller, keystore_.Now(), staging.path,
+                       std::move(outcome).error().Within("what was removed to be replaced stays removed")));
+    return;
+  }
+  state_->observer.NameChanged(NodeId::OfDirectory(staging.entry), FileName(staging.member));
+  TellKept(outcome.value().kept);
+}
+
+// Precondition: the staging's mutex is held.
+Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView bytes) {
   Replacement replacement = BeginReplacing(staging.entry);
   const Number pair = staging.replaces != 0 ? staging.replaces : staging.entry;
   std::vector<ContentPointer> old = replacement.kept();
@@ -300,25 +358,32 @@ Result<bool> Volume::Commit(const Caller& caller, Staging& staging) {
     state_->pins.Replacing(pair, old.front()->node.revision(), old, caller.thread, keystore_.Now());
   }
   AttributeChange attributes = staging.wanted;
-  // A file that was removed since it was opened returns as it was.
   if (!attributes.mode) attributes.mode = staging.attributes.mode;
+  // A file that was removed since it was opened, or to make room for this one, returns as it was.
+  const Attributes returning = staging.attributes;
+  const bool is_new = staging.created && !staging.committed;
   // A close that failed must not be followed by a commit at the last close: running out of memory refuses,
   // too.
   auto outcome = WithinMemory([&] {
-    return keystore_.WriteFile(staging.entry, staging.member, staging.buffer.Reveal(),
-                               {staging.attributes.uid, staging.attributes.gid}, attributes);
+    return keystore_.WriteFile(staging.entry, staging.member, bytes,
+                               {staging.attributes.uid, staging.attributes.gid}, attributes,
+                               is_new ? nullptr : &returning);
   });
-  if (!outcome.has_value()) {
-    staging.Discard();
-    staging.refused = state_->Refuse(caller, keystore_.Now(), staging.path, std::move(outcome).error());
-    return *staging.refused;
-  }
-  staging.dirty = false;
+  if (!outcome.has_value()) return std::move(outcome).error();
   staging.wanted = {};
+  staging.committed = true;
+  staging.placeholder = false;
+  staging.removed.reset();
   const std::optional<Entry>& live = outcome.value().live;
   const Entry& holder = live ? *live : outcome.value().entry;
   staging.attributes = holder.file(staging.member)->attributes;
   staging.went_live = live.has_value();
+  for (const Number number : {staging.entry, holder.number}) {
+    state_->first_halves.Replaced(number, staging.member);
+    for (const Member member : kMembers) {
+      if (holder.file(member)) state_->scratch.RemoveOfAll(NodeId::OfDirectory(number), FileName(member));
+    }
+  }
   if (!outcome.value().changed) return false;
   if (live) state_->went_live.Add(staging.entry, live->number, keystore_.Now());
   replacement.Done();
@@ -363,9 +428,7 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
     }
   }
   if (IsKeyMaterial(staging.member) && change.mode && (*change.mode & kBitsForOthers) != 0) {
-    return state_->Refuse(
-        caller, keystore_.Now(), staging.path,
-        {ErrorCode::kNotPermitted, "key-for-others", "key material never has permission bits for others"});
+    return state_->Refuse(caller, keystore_.Now(), staging.path, KeyForOthers());
   }
   // A replacement keeps the live owner and mode, however it is written; its times are the writer's to set.
   AttributeChange effective = change;
@@ -375,8 +438,7 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
   const bool pending = staging.dirty || (staging.created && staging.buffer.empty());
   if (!pending) {
     const Number holder = staging.went_live ? staging.replaces : staging.entry;
-    auto entry =
-        keystore_.SetFileAttributes(holder, staging.member, effective, OwnerToBe(caller, effective));
+    auto entry = keystore_.SetFileAttributes(holder, staging.member, effective, OwnerToBe(caller, effective));
     if (entry.has_value()) {
       staging.attributes = entry.value().file(staging.member)->attributes;
       state_->observer.NameChanged(NodeId::OfDirectory(holder), FileName(staging.member));

@@ -75,7 +75,7 @@ Caller CallerOf(fuse_req_t request) {
 
 struct stat StatOf(const Adapter& adapter, const Node& node) {
   struct stat out {};
-  out.st_ino = adapter.ToKernel(node.id);
+  out.st_ino = adapter.ToKernel(node.shown_as.value() != 0 ? node.shown_as : node.id);
   const mode_t type = node.type == NodeType::kDirectory ? S_IFDIR
                       : node.type == NodeType::kLink    ? S_IFLNK
                                                         : S_IFREG;
@@ -249,9 +249,19 @@ void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t ne
   });
 }
 
-// Links and special files have no row in the tree's table.
+void OnLink(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char* name) {
+  EntryRequest request(req);
+  Answer(request, "link", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const Node node =
+        TRY(adapter.volume.Link(CallerOf(req), adapter.FromKernel(inode), adapter.FromKernel(parent), name));
+    adapter.ReplyEntry(request, node);
+    return {};
+  });
+}
+
+// Symbolic links and special files have no row in the tree's table.
 void OnSymlink(fuse_req_t req, const char*, fuse_ino_t, const char*) { EntryRequest(req).ReplyError(EPERM); }
-void OnLink(fuse_req_t req, fuse_ino_t, fuse_ino_t, const char*) { EntryRequest(req).ReplyError(EPERM); }
 void OnMakeNode(fuse_req_t req, fuse_ino_t, const char*, mode_t, dev_t) {
   EntryRequest(req).ReplyError(EPERM);
 }

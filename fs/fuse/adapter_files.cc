@@ -25,12 +25,12 @@ OpenMode ModeOf(int flags) {
   return mode;
 }
 
-void OnCreate(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t, fuse_file_info* file) {
+void OnCreate(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t permissions, fuse_file_info* file) {
   OpenRequest request(req);
   Answer(request, "create", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const auto created =
-        TRY(adapter.volume.Create(CallerOf(req), adapter.FromKernel(parent), name, ModeOf(file->flags)));
+    const auto created = TRY(adapter.volume.Create(CallerOf(req), adapter.FromKernel(parent), name,
+                                                   ModeOf(file->flags), permissions));
     file->fh = created.handle;
     file->direct_io = 1;
     if (!request.ReplyCreated(EntryOf(adapter, created.node), *file)) {

@@ -1,6 +1,7 @@
 #include "fs/fuse/notifier.h"
 
 #include <chrono>
+#include <utility>
 
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
@@ -15,9 +16,12 @@ constexpr std::size_t kQueueMax = 65536;
 
 constexpr auto kPatience = std::chrono::milliseconds(50);
 
+constexpr auto kTidying = std::chrono::minutes(1);
+
 }  // namespace
 
-Notifier::Notifier(fuse_session* session) : session_(session), thread_([this] { Run(); }) {}
+Notifier::Notifier(fuse_session* session, std::function<void()> tidy)
+    : session_(session), tidy_(std::move(tidy)), thread_([this] { Run(); }) {}
 
 Notifier::~Notifier() {
   {
@@ -52,9 +56,17 @@ void Notifier::Settle() {
 
 void Notifier::Run() {
   std::unique_lock lock(mutex_);
+  auto due = std::chrono::steady_clock::now() + kTidying;
   for (;;) {
-    wake_.wait(lock, [this] { return stop_ || !queue_.empty(); });
+    wake_.wait_until(lock, due, [this] { return stop_ || !queue_.empty(); });
     if (stop_) return;
+    if (std::chrono::steady_clock::now() >= due) {
+      lock.unlock();
+      tidy_();
+      lock.lock();
+      due = std::chrono::steady_clock::now() + kTidying;
+      continue;
+    }
     const Notice notice = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -16,7 +17,8 @@ namespace certfs {
 
 class Notifier {
  public:
-  explicit Notifier(fuse_session* session);
+  // `tidy` is called from the notifier's thread about once a minute.
+  Notifier(fuse_session* session, std::function<void()> tidy);
   ~Notifier();
   Notifier(const Notifier&) = delete;
   Notifier& operator=(const Notifier&) = delete;
@@ -39,6 +41,7 @@ class Notifier {
   void Run();
 
   fuse_session* session_;
+  const std::function<void()> tidy_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable heard_;

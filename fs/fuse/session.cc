@@ -132,7 +132,7 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
                  mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
   }
   const LiveMount live(session.get(), mountpoint, adapter);
-  adapter.notifier = std::make_unique<Notifier>(session.get());
+  adapter.notifier = std::make_unique<Notifier>(session.get(), [&adapter] { adapter.volume.DropExpired(); });
 
   const std::unique_ptr<fuse_loop_config, DestroyLoopConfig> config(fuse_loop_cfg_create());
   if (!config) return Error(ErrorCode::kNoMemory, "no memory for the threads of the mount");

@@ -1,16 +1,16 @@
 // A staging inode: what one writer has written so far, and what is to come of it. Private to fs/.
 //
-// Thread-safety: its mutex guards it. Ownership: borrows the counter that all of one volume share.
+// Thread-safety: its mutex guards it. Ownership: borrows the quota that all of one volume share.
 
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "fs/volume.h"
+#include "fs/volume/staged_bytes.h"
 
 namespace certfs {
 
@@ -20,21 +20,24 @@ struct Staging {
   // because somebody opens many files and finishes none.
   static constexpr std::size_t kBytesOfAllMax = std::size_t{16} << 20;
 
-  explicit Staging(std::atomic<std::size_t>& bytes_of_all_in) : bytes_of_all(bytes_of_all_in) {}
-  ~Staging() { Reserve(0); }
+  explicit Staging(ByteQuota& quota) : buffer(quota) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
   // Makes the buffer `size` bytes long; returns false, and changes nothing, if there is no memory for it.
-  bool Resize(std::size_t size);
+  bool Resize(std::size_t size) { return buffer.Resize(size); }
   // Drops what was written.
-  void Discard();
+  void Discard() {
+    buffer.Clear();
+    dirty = false;
+  }
 
   std::mutex mutex;  // Guards everything below that is not constant.
 
   NodeId node;                           // Constant.
   Number entry = 0;                      // Constant.
   Member member = Member::kCertificate;  // Constant.
+  NodeId shown_as;                       // Constant: the live file that it was led away from; 0 for none.
   std::string path;                      // Constant; for refusals.
   bool created = false;                  // Constant: there was no file to replace.
   Number basis = 0;                      // Constant: the entry whose bytes it starts with; 0 for none.
@@ -50,7 +53,13 @@ struct Staging {
   bool went_live = false;       // It was committed, and completed what was staged.
   AttributeChange wanted;       // What was set by handle and goes live with the next commit.
 
-  SecretBytes buffer;
+  // The file that this process removed before it came to write this one: it returns unless a commit succeeds.
+  std::optional<RemovedFile> removed;
+  bool committed = false;    // Something of it went live.
+  bool placeholder = false;  // It left a placeholder, and
+  NodeId from_placeholder;   // it was opened by one; 0 if not.
+
+  StagedBytes buffer;
   bool dirty = false;               // Written since it was opened, committed or emptied.
   std::optional<Error> refused;     // Set: nothing goes until it is truncated to 0 or closed.
   std::int32_t writer_thread = 0;   // Who wrote last, and
@@ -62,13 +71,6 @@ struct Staging {
     if (writer_process != 0 && thread == writer_thread) return writer_process;
     return processes.ProcessOf(thread);
   }
-
- private:
-  // Takes this writer's share of kBytesOfAllMax, or gives it back; returns whether there was enough.
-  bool Reserve(std::size_t bytes);
-
-  std::atomic<std::size_t>& bytes_of_all;
-  std::size_t reserved = 0;
 };
 using StagingPointer = std::shared_ptr<Staging>;
 

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -12,7 +11,9 @@
 #include "fs/refusals.h"
 #include "fs/volume.h"
 #include "fs/volume/content.h"
+#include "fs/volume/first_halves.h"
 #include "fs/volume/pins.h"
+#include "fs/volume/scratch.h"
 #include "fs/volume/staging.h"
 #include "fs/volume/superseded.h"
 #include "fs/volume/went_live.h"
@@ -21,7 +22,11 @@ namespace certfs {
 
 struct Volume::State {
   State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in)
-      : processes(processes_in), observer(observer_in), options(std::move(options_in)), pins(processes_in) {}
+      : processes(processes_in),
+        observer(observer_in),
+        options(std::move(options_in)),
+        pins(processes_in),
+        first_halves(processes_in) {}
 
   const ProcessTable& processes;
   VolumeObserver& observer;
@@ -32,13 +37,16 @@ struct Volume::State {
   Pins pins;
   WentLive went_live;
 
-  std::atomic<std::size_t> staged_bytes = 0;  // Of all writers.
+  FirstHalves first_halves;
+
+  ByteQuota staged{Staging::kBytesOfAllMax};  // Of all writers, scratch included.
+  ScratchTable scratch{staged};
 
   // One commit at a time, so that what it replaces is what was live before it.
   std::mutex commits;
 
-  // Lock order: a Staging's mutex, then `commits`, then this one. Never held across a call of the keystore or
-  // the observer.
+  // Lock order: a ScratchFile's mutex, a Staging's, then `commits`, then this one. Never held across a call
+  // of the keystore or the observer.
   std::mutex mutex;
   std::uint64_t next_handle = 1;  // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
@@ -51,12 +59,18 @@ struct Volume::State {
   std::map<NodeId, OpenContent> open_contents;
   std::unordered_map<HandleId, StagingPointer> writers;
   std::map<NodeId, StagingPointer> stagings;
+  struct ScratchHandle {
+    ScratchPointer file;
+    bool append = false;
+  };
+  std::unordered_map<HandleId, ScratchHandle> scratch_handles;
   ContentCache cache;
   // Records why `path` was refused to `caller`, and tells the observer. Returns `error`, for the answer.
   Error Refuse(const Caller& caller, Time now, std::string path, Error error);
 
   // Returns the entry whose `member` a name of the staged entry `next` still leads to, though it went live.
-  Result<std::optional<Entry>> FindWentLive(TableSnapshot& snapshot, const Entry& next, Member member, Time now);
+  Result<std::optional<Entry>> FindWentLive(TableSnapshot& snapshot, const Entry& next, Member member,
+                                            Time now);
 
   // Returns a revision that is live no more as those see it who hold it open or came to it in time.
   std::optional<Node> FindSuperseded(NodeId node, Time now);
@@ -113,7 +127,8 @@ Node NodeOf(const Entry& entry, Member member);  // Precondition: the entry has 
 // on the live file.
 Node NodeOf(const Entry& next, const Entry& live, Member member);
 Node NodeOf(const Content& superseded);
-Node NodeOf(const Staging& staging);  // Precondition: its mutex is held.
+Node NodeOf(const Staging& staging);  // Precondition, of both: its mutex is held.
+Node NodeOf(const ScratchFile& scratch, std::uint32_t links);
 
 // The paths that refusals name, from the root of the tree.
 std::string PathOf(const Store& store);
@@ -123,7 +138,20 @@ std::string PathOf(TableSnapshot& snapshot, const Entry& entry);
 // owner of the past; empty where that does not matter.
 std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChange& change);
 
+inline constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE of renameat2(2).
+inline constexpr std::uint32_t kBitsForOthers = 0007;
+
+inline Error NoMemory() {
+  return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"};
+}
+inline Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
 inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
+inline Error WrittenByCertfs(const Store& store) {
+  return {ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone"};
+}
+inline Error KeyForOthers() {
+  return {ErrorCode::kNotPermitted, "key-for-others", "key material never has permission bits for others"};
+}
 inline Error NotPermitted(std::string reason) { return {ErrorCode::kNotPermitted, std::move(reason)}; }
 
 }  // namespace certfs

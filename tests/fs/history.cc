@@ -27,22 +27,32 @@ std::set<std::string> AsSet(const std::vector<std::string>& names) {
 
 void History::Run() {
   for (int step = 0; step < kSteps && !testing::Test::HasFailure(); ++step) {
-    world_.Advance(std::chrono::milliseconds(Below(400)));
+    Advance(std::chrono::milliseconds(Below(400)));
     const int went_live = model_.went_live;
     Step();
     // The names in next/ outlive a commit for a moment; the model does not know them.
-    if (model_.went_live != went_live) world_.Advance(kNameOutlives);
+    if (model_.went_live != went_live) Advance(kNameOutlives);
     if (step % kStepsBetweenComparisons == 0) Compare();
   }
-  while (!writers_.empty()) CloseWriter(0);
+  while (!writers_.empty()) {
+    const int went_live = model_.went_live;
+    CloseWriter(0);
+    if (model_.went_live != went_live) Advance(kNameOutlives);
+  }
   Compare();
   while (!readers_.empty()) CloseReader(0);
   coverage_.went_live += model_.went_live;
+  coverage_.brought_back += model_.brought_back;
   if (testing::Test::HasFailure()) {
     std::string history;
     for (const std::string& line : log_) history += "\n  " + line;
     ADD_FAILURE() << "the history:" << history;
   }
+}
+
+void History::Advance(std::chrono::milliseconds by) {
+  world_.Advance(by);
+  model_.now += by;
 }
 
 // --- What is chosen
@@ -104,7 +114,15 @@ void History::Step() {
     case 4:
       return ChangeEntry();
     case 5:
-      return Below(3) == 0 ? RemoveFile() : ChangeNext();
+      switch (Below(6)) {
+        case 0:
+        case 1:
+          return RemoveFile();
+        case 2:
+          return ReplaceInTwoHalves();
+        default:
+          return ChangeNext();
+      }
     case 6:
       return Chmod();
     case 7:
@@ -179,7 +197,22 @@ void History::RemoveFile() {
   const Member member = AnyMember();
   const Caller caller = AnyCaller();
   const std::string path = PathOf(*entry) + "/" + std::string(FileName(member));
-  Expect("rm " + path, world_.Unlink(caller, path), model_.RemoveFile(entry, member, caller.uid));
+  Expect("rm " + path, world_.Unlink(caller, path), model_.RemoveFile(entry, member, caller));
+}
+
+// As install, cp --remove-destination and tar do it; what comes of the second half other steps decide.
+void History::ReplaceInTwoHalves() {
+  const ModelEntryPointer entry = AnyEntry();
+  if (!entry || entry->files.empty() || writers_.size() > 5) return;
+  const Member member = entry->files.begin()->first;
+  const Caller caller = AnyCaller();
+  const std::string path = PathOf(*entry) + "/" + std::string(FileName(member));
+  const Outcome removed = model_.RemoveFile(entry, member, caller);
+  Expect("rm " + path, world_.Unlink(caller, path), removed);
+  if (removed) return;
+  const World::Opened opened = world_.OpenToWrite(caller, path, false);
+  Expect("create " + path, opened.outcome, model_.MayCreate(entry, member));
+  if (!opened.outcome) writers_.push_back({model_.Open(entry, member, caller, false), opened.handle});
 }
 
 void History::Chmod() {
@@ -222,13 +255,7 @@ void History::OpenWriter() {
   const bool kept = entry->store == "backup_store";
   Expect("open " + path, opened.outcome, there && !kept ? std::nullopt : model_.MayCreate(entry, member));
   if (opened.outcome) return;
-  ModelWriter model{entry, member, caller.uid, IsKeyMaterial(member) ? 0600U : 0644U, caller.thread};
-  if (there) {
-    const ModelFile& live = entry->files[member];
-    model.uid = live.uid;
-    model.mode = live.mode;
-    if (edit) model.buffer = live.bytes;
-  }
+  ModelWriter model = model_.Open(entry, member, caller, edit);
   writers_.push_back({std::move(model), opened.handle});
 }
 
@@ -323,6 +350,15 @@ void History::CompareEntry(const std::string& path, const ModelEntry& entry) {
       if (sample.bytes != file.bytes) continue;
       ++coverage_.live[(entry.staged() ? "next" : entry.store) + " " + sample.name];
     }
+  }
+  for (const ModelPlaceholder& each : entry.placeholders) {
+    if (each.uid != kRoot.uid || entry.files.contains(each.member)) continue;
+    const std::string name(FileName(each.member));
+    names.insert(name);
+    ++coverage_.placeholders;
+    const auto status = world_.StatusOf(path + "/" + name);
+    ASSERT_TRUE(status) << path << "/" << name;
+    EXPECT_EQ(status->size, 0U) << path << "/" << name;
   }
   EXPECT_EQ(AsSet(world_.Names(path)), names) << path;
 }

@@ -21,6 +21,8 @@ inline std::string Show(const Outcome& outcome) {
 struct Coverage {
   std::map<std::string, int> outcomes;  // "rejected"
   int went_live = 0;                    // Staged pairs that did.
+  int brought_back = 0;                 // Removals that were undone,
+  int placeholders = 0;                 // and empty files that were seen.
   std::map<std::string, int> live;      // "trusted_roots root": seen live in that store.
 };
 
@@ -65,6 +67,8 @@ class History {
   void UseWriter(Writer& writer);
   void WriteSample(Writer& writer, const Caller& caller, const std::string& name);
   void CloseWriter(std::size_t at);
+  void Advance(std::chrono::milliseconds by);
+  void ReplaceInTwoHalves();
 
   void Compare();
   void CompareEntry(const std::string& path, const ModelEntry& entry);

@@ -1,6 +1,7 @@
 #include "tests/fs/model.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/support/vectors.h"
 
@@ -9,6 +10,7 @@ namespace certfs::test {
 namespace {
 
 constexpr std::size_t kStartBytes = 64;
+constexpr auto kSecondHalfAwaited = std::chrono::minutes(1);
 constexpr std::string_view kProtected[] = {"machine_ssl_cert", "trusted_roots", "trusted_roots_crls",
                                            "backup_store"};
 
@@ -193,21 +195,60 @@ void Model::GoLive(ModelEntry& staged) {
       live.files[member] = file;
     }
   }
+  if (!same) ++live.changes;
   staged.files.clear();
+  ++staged.changes;
   ++went_live;
 }
 
-Outcome Model::RemoveFile(const ModelEntryPointer& entry, Member member, std::uint32_t uid) {
-  if (!entry->files.contains(member)) return ErrorCode::kNotFound;
-  if (entry->staged()) {
-    entry->files.erase(member);
-    return std::nullopt;
+Outcome Model::RemoveFile(const ModelEntryPointer& entry, Member member, const Caller& caller) {
+  if (!entry->files.contains(member)) {
+    const bool there = entry->placeholders.erase({member, caller.uid}) != 0;
+    return there ? std::nullopt : Outcome(ErrorCode::kNotFound);
   }
-  if (entry->store == "trusted_roots" && uid != 0) return ErrorCode::kNotPermitted;
-  if (entry->store == "trusted_roots_crls" || entry->store == "backup_store") return ErrorCode::kNotPermitted;
-  Keep(*entry);
+  ModelKept kept;
+  if (!entry->staged()) {
+    if (entry->store == "trusted_roots" && caller.uid != 0) return ErrorCode::kNotPermitted;
+    if (entry->store == "trusted_roots_crls" || entry->store == "backup_store")
+      return ErrorCode::kNotPermitted;
+    kept = Keep(*entry);
+  }
+  Replaced(entry, member);
+  removals_.push_back({caller.thread, entry, member, entry->files.at(member), kept, entry->changes, now});
   entry->files.erase(member);
   return std::nullopt;
+}
+
+void Model::Replaced(const ModelEntryPointer& entry, Member member) {
+  std::erase_if(removals_, [&](const ModelRemoval& removal) {
+    return removal.entry == entry && removal.member == member;
+  });
+}
+
+// What the writer's process had removed returns, if nothing else has changed since.
+void Model::BringBack(ModelWriter& writer) {
+  const std::optional<ModelRemoval> removal = std::exchange(writer.removed, std::nullopt);
+  if (!removal) return;
+  ModelEntry& entry = *removal->entry;
+  if (!entry.alive || entry.files.contains(removal->member) || entry.changes != removal->changes) return;
+  entry.files[removal->member] = removal->file;
+  ++brought_back;
+  const ModelKept& kept = removal->kept;
+  if (!kept.place || !kept.place->alive || kept.place->changes != kept.changes) return;
+  ++kept.place->changes;
+  kept.place->files = kept.files;
+  if (kept.was_there) return;
+  kept.place->alive = false;
+  std::erase_if(stores.at("backup_store").entries,
+                [&](const auto& each) { return each.second == kept.place; });
+}
+
+void Model::Undo(ModelWriter& writer) {
+  writer.buffer.clear();
+  writer.dirty = false;
+  if (std::exchange(writer.placeholder, false))
+    writer.entry->placeholders.erase({writer.member, writer.uid_of_opener});
+  BringBack(writer);
 }
 
 Outcome Model::Chmod(const ModelEntryPointer& entry, Member member, std::uint32_t mode) {
@@ -219,12 +260,13 @@ Outcome Model::Chmod(const ModelEntryPointer& entry, Member member, std::uint32_
 
 // The state before a change of content goes to bkp_<alias>, or bkp_<alias>@<STORE> where another store has
 // that.
-void Model::Keep(const ModelEntry& entry) {
-  if (entry.files.empty()) return;
+ModelKept Model::Keep(const ModelEntry& entry) {
+  if (entry.files.empty()) return {};
   const ModelStore& store = stores.at(entry.store);
   auto& kept = stores.at("backup_store").entries;
   std::string alias = "bkp_" + entry.alias;
   auto place = kept.find(Fold(alias));
+  bool was_there = true;
   if (place != kept.end() && place->second->origin != store.id) {
     alias += "@" + store.name;
     place = kept.find(Fold(alias));
@@ -236,13 +278,17 @@ void Model::Keep(const ModelEntry& entry) {
     made->mode = entry.mode;
     made->origin = store.id;
     place = kept.emplace(Fold(alias), made).first;
+    was_there = false;
   }
   bool holds_all = true;
   for (const auto& [member, file] : entry.files) {
     const auto same = place->second->files.find(member);
     holds_all = holds_all && same != place->second->files.end() && same->second.bytes == file.bytes;
   }
-  if (!holds_all) place->second->files = entry.files;
+  if (holds_all) return {};
+  ModelKept displaced{place->second, was_there, place->second->files, ++place->second->changes};
+  place->second->files = entry.files;
+  return displaced;
 }
 
 // --- Files
@@ -322,8 +368,33 @@ Outcome Model::Judge(const ModelEntry& entry, Member member, const std::string& 
 
 // --- Writers
 
+ModelWriter Model::Open(const ModelEntryPointer& entry, Member member, const Caller& caller, bool edit) {
+  ModelWriter writer{entry, member, caller.uid, IsKey(member) ? 0600U : 0644U, caller.thread};
+  writer.uid_of_opener = caller.uid;
+  const auto live = entry->files.find(member);
+  if (live != entry->files.end()) {
+    writer.uid = live->second.uid;
+    writer.mode = live->second.mode;
+    if (edit) writer.buffer = live->second.bytes;
+    return writer;
+  }
+  writer.created = true;
+  for (auto removal = removals_.begin(); removal != removals_.end(); ++removal) {
+    if (removal->process != caller.thread || removal->entry != entry || removal->member != member) continue;
+    if (removal->when + kSecondHalfAwaited >= now) {
+      writer.created = false;
+      writer.uid = removal->file.uid;
+      writer.mode = removal->file.mode;
+      writer.removed = *removal;
+    }
+    removals_.erase(removal);
+    break;
+  }
+  return writer;
+}
+
 Outcome Model::Write(ModelWriter& writer, std::int32_t process, std::size_t offset,
-                     const std::string& bytes) const {
+                     const std::string& bytes) {
   if (writer.refused) return writer.refused;
   if (writer.buffer.size() < offset + bytes.size()) writer.buffer.resize(offset + bytes.size());
   writer.buffer.replace(offset, bytes.size(), bytes);
@@ -332,8 +403,7 @@ Outcome Model::Write(ModelWriter& writer, std::int32_t process, std::size_t offs
   if (offset < kStartBytes && writer.member != Member::kSecret) {
     const Sample* const sample = SampleOf(writer.buffer);
     if ((sample && !sample->begins_well) || writer.buffer.starts_with("correct horse")) {
-      writer.buffer.clear();
-      writer.dirty = false;
+      Undo(writer);
       writer.refused = ErrorCode::kMalformed;
     }
   }
@@ -348,10 +418,18 @@ Outcome Model::Empty(ModelWriter& writer) const {
 }
 
 Outcome Model::Flush(ModelWriter& writer, std::int32_t process, bool dying) {
-  if (!writer.dirty) return process == writer.opener ? writer.refused : std::nullopt;
+  if (!writer.dirty) {
+    if (process != writer.opener || writer.refused)
+      return process == writer.opener ? writer.refused : std::nullopt;
+    BringBack(writer);
+    // Created empty: its creator sees it.
+    const bool due = writer.created && !writer.committed && !writer.placeholder && writer.buffer.empty();
+    if (due && writer.entry->alive && !writer.entry->files.contains(writer.member))
+      writer.placeholder = writer.entry->placeholders.insert({writer.member, writer.uid_of_opener}).second;
+    return std::nullopt;
+  }
   if (dying && process == writer.last_writer) {
-    writer.buffer.clear();
-    writer.dirty = false;
+    Undo(writer);
     writer.refused = ErrorCode::kCancelled;
     return std::nullopt;
   }
@@ -364,8 +442,7 @@ Outcome Model::Commit(ModelWriter& writer) {
   if (!writer.dirty || writer.buffer.empty()) return std::nullopt;
   ModelEntry& entry = *writer.entry;
   const auto refuse = [&](ErrorCode code) {
-    writer.buffer.clear();
-    writer.dirty = false;
+    Undo(writer);
     writer.refused = code;
     return writer.refused;
   };
@@ -384,15 +461,27 @@ Outcome Model::Commit(ModelWriter& writer) {
     } else {
       entry.files[writer.member] = {writer.buffer, writer.mode, writer.uid};
     }
+    ++entry.changes;
   }
+  writer.committed = true;
+  writer.placeholder = false;
+  writer.removed.reset();
   if (entry.staged() && entry.files.size() == 2) {
     GoLive(entry);
+    const ModelEntryPointer holder = entry.live.lock();
+    for (const ModelEntryPointer& each : {writer.entry, holder}) {
+      Replaced(each, writer.member);
+      std::erase_if(each->placeholders,
+                    [&](const auto& name) { return holder->files.contains(name.member); });
+    }
     ModelFile& file = entry.live.lock()->files.at(writer.member);
     writer.uid = file.uid;
     writer.mode = file.mode;
     writer.dirty = false;
     return std::nullopt;
   }
+  Replaced(writer.entry, writer.member);
+  std::erase_if(entry.placeholders, [&](const auto& name) { return entry.files.contains(name.member); });
   writer.uid = entry.files[writer.member].uid;
   writer.mode = entry.files[writer.member].mode;
   writer.dirty = false;
@@ -401,6 +490,7 @@ Outcome Model::Commit(ModelWriter& writer) {
 
 void Model::Release(ModelWriter& writer) {
   if (writer.dirty) static_cast<void>(Commit(writer));
+  BringBack(writer);
 }
 
 }  // namespace certfs::test

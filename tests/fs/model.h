@@ -5,9 +5,12 @@
 
 #pragma once
 
+#include <chrono>
+#include <compare>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,15 +45,24 @@ struct ModelFile {
 struct ModelEntry;
 using ModelEntryPointer = std::shared_ptr<ModelEntry>;
 
+// An empty file that its creator alone sees.
+struct ModelPlaceholder {
+  Member member;
+  std::uint32_t uid;
+  friend auto operator<=>(const ModelPlaceholder&, const ModelPlaceholder&) = default;
+};
+
 struct ModelEntry {
   std::string alias;
   std::string store;  // Its name, folded.
   std::uint32_t mode;
   std::map<Member, ModelFile> files;
   bool alive = true;
-  int origin = 0;  // In BACKUP_STORE: the id of the store whose entry this was.
-  ModelEntryPointer next = {};       // What is staged to replace it,
+  int origin = 0;                       // In BACKUP_STORE: the id of the store whose entry this was.
+  ModelEntryPointer next = {};          // What is staged to replace it,
   std::weak_ptr<ModelEntry> live = {};  // and of that: what it is to replace.
+  int changes = 0;                      // How often its content became another.
+  std::set<ModelPlaceholder> placeholders = {};
   bool staged() const { return !live.expired(); }
 };
 
@@ -61,6 +73,25 @@ struct ModelStore {
   std::map<std::string, ModelEntryPointer> entries;  // By folded alias.
 };
 
+// What a change displaced in BACKUP_STORE.
+struct ModelKept {
+  ModelEntryPointer place = nullptr;  // Null: nothing.
+  bool was_there = false;
+  std::map<Member, ModelFile> files = {};
+  int changes = 0;  // Of that place since.
+};
+
+// What one process removed, and may be about to replace.
+struct ModelRemoval {
+  std::int32_t process;
+  ModelEntryPointer entry;
+  Member member;
+  ModelFile file;
+  ModelKept kept;
+  int changes;  // Of the entry since.
+  std::chrono::milliseconds when;
+};
+
 // A writer: one handle and what it has staged.
 struct ModelWriter {
   ModelEntryPointer entry;
@@ -68,10 +99,15 @@ struct ModelWriter {
   std::uint32_t uid;   // Who owns it and its mode, should it be new;
   std::uint32_t mode;  // of a file that was there, what it had.
   std::int32_t opener = 0;
+  std::uint32_t uid_of_opener = 0;
   std::int32_t last_writer = 0;
   std::string buffer = {};
   bool dirty = false;
   Outcome refused = {};
+  bool created = false;  // There was no file to replace.
+  bool committed = false;
+  bool placeholder = false;                  // It left one.
+  std::optional<ModelRemoval> removed = {};  // What returns unless it succeeds.
 };
 
 class Model {
@@ -87,28 +123,35 @@ class Model {
                       std::uint32_t uid);
   Outcome MakeNext(const ModelEntryPointer& entry);
   static Outcome RemoveNext(const ModelEntryPointer& entry);
-  Outcome RemoveFile(const ModelEntryPointer& entry, Member member, std::uint32_t uid);
+  Outcome RemoveFile(const ModelEntryPointer& entry, Member member, const Caller& caller);
+  // A writer of that file, should the entry take it.
+  ModelWriter Open(const ModelEntryPointer& entry, Member member, const Caller& caller, bool edit);
   Outcome Chmod(const ModelEntryPointer& entry, Member member, std::uint32_t mode);
 
   Outcome MayCreate(const ModelEntryPointer& entry, Member member) const;
-  Outcome Write(ModelWriter& writer, std::int32_t process, std::size_t offset,
-                const std::string& bytes) const;
+  Outcome Write(ModelWriter& writer, std::int32_t process, std::size_t offset, const std::string& bytes);
   Outcome Empty(ModelWriter& writer) const;
   Outcome Flush(ModelWriter& writer, std::int32_t process, bool dying);
   Outcome Commit(ModelWriter& writer);
   void Release(ModelWriter& writer);
 
   std::map<std::string, ModelStore> stores;  // By folded name.
-  int went_live = 0;                         // How often a staged pair did.
+  int went_live = 0;                         // How often a staged pair did,
+  int brought_back = 0;                      // and what was removed returned.
+  std::chrono::milliseconds now{};
 
  private:
   Outcome Judge(const ModelEntry& entry, Member member, const std::string& bytes) const;
-  void Keep(const ModelEntry& entry);
+  ModelKept Keep(const ModelEntry& entry);
+  void Undo(ModelWriter& writer);
+  void BringBack(ModelWriter& writer);
+  void Replaced(const ModelEntryPointer& entry, Member member);
   void GoLive(ModelEntry& staged);
   Outcome JudgeList(const ModelEntry& entry, const Sample& list) const;
   bool IsTrusted(const std::string& sample) const;
 
   int next_id_ = 1;
+  std::vector<ModelRemoval> removals_;
 };
 
 }  // namespace certfs::test

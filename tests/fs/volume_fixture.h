@@ -82,6 +82,9 @@ class Tree {
   };
   Result<Writer> OpenToWrite(const Caller& caller, const std::string& path, OpenMode mode) {
     const auto live = Find(caller, path);
+    // A placeholder is opened itself.
+    if (live.has_value() && live.value().id.is_staging())
+      return Writer{live.value().id, TRY(volume.Open(caller, live.value().id, mode))};
     if (live.has_value()) {
       const Node staging = TRY(volume.Stage(caller, live.value().id));
       return Writer{staging.id, TRY(volume.Open(caller, staging.id, mode))};

@@ -1,6 +1,6 @@
 // Goal: whatever users do, in whatever order, the volume does what the model says: outcome by outcome, byte
-// by byte. Method: histories of random operations (history.h) on a volume in memory, with processes and a clock that
-// the test invents. CERTFS_ROUNDS scales the number of seeds.
+// by byte. Method: histories of random operations (history.h) on a volume in memory, with processes and a
+// clock that the test invents. CERTFS_ROUNDS scales the number of seeds.
 
 #include <algorithm>
 #include <cstdlib>
@@ -107,18 +107,37 @@ TEST(VolumeModel, RandomHistoriesGoAsTheModelSays) {
     History(static_cast<unsigned>(seed), world, coverage).Run();
   }
   EXPECT_GT(coverage.went_live, seeds / 100);
+  EXPECT_GT(coverage.brought_back, seeds / 20);
+  EXPECT_GT(coverage.placeholders, seeds / 10);
   using enum ErrorCode;
   for (const ErrorCode code : {kMalformed, kRejected, kExpired, kPasswordRequired, kNotFound, kAlreadyExists,
                                kNotEmpty, kNotPermitted, kReadOnly, kCancelled}) {
     EXPECT_GT(coverage.outcomes[Show(code)], 0) << "never met: " << ToString(code);
   }
-  for (const char* const live :
-       {"machine leaf", "machine chain", "machine leaf key", "machine other key", "machine crl 6",
-        "machine a password", "trusted_roots root", "trusted_roots other-root", "trusted_roots_crls crl 5",
-        "trusted_roots_crls crl 6", "trusted_roots_crls other crl", "machine_ssl_cert chain",
-        "machine_ssl_cert self-signed", "machine_ssl_cert leaf key", "applmgmt_password a password",
-        "next leaf", "next second leaf", "next second key", "machine second leaf", "backup_store second key",
-        "backup_store leaf", "backup_store crl 5", "backup_store a password", "backup_store root"}) {
+  for (const char* const live : {"machine leaf",
+                                 "machine chain",
+                                 "machine leaf key",
+                                 "machine other key",
+                                 "machine crl 6",
+                                 "machine a password",
+                                 "trusted_roots root",
+                                 "trusted_roots other-root",
+                                 "trusted_roots_crls crl 5",
+                                 "trusted_roots_crls crl 6",
+                                 "trusted_roots_crls other crl",
+                                 "machine_ssl_cert chain",
+                                 "machine_ssl_cert self-signed",
+                                 "machine_ssl_cert leaf key",
+                                 "applmgmt_password a password",
+                                 "next leaf",
+                                 "next second leaf",
+                                 "next second key",
+                                 "machine second leaf",
+                                 "backup_store second key",
+                                 "backup_store leaf",
+                                 "backup_store crl 5",
+                                 "backup_store a password",
+                                 "backup_store root"}) {
     EXPECT_GT(coverage.live[live], 0) << "never live: " << live;
   }
 }

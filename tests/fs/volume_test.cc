@@ -138,7 +138,7 @@ TEST_F(VolumeTest, CreateRow) {
   for (const char* const name : {"cert.pem", "key.pem", "crl.pem", "secret"}) {
     EXPECT_EQ(Create("stores/machine/new", name), std::nullopt) << name;
   }
-  for (const char* const name : {"notes.txt", "cert.der", ".cert.pem.swp", "CERT.PEM"}) {
+  for (const char* const name : {"notes.txt", "cert.der", "CERT.PEM"}) {
     EXPECT_EQ(Create("stores/machine/new", name), ErrorCode::kNotPermitted) << name;
   }
   // What stores hold.

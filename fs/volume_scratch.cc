@@ -1,0 +1,380 @@
+// Scratch: the temporary files of tools, and how they become live.
+
+#include <algorithm>
+
+#include "crypto/pem.h"
+#include "fs/volume.h"
+#include "fs/volume/state.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr std::size_t kScratchNameBytesMax = 255;
+
+ScratchTable::Name NameOf(const Caller& caller, NodeId directory, std::string_view name) {
+  return {directory, std::string(name), caller.uid};
+}
+
+// Says whether bytes that `caller` may not read would come under another owner or mode: a replacement keeps
+// those of the file that it replaces, and who may rename in a directory may not therefore read what is in it.
+// Precondition: the mutexes of both are held.
+bool IsGivenAway(const Caller& caller, const ScratchFile& scratch, const Staging& staging) {
+  const Attributes& from = scratch.attributes;
+  if (!scratch.copied || caller.uid == 0 || caller.uid == from.uid) return false;
+  const std::uint32_t mode =
+      staging.created && scratch.wanted.mode ? *scratch.wanted.mode : staging.attributes.mode;
+  return staging.replaces != 0 || staging.attributes.uid != from.uid || staging.attributes.gid != from.gid ||
+         (mode & ~from.mode) != 0 || !staging.attributes.access_acl.empty();
+}
+
+Error SuchAName() { return {ErrorCode::kAlreadyExists, "there is such a name"}; }
+
+}  // namespace
+
+Node NodeOf(const ScratchFile& scratch, std::uint32_t links) {
+  Node node;
+  node.id = scratch.node;
+  node.type = scratch.directory ? NodeType::kDirectory : NodeType::kFile;
+  node.attributes = scratch.attributes;
+  // It may hold a key, whatever its name says.
+  if (!scratch.placeholder) node.attributes.mode &= ~kBitsForOthers;
+  node.size = scratch.bytes.size();
+  node.links = scratch.directory ? 2 : links;
+  node.volatile_name = true;  // It leads there for its owner alone.
+  node.uncached = true;
+  return node;
+}
+
+// --- Finding
+
+ScratchPointer Volume::FindScratch(const Caller& caller, NodeId directory, std::string_view name) {
+  return state_->scratch.Find(NameOf(caller, directory, name), keystore_.Now());
+}
+
+ScratchPointer Volume::FindScratch(NodeId node) {
+  return node.is_staging() ? state_->scratch.FindNode(node, keystore_.Now()) : nullptr;
+}
+
+Node Volume::NodeOfScratch(ScratchFile& scratch) {
+  const std::uint32_t links = state_->scratch.LinksOf(scratch.node);
+  const std::lock_guard lock(scratch.mutex);
+  return NodeOf(scratch, links);
+}
+
+Result<Node> Volume::LookupScratch(const Caller& caller, NodeId directory, std::string_view name) {
+  const ScratchPointer scratch = FindScratch(caller, directory, name);
+  if (!scratch) return NoSuchName();
+  return NodeOfScratch(*scratch);
+}
+
+void Volume::DropExpired() {
+  const Time now = keystore_.Now();
+  state_->scratch.DropExpired(now);
+  state_->first_halves.DropExpired(now);
+}
+
+// --- Making
+
+Result<bool> Volume::TakesScratch(NodeId directory, std::string_view name) {
+  if (directory.is_staging()) {
+    const ScratchPointer scratch = FindScratch(directory);
+    if (!scratch) return Error(ErrorCode::kStale, "the directory is gone");
+    if (!scratch->directory) return Error(ErrorCode::kNotADirectory, "not a directory");
+  } else {
+    if (!directory.directory() || !IsScratchName(name)) return false;
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(*directory.directory()));
+    if (!entry) return false;
+    const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
+    if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
+  }
+  if (name.size() > kScratchNameBytesMax)
+    return Error(ErrorCode::kNameTooLong, "a name is at most 255 bytes");
+  return true;
+}
+
+Result<ScratchPointer> Volume::MakeScratch(const Caller& caller, NodeId directory, std::string_view name,
+                                           std::uint32_t permissions, bool is_directory) {
+  NodeId node;
+  {
+    const std::lock_guard lock(state_->mutex);
+    node = NodeId::OfStaging(state_->next_staging++);
+  }
+  const Time now = keystore_.Now();
+  const ScratchPointer scratch = state_->scratch.Make(node, caller.uid);
+  scratch->directory = is_directory;
+  scratch->attributes.uid = caller.uid;
+  scratch->attributes.gid = caller.gid;
+  scratch->attributes.mode = permissions & 0777;
+  scratch->attributes.atime = scratch->attributes.mtime = scratch->attributes.ctime = now;
+  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, now));
+  return scratch;
+}
+
+Result<Node> Volume::CopyToScratch(const Caller& caller, NodeId directory, Member member,
+                                   std::string_view name, bool replace) {
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const Place place = TRY(Resolve(*snapshot, directory));
+  if (!place.entry || !place.entry->file(member)) return Error(ErrorCode::kStale, "the file is gone");
+  const SecretBytes bytes = TRY(snapshot->ReadFile(*place.entry, member));
+  if (replace) {
+    const ScratchPointer there = FindScratch(caller, directory, name);
+    if (there && there->directory) return Error(ErrorCode::kIsADirectory, "a directory");
+    state_->scratch.Remove(NameOf(caller, directory, name), keystore_.Now());
+  }
+  const ScratchPointer scratch = TRY(MakeScratch(caller, directory, name, 0, false));
+  {
+    const std::lock_guard lock(scratch->mutex);
+    scratch->copied = true;
+    // Whoever may not read the live file may not read its copy.
+    scratch->attributes = place.entry->file(member)->attributes;
+    scratch->wanted.mode = scratch->attributes.mode;
+    // Under an ACL the bits of the group are its mask, and grant more than they seem to.
+    if (!scratch->attributes.access_acl.empty()) scratch->attributes.mode &= ~0070U;
+    if (scratch->bytes.Assign(bytes.Reveal())) return NodeOf(*scratch, 1);
+  }
+  state_->scratch.Remove(NameOf(caller, directory, name), keystore_.Now());
+  return NoMemory();
+}
+
+void Volume::AddPlaceholder(Staging& staging) {
+  const bool made =
+      staging.created && staging.basis == 0;  // Not so a name of next that still led to a live file.
+  const bool due = made && !staging.committed && !staging.placeholder && staging.buffer.empty();
+  if (!due) return;
+  // Somebody else may have made the file meanwhile.
+  const auto there = Lookup(staging.opener, NodeId::OfDirectory(staging.entry), FileName(staging.member));
+  if (there.has_value() || there.error().code() != ErrorCode::kNotFound) return;
+  const Time now = keystore_.Now();
+  NodeId node;
+  {
+    const std::lock_guard lock(state_->mutex);
+    node = NodeId::OfStaging(state_->next_staging++);
+  }
+  const ScratchPointer scratch = state_->scratch.Make(node, staging.opener.uid);
+  scratch->placeholder = staging.member;
+  scratch->entry = staging.entry;
+  scratch->attributes = staging.attributes;
+  scratch->wanted = staging.wanted;
+  const NodeId directory = NodeId::OfDirectory(staging.entry);
+  // Without it an empty file is simply not there, as for all others.
+  staging.placeholder =
+      state_->scratch.Add(NameOf(staging.opener, directory, FileName(staging.member)), scratch, now)
+          .has_value();
+}
+
+// --- Using
+
+Result<HandleId> Volume::OpenScratch(const Caller& caller, const ScratchPointer& scratch, OpenMode mode) {
+  if (scratch->directory) return Error(ErrorCode::kIsADirectory, "a directory");
+  if (scratch->placeholder && mode.write) {
+    const NodeId directory = NodeId::OfDirectory(scratch->entry);
+    const StagingPointer staging = TRY(NewStaging(caller, directory, FileName(*scratch->placeholder)));
+    if (staging->created) {
+      const std::lock_guard lock(scratch->mutex);
+      staging->attributes = scratch->attributes;
+      staging->wanted = scratch->wanted;
+    }
+    staging->from_placeholder = scratch->node;
+    const HandleId handle = TRY(OpenStaging(caller, Register(staging), mode));
+    state_->scratch.Opened(scratch);
+    return handle;
+  }
+  if (mode.truncate) {
+    const std::lock_guard lock(scratch->mutex);
+    scratch->bytes.Clear();
+  }
+  state_->scratch.Opened(scratch);
+  const std::lock_guard lock(state_->mutex);
+  const HandleId handle = state_->next_handle++;
+  state_->scratch_handles.emplace(handle, State::ScratchHandle{scratch, mode.append});
+  return handle;
+}
+
+Result<void> Volume::WriteScratch(HandleId handle, std::uint64_t offset, BytesView bytes) {
+  State::ScratchHandle open;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->scratch_handles.find(handle);
+    if (found == state_->scratch_handles.end())
+      return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
+    open = found->second;
+  }
+  ScratchFile& scratch = *open.file;
+  const std::lock_guard lock(scratch.mutex);
+  if (scratch.went_live) return NotPermitted("it went live: open it by its name to write it");
+  if (open.append) offset = scratch.bytes.size();
+  if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return TooLarge();
+  const auto start = static_cast<std::size_t>(offset);
+  if (scratch.bytes.size() < start + bytes.size() && !scratch.bytes.Resize(start + bytes.size()))
+    return NoMemory();
+  std::copy(bytes.begin(), bytes.end(), scratch.bytes.data() + start);
+  scratch.attributes.mtime = scratch.attributes.ctime = keystore_.Now();
+  return {};
+}
+
+Result<Node> Volume::SetScratchAttributes(const Caller& caller, ScratchFile& scratch,
+                                          const AttributeChange& change, std::optional<std::uint64_t> size) {
+  const bool key = scratch.placeholder && IsKeyMaterial(*scratch.placeholder);
+  if (key && change.mode && (*change.mode & kBitsForOthers) != 0) {
+    Record(caller, NodeId::OfDirectory(scratch.entry), FileName(*scratch.placeholder), KeyForOthers());
+    return KeyForOthers();
+  }
+  const std::uint32_t links = state_->scratch.LinksOf(scratch.node);
+  const std::lock_guard lock(scratch.mutex);
+  if (size) {
+    if (scratch.directory) return Error(ErrorCode::kIsADirectory, "a directory");
+    if (scratch.placeholder && *size != 0) return NotPermitted("an empty file is opened to be written");
+    if (scratch.went_live) return NotPermitted("it went live: open it by its name to write it");
+    if (*size > kFileBytesMax) return TooLarge();
+    if (!scratch.bytes.Resize(static_cast<std::size_t>(*size))) return NoMemory();
+    scratch.attributes.mtime = keystore_.Now();
+  }
+  Attributes& attributes = scratch.attributes;
+  if (change.mode) scratch.wanted.mode = attributes.mode = *change.mode & 0777;
+  if (change.uid) scratch.wanted.uid = attributes.uid = *change.uid;
+  if (change.gid) scratch.wanted.gid = attributes.gid = *change.gid;
+  if (change.atime) scratch.wanted.atime = attributes.atime = *change.atime;
+  if (change.mtime) scratch.wanted.mtime = attributes.mtime = *change.mtime;
+  attributes.ctime = keystore_.Now();
+  return NodeOf(scratch, links);
+}
+
+Result<void> Volume::UnlinkScratch(const Caller& caller, NodeId directory, std::string_view name) {
+  const ScratchPointer scratch = FindScratch(caller, directory, name);
+  if (!scratch) return NoSuchName();
+  if (scratch->directory) return Error(ErrorCode::kIsADirectory, "a directory");
+  state_->scratch.Remove(NameOf(caller, directory, name), keystore_.Now());
+  return {};
+}
+
+std::optional<Result<void>> Volume::RemoveScratchDirectory(const Caller& caller, NodeId parent,
+                                                           std::string_view name) {
+  const ScratchPointer scratch = FindScratch(caller, parent, name);
+  if (!scratch) return std::nullopt;
+  if (!scratch->directory) return Result<void>(Error(ErrorCode::kNotADirectory, "a file"));
+  const Time now = keystore_.Now();
+  if (state_->scratch.HasAny(scratch->node, now))
+    return Result<void>(Error(ErrorCode::kNotEmpty, "there are files in it"));
+  state_->scratch.Remove(NameOf(caller, parent, name), now);
+  return Result<void>();
+}
+
+// --- Becoming live
+
+Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent,
+                                   std::string_view name, bool replace) {
+  if (scratch.directory) return NotPermitted("a directory is no " + std::string(name));
+  const std::optional<Member> member = MemberNamed(name);
+  if (!replace && member) {
+    // Who renamed it away may put another there.
+    const auto there = Lookup(caller, parent, name);
+    if (there.has_value()) return SuchAName();
+  }
+  const std::lock_guard lock(scratch.mutex);
+  if (scratch.went_live) return NotPermitted("it went live already");
+  const StagingPointer staging = TRY(NewStaging(caller, parent, name));
+  const std::lock_guard staging_lock(staging->mutex);
+  staging->wanted.atime = scratch.wanted.atime;
+  staging->wanted.mtime = scratch.wanted.mtime;
+  if (staging->created) {
+    staging->attributes.uid = scratch.attributes.uid;
+    staging->attributes.gid = scratch.attributes.gid;
+    staging->wanted.mode = scratch.wanted.mode;
+  }
+  if (IsGivenAway(caller, scratch, *staging)) {
+    BringBack(caller, *staging);
+    return NotPermitted("the copy of a file that you may not read stays with its owner");
+  }
+  auto changed = PutLive(caller, *staging, scratch.bytes.Reveal());
+  if (changed.has_value()) return {};
+  BringBack(caller, *staging);
+  return std::move(changed).error();
+}
+
+std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId parent, std::string_view name,
+                                                  NodeId new_parent, std::string_view new_name,
+                                                  bool replace) {
+  const auto rename_away = [&](const Entry& entry, Member member) -> Result<void> {
+    TRY(CopyToScratch(caller, parent, member, new_name, replace));
+    state_->first_halves.RenamedAway(entry.number, member, caller.thread, keystore_.Now());
+    // The kernel moves what it knows under the old name to the new one.
+    state_->observer.NameChanged(parent, name);
+    state_->observer.NameChanged(parent, new_name);
+    return {};
+  };
+  const auto rename = [&](const ScratchPointer& scratch) -> Result<void> {
+    const Time now = keystore_.Now();
+    const ScratchTable::Name from = NameOf(caller, parent, name);
+    if (TRY(TakesScratch(new_parent, new_name))) {
+      if (scratch->directory && new_parent.is_staging())
+        return NotPermitted("a temporary directory holds files");
+      const ScratchPointer there = FindScratch(caller, new_parent, new_name);
+      if (there && !replace) return SuchAName();
+      if (there && (there->directory || scratch->directory)) return SuchAName();
+      if (!scratch->placeholder) {
+        state_->scratch.Move(from, NameOf(caller, new_parent, new_name), now);
+        return {};
+      }
+      // What it stood for does not move along: an empty file does.
+      state_->scratch.Remove(NameOf(caller, new_parent, new_name), now);
+      TRY(MakeScratch(caller, new_parent, new_name, scratch->attributes.mode, false));
+      state_->scratch.Remove(from, now);
+      return {};
+    }
+    TRY(CommitScratch(caller, *scratch, new_parent, new_name, replace));
+    state_->scratch.Remove(from, now);
+    {
+      const std::lock_guard lock(scratch->mutex);
+      // Another name of it stays what it is.
+      scratch->went_live = state_->scratch.LinksOf(scratch->node) == 0;
+    }
+    state_->observer.NameChanged(parent, name);
+    state_->observer.NameChanged(new_parent, new_name);
+    return {};
+  };
+  const auto live = [&]() -> Result<std::optional<Entry>> {
+    const auto member = MemberNamed(name);
+    if (!member || parent.is_staging()) return std::optional<Entry>();
+    Place place = TRY(Resolve(keystore_, parent));
+    if (place.entry && !place.entry->file(*member)) place.entry.reset();
+    return std::move(place.entry);
+  }();
+  if (!live.has_value()) return Result<void>(live.error());
+  if (live.value()) {
+    if (parent != new_parent || !IsScratchName(new_name)) return std::nullopt;
+    const Result<bool> takes = TakesScratch(parent, new_name);
+    if (!takes.has_value()) {
+      // Of BACKUP_STORE the tree's own table speaks.
+      if (takes.error().code() == ErrorCode::kReadOnly) return std::nullopt;
+      return Result<void>(takes.error());
+    }
+    return rename_away(*live.value(), *MemberNamed(name));
+  }
+  const ScratchPointer scratch = FindScratch(caller, parent, name);
+  if (!scratch) return std::nullopt;
+  return rename(scratch);
+}
+
+Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std::string_view name) {
+  return Recorded(caller, parent, name, [&]() -> Result<Node> {
+    const bool takes = TRY(TakesScratch(parent, name));
+    if (const ScratchPointer scratch = FindScratch(node)) {
+      if (scratch->directory || scratch->placeholder || scratch->uid != caller.uid)
+        return NotPermitted("it cannot be linked");
+      if (!takes) {
+        TRY(CommitScratch(caller, *scratch, parent, name, false));
+        return Lookup(caller, parent, name);
+      }
+      TRY(state_->scratch.Add(NameOf(caller, parent, name), scratch, keystore_.Now()));
+      return NodeOfScratch(*scratch);
+    }
+    const auto member = node.member();
+    if (!takes || !member || parent != NodeId::OfDirectory(node.number()))
+      return NotPermitted("files of entries have one name");
+    return CopyToScratch(caller, parent, *member, name, false);
+  });
+}
+
+}  // namespace certfs

@@ -1,0 +1,146 @@
+// Goal: which names are scratch, whose it is, how much of it there may be, and when it goes. Method: a table
+// of the names that tools use, and a ScratchTable whose clock the test moves.
+
+#include "fs/volume/scratch.h"
+
+#include "tests/fs/volume_fixture.h"
+
+namespace certfs::test {
+namespace {
+
+constexpr std::uint32_t kAlice = 1;
+constexpr std::uint32_t kBob = 2;
+
+TEST(ScratchName, IsOneThatToolsUse) {
+  for (const char* const name :
+       {".cert.pem.kX3fQz", ".cert.pem.swp", ".~tmp~", "4913", "sedA1b2C3", "XXa8f1", "tmp.Yq81", "tmpab12",
+        "#cert.pem#", ".#cert.pem", "cert.pem~", "key.pem.bak", "secret.lock", "crl.pem-new", "request.cfg~",
+        "cert.pem.XXXXXX"}) {
+    EXPECT_TRUE(IsScratchName(name)) << name;
+  }
+  for (const char* const name : {"", ".", "..", "cert.pem", "key.pem", "notes.txt", "CERT.PEM", "cert.pemx",
+                                 "cert.der", "next", "49130", "my-sed", "secrets"}) {
+    EXPECT_FALSE(IsScratchName(name)) << name;
+  }
+}
+
+class ScratchTableTest : public testing::Test {
+ protected:
+  ScratchPointer Add(const std::string& name, std::uint32_t uid = kAlice) {
+    ScratchPointer made = table_.Make(NodeId::OfStaging(++last_), uid);
+    auto added = table_.Add({directory_, name, uid}, made, now_);
+    if (!added.has_value()) return nullptr;
+    return made;
+  }
+  ScratchPointer Find(const std::string& name, std::uint32_t uid = kAlice) {
+    return table_.Find({directory_, name, uid}, now_);
+  }
+
+  const NodeId directory_ = NodeId::OfDirectory(40);
+  std::uint64_t last_ = 0;
+  Time now_ = kVectorTime;
+  ByteQuota whole_{std::size_t{16} << 20};
+  ScratchTable table_{whole_};
+};
+
+TEST_F(ScratchTableTest, EachUserHasNamesOfItsOwn) {
+  const auto mine = Add("tmp1");
+  const auto theirs = Add("tmp1", kBob);
+  EXPECT_EQ(Find("tmp1"), mine);
+  EXPECT_EQ(Find("tmp1", kBob), theirs);
+  EXPECT_EQ(Find("tmp1", 3), nullptr);
+  EXPECT_EQ(Add("tmp1"), nullptr);  // It is taken.
+  ASSERT_EQ(table_.In(directory_, kAlice, now_).size(), 1U);
+  EXPECT_EQ(table_.In(directory_, kAlice, now_).front().file, mine);
+  EXPECT_TRUE(table_.In(NodeId::OfDirectory(41), kAlice, now_).empty());
+}
+
+TEST_F(ScratchTableTest, GoesTenMinutesAfterItsLastUse) {
+  Add("tmp1");
+  now_ += kScratchKept;
+  EXPECT_NE(Find("tmp1"), nullptr);  // That was a use.
+  now_ += kScratchKept;
+  EXPECT_NE(Find("tmp1"), nullptr);
+  now_ += kScratchKept + std::chrono::seconds(1);
+  table_.DropExpired(now_);
+  EXPECT_EQ(Find("tmp1"), nullptr);
+}
+
+TEST_F(ScratchTableTest, IsInUseWhileItIsOpen) {
+  const NodeId node = Add("tmp1")->node;
+  table_.Opened(table_.FindNode(node, now_));
+  now_ += kScratchKept * 3;
+  ASSERT_NE(Find("tmp1"), nullptr);
+  EXPECT_TRUE(table_.Remove({directory_, "tmp1", kAlice}, now_));
+  EXPECT_NE(table_.FindNode(node, now_), nullptr);
+  table_.Closed(node, now_);
+  EXPECT_EQ(table_.FindNode(node, now_), nullptr);
+}
+
+TEST_F(ScratchTableTest, WhatGoesGivesItsMemoryBack) {
+  const std::size_t half = ScratchTable::kBytesOfUserMax / 2;
+  for (int round = 0; round < 8; ++round) {
+    ScratchPointer file = Add("tmp1");
+    ASSERT_NE(file, nullptr);
+    ASSERT_TRUE(file->bytes.Resize(half)) << round;
+    file.reset();
+    now_ += kScratchKept + std::chrono::seconds(1);
+    table_.DropExpired(now_);
+  }
+}
+
+TEST_F(ScratchTableTest, OneUserLeavesRoomForOthersAndAllForWriters) {
+  std::vector<ScratchPointer> held;
+  const auto fill = [&](std::uint32_t uid) {
+    for (int i = 0; i < 64; ++i) {
+      const auto file = table_.Make(NodeId::OfStaging(++last_), uid);
+      if (!file->bytes.Resize(std::size_t{1} << 20)) return;
+      held.push_back(file);
+    }
+  };
+  fill(kAlice);
+  EXPECT_EQ(held.size(), ScratchTable::kBytesOfUserMax >> 20);
+  fill(kBob);
+  fill(3);
+  EXPECT_EQ(held.size(), ScratchTable::kBytesMax >> 20);
+  EXPECT_TRUE(whole_.Take(std::size_t{8} << 20));
+  whole_.Give(std::size_t{8} << 20);
+}
+
+TEST_F(ScratchTableTest, NamesAreCountedToo) {
+  for (std::size_t i = 0; i < ScratchTable::kFilesOfUserMax; ++i)
+    ASSERT_NE(Add("tmp" + std::to_string(i)), nullptr);
+  EXPECT_EQ(Add("tmpx"), nullptr);
+  EXPECT_NE(Add("tmpx", kBob), nullptr);
+  EXPECT_TRUE(table_.Remove({directory_, "tmp0", kAlice}, now_));
+  EXPECT_NE(Add("tmpx"), nullptr);
+}
+
+TEST_F(ScratchTableTest, MovingTakesTheNameAndDropsWhatHadIt) {
+  const auto first = Add("tmp1");
+  const NodeId second = Add("tmp2")->node;
+  table_.Move({directory_, "tmp1", kAlice}, {directory_, "tmp2", kAlice}, now_);
+  EXPECT_EQ(Find("tmp1"), nullptr);
+  EXPECT_EQ(Find("tmp2"), first);
+  EXPECT_EQ(table_.FindNode(second, now_), nullptr);
+  // Two names of one file stay two, as rename(2) says.
+  ASSERT_TRUE(table_.Add({directory_, "tmp3", kAlice}, first, now_).has_value());
+  EXPECT_EQ(table_.LinksOf(first->node), 2U);
+  table_.Move({directory_, "tmp2", kAlice}, {directory_, "tmp3", kAlice}, now_);
+  EXPECT_EQ(table_.LinksOf(first->node), 2U);
+}
+
+TEST_F(ScratchTableTest, ADirectoryTakesItsFilesAlong) {
+  const auto directory = table_.Make(NodeId::OfStaging(++last_), kAlice);
+  directory->directory = true;
+  ASSERT_TRUE(table_.Add({directory_, ".~tmp~", kAlice}, directory, now_).has_value());
+  const auto file = table_.Make(NodeId::OfStaging(++last_), kAlice);
+  ASSERT_TRUE(table_.Add({directory->node, "cert.pem", kAlice}, file, now_).has_value());
+  EXPECT_TRUE(table_.HasAny(directory->node, now_));
+  table_.Clear(directory_);
+  EXPECT_EQ(table_.FindNode(file->node, now_), nullptr);
+  EXPECT_EQ(table_.FindNode(directory->node, now_), nullptr);
+}
+
+}  // namespace
+}  // namespace certfs::test
