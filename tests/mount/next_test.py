@@ -55,6 +55,8 @@ class Next(harness.MountTest):
         "tar x, the key first": "tar c key.pem cert.pem | tar xp -C {next}",
         "install -m": "install -m 600 key.pem {next}/key.pem && install -m 644 cert.pem {next}/cert.pem",
         "install": "install -m 644 cert.pem {next}/ && install -m 600 -o 0 -g 0 key.pem {next}/",
+        "rsync -a": "rsync -a ./ {next}/",
+        "rsync --delay-updates": "rsync -r --delay-updates ./ {next}/",
         "rsync -a --inplace": "rsync -a --inplace ./ {next}/",
         "cat": "cat key.pem > {next}/key.pem && cat cert.pem > {next}/cert.pem",
     }
