@@ -19,12 +19,13 @@
 
 namespace certfs {
 
-// Who calls: the ids that the kernel checked permissions with, and the calling thread (0 when it cannot be
-// seen).
+// Who calls: the ids that the kernel checked permissions with, the calling thread (0 when it cannot be
+// seen), and its umask, which is ours to apply.
 struct Caller {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::int32_t thread = 0;
+  std::uint32_t umask = 0;  // Known while a directory is made.
 };
 
 struct Content;  // Private to fs/.
@@ -66,6 +67,9 @@ class VolumeObserver {
   virtual ~VolumeObserver() = default;
   // The name in `directory` now leads elsewhere.
   virtual void NameChanged(NodeId directory, std::string_view name) = 0;
+  // What `node` shows to stat, and who may use it, is something else now; told where it changed by another
+  // way than by `node` itself.
+  virtual void AttributesChanged(NodeId node) = 0;
   // The bytes of `node` are to leave the page cache.
   virtual void DropPages(NodeId node) = 0;
   // Waits, for a moment at most, until the kernel has heard of every change told so far: whoever looks after
@@ -115,7 +119,7 @@ class Volume {
   Result<Node> GetAttributes(const Caller& caller, NodeId node, HandleId handle);
   // `size` only together with a handle that writes: kNotPermitted otherwise. On a superseded revision that is
   // open or was just replaced the change is that of the live file; the node that is returned shows the
-  // revision.
+  // revision. On a staging inode that is to replace a file only times hold.
   Result<Node> SetAttributes(const Caller& caller, NodeId node, HandleId handle,
                              const AttributeChange& change, std::optional<std::uint64_t> size);
   Result<std::string> ReadLink(NodeId node);

@@ -7,7 +7,7 @@ namespace certfs {
 
 namespace {
 
-Actor ActorOf(const Caller& caller) { return {caller.uid, caller.gid}; }
+Actor ActorOf(const Caller& caller) { return {caller.uid, caller.gid, caller.umask}; }
 
 // Says whether a refusal is worth a line: an outcome that any program provokes as a matter of course is not.
 bool IsWorthALine(ErrorCode code) {
@@ -74,8 +74,7 @@ std::string NodePath(Keystore& keystore, NodeId node) {
 }  // namespace
 
 std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChange& change) {
-  const bool permissions = change.mode || change.uid || change.gid;
-  if (!permissions || caller.uid == 0) return std::nullopt;
+  if (!change.SetsPermissions() || caller.uid == 0) return std::nullopt;
   return caller.uid;
 }
 
@@ -206,6 +205,7 @@ Result<Node> Volume::SetWentLive(const Entry& next, Number number, Member member
   if (!times.empty()) {
     const Entry live = TRY(keystore_.SetFileAttributes(number, member, times));
     state_->observer.NameChanged(NodeId::OfDirectory(number), FileName(member));
+    state_->observer.AttributesChanged(NodeOf(live, member).id);
     return NodeOf(next, live, member);
   }
   const auto snapshot = TRY(keystore_.Snapshot());
@@ -224,7 +224,11 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
     const auto named = state_->stagings.find(node);
     if (!staging && named != state_->stagings.end()) staging = named->second;
   }
-  if (staging) return SetStagingAttributes(caller, *staging, change, size);
+  if (staging) {
+    auto set = SetStagingAttributes(caller, *staging, change, size);
+    if (set.has_value() && change.SetsPermissions()) state_->observer.Settle();
+    return set;
+  }
   if (const ScratchPointer scratch = FindScratch(node))
     return SetScratchAttributes(caller, *scratch, change, size);
   if (node.is_staging()) return Error(ErrorCode::kStale, "its writer is gone");
@@ -253,6 +257,8 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       const Entry entry = TRY(keystore_.SetFileAttributes(node.number(), *member, change,
                                                           live ? std::nullopt : OwnerToBe(caller, change)));
       if (node.HasRevision(entry.revision)) return NodeOf(entry, *member);
+      state_->observer.AttributesChanged(NodeOf(entry, *member).id);
+      if (change.SetsPermissions()) state_->observer.Settle();
       if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
       return Error(ErrorCode::kStale, "a superseded revision");
     }

@@ -132,6 +132,7 @@ Result<Node> Volume::CopyToScratch(const Caller& caller, NodeId directory, Membe
     scratch->wanted.mode = scratch->attributes.mode;
     // Under an ACL the bits of the group are its mask, and grant more than they seem to.
     if (!scratch->attributes.access_acl.empty()) scratch->attributes.mode &= ~0070U;
+    scratch->attributes.access_acl = {};
     if (scratch->bytes.Assign(bytes.Reveal())) return NodeOf(*scratch, 1);
   }
   state_->scratch.Remove(NameOf(caller, directory, name), keystore_.Now());
@@ -217,7 +218,7 @@ Result<void> Volume::WriteScratch(HandleId handle, std::uint64_t offset, BytesVi
 Result<Node> Volume::SetScratchAttributes(const Caller& caller, ScratchFile& scratch,
                                           const AttributeChange& change, std::optional<std::uint64_t> size) {
   const bool key = scratch.placeholder && IsKeyMaterial(*scratch.placeholder);
-  if (key && change.mode && (*change.mode & kBitsForOthers) != 0) {
+  if (key && !CheckFilePermissions(*scratch.placeholder, change).has_value()) {
     Record(caller, NodeId::OfDirectory(scratch.entry), FileName(*scratch.placeholder), KeyForOthers());
     return KeyForOthers();
   }
@@ -232,7 +233,13 @@ Result<Node> Volume::SetScratchAttributes(const Caller& caller, ScratchFile& scr
     scratch.attributes.mtime = keystore_.Now();
   }
   Attributes& attributes = scratch.attributes;
-  if (change.mode) scratch.wanted.mode = attributes.mode = *change.mode & 0777;
+  if (change.mode || change.access_acl) {
+    // Tools set a mode by way of an ACL, too. Nobody but its owner sees it: its mode is all that counts of one.
+    SetPermissions(attributes, change);
+    attributes.mode &= 0777;
+    attributes.access_acl = {};
+    scratch.wanted.mode = attributes.mode;
+  }
   if (change.uid) scratch.wanted.uid = attributes.uid = *change.uid;
   if (change.gid) scratch.wanted.gid = attributes.gid = *change.gid;
   if (change.atime) scratch.wanted.atime = attributes.atime = *change.atime;

@@ -20,14 +20,9 @@ Error WriterDied() {
 
 Error MadeByCertfs() { return {ErrorCode::kReadOnly, "request.csr is made from request.cfg"}; }
 
-// What a file has that `caller` makes.
-Attributes NewAttributesOf(Member member, const Caller& caller, Time now) {
-  Attributes attributes;
-  attributes.uid = caller.uid;
-  attributes.gid = caller.gid;
-  attributes.mode = IsKeyMaterial(member) ? 0600 : 0644;
-  attributes.atime = attributes.mtime = attributes.ctime = now;
-  return attributes;
+// What a file has that `caller` makes in `entry`.
+Attributes NewAttributesOf(Member member, const Caller& caller, const Entry& entry, Time now) {
+  return NewFileAttributes(member, {caller.uid, caller.gid}, entry.attributes, now);
 }
 
 }  // namespace
@@ -54,8 +49,8 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   staging->shown_as = live;
   staging->path = PathOf(*snapshot, *entry) + "/" + std::string(FileName(*member));
   staging->created = !entry->file(*member);
-  staging->attributes =
-      staging->created ? NewAttributesOf(*member, caller, keystore_.Now()) : entry->file(*member)->attributes;
+  staging->attributes = staging->created ? NewAttributesOf(*member, caller, *entry, keystore_.Now())
+                                         : entry->file(*member)->attributes;
   staging->live_size = shown->file(*member)->size;
   staging->basis = shown->number;
   staging->replaces = entry->is_staged() ? entry->origin : 0;
@@ -104,7 +99,7 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
   staging->removed = state_->first_halves.TakeRemoved(place.entry->number, *member, caller.thread, now);
   staging->created = !staging->removed;
   staging->attributes =
-      staging->removed ? staging->removed->file.attributes : NewAttributesOf(*member, caller, now);
+      staging->removed ? staging->removed->file.attributes : NewAttributesOf(*member, caller, *place.entry, now);
   return staging;
 }
 
@@ -359,6 +354,7 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   }
   AttributeChange attributes = staging.wanted;
   if (!attributes.mode) attributes.mode = staging.attributes.mode;
+  attributes.access_acl = staging.attributes.access_acl;
   // A file that was removed since it was opened, or to make room for this one, returns as it was.
   const Attributes returning = staging.attributes;
   const bool is_new = staging.created && !staging.committed;
@@ -427,12 +423,15 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
       return state_->Refuse(caller, keystore_.Now(), staging.path, std::move(resized).error());
     }
   }
-  if (IsKeyMaterial(staging.member) && change.mode && (*change.mode & kBitsForOthers) != 0) {
-    return state_->Refuse(caller, keystore_.Now(), staging.path, KeyForOthers());
-  }
-  // A replacement keeps the live owner and mode, however it is written; its times are the writer's to set.
-  AttributeChange effective = change;
-  if (!staging.created || staging.went_live) effective.mode = effective.uid = effective.gid = std::nullopt;
+  auto allowed = CheckFilePermissions(staging.member, change);
+  if (!allowed.has_value())
+    return state_->Refuse(caller, keystore_.Now(), staging.path, std::move(allowed).error());
+  // A replacement keeps the live owner, mode and ACL, however it is written; its times are the writer's to
+  // set.
+  AttributeChange effective;
+  if (staging.created && !staging.went_live) effective = change;
+  effective.atime = change.atime;
+  effective.mtime = change.mtime;
   if (effective.empty()) return NodeOf(staging);
 
   const bool pending = staging.dirty || (staging.created && staging.buffer.empty());
@@ -442,6 +441,7 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
     if (entry.has_value()) {
       staging.attributes = entry.value().file(staging.member)->attributes;
       state_->observer.NameChanged(NodeId::OfDirectory(holder), FileName(staging.member));
+      state_->observer.AttributesChanged(NodeOf(entry.value(), staging.member).id);
       return NodeOf(staging);
     }
     if (entry.error().code() != ErrorCode::kNotFound) {
@@ -451,14 +451,11 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
   const auto take = [](auto& to, const auto& from) {
     if (from) to = from;
   };
-  take(staging.wanted.mode, effective.mode);
   take(staging.wanted.uid, effective.uid);
   take(staging.wanted.gid, effective.gid);
   take(staging.wanted.atime, effective.atime);
   take(staging.wanted.mtime, effective.mtime);
-  if (effective.mode) staging.attributes.mode = *effective.mode;
-  if (effective.uid) staging.attributes.uid = *effective.uid;
-  if (effective.gid) staging.attributes.gid = *effective.gid;
+  SetPermissions(staging.attributes, effective);
   if (effective.atime) staging.attributes.atime = *effective.atime;
   if (effective.mtime) staging.attributes.mtime = *effective.mtime;
   return NodeOf(staging);

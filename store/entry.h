@@ -11,6 +11,7 @@
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/time.h"
+#include "store/access_control_list.h"
 #include "store/name.h"
 
 namespace certfs {
@@ -30,8 +31,10 @@ struct Attributes {
   Time atime{};
   Time mtime{};
   Time ctime{};
-  Bytes access_acl;  // Room for POSIX ACLs; empty in this version.
-  Bytes default_acl;
+  // None where the permission bits say it all, and else in step with them.
+  AccessControlList access_acl;
+  // Of directories: what new entries and files begin with.
+  AccessControlList default_acl;
 
   friend bool operator==(const Attributes&, const Attributes&) = default;
 };

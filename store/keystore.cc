@@ -31,7 +31,7 @@ Result<Store> Keystore::CreateStore(const StoreName& name, Actor actor, std::uin
     }
     Store store;
     store.name = name;
-    store.attributes = NewAttributes(actor, mode, clock_());
+    store.attributes = NewDirectoryAttributes({}, actor, mode, clock_());
     const Number number = TRY(transaction.PutStore(store));
     return GetStore(transaction, number);
   });
@@ -75,7 +75,7 @@ Result<Entry> Keystore::CreateEntry(Number store, const Alias& alias, Actor acto
     Entry entry;
     entry.store = store;
     entry.alias = alias;
-    entry.attributes = NewAttributes(actor, mode, clock_());
+    entry.attributes = NewDirectoryAttributes(parent.attributes, actor, mode, clock_());
     const Number number = TRY(transaction.PutEntry(std::move(entry)));
     TRY(TouchStore(transaction, store, clock_()));
     return GetEntry(transaction, number);
@@ -153,10 +153,7 @@ Result<Entry> Keystore::SetEntryAttributes(Number number, const AttributeChange&
 
 Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const AttributeChange& change,
                                           std::optional<std::uint32_t> owner) {
-  if (IsKeyMaterial(member) && change.mode && (*change.mode & kBitsForOthers) != 0) {
-    return Error(ErrorCode::kNotPermitted, "key-for-others",
-                 "key material never has permission bits for others");
-  }
+  TRY(CheckFilePermissions(member, change));
   return Apply([&](TableTransaction& transaction) -> Result<Entry> {
     Entry entry = TRY(GetEntry(transaction, number));
     if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");

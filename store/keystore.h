@@ -34,6 +34,9 @@ namespace certfs {
 struct Actor {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  // The permission bits that a directory which it makes is to be without, unless the directory above has a
+  // default ACL.
+  std::uint32_t umask = 0;
 };
 
 // What to set; an empty field stays as it is.
@@ -43,9 +46,26 @@ struct AttributeChange {
   std::optional<std::uint32_t> gid;
   std::optional<Time> atime;
   std::optional<Time> mtime;
+  // An empty list removes what is there. Of an access ACL the permission bits follow; where `mode` is set as
+  // well, it holds as a chmod after it would.
+  std::optional<AccessControlList> access_acl = std::nullopt;
+  std::optional<AccessControlList> default_acl = std::nullopt;
 
-  bool empty() const { return !mode && !uid && !gid && !atime && !mtime; }
+  // Whether it changes who may do what, in which only the owner and root have a say.
+  bool SetsPermissions() const { return mode || uid || gid || access_acl || default_acl; }
+  bool empty() const { return !SetsPermissions() && !atime && !mtime; }
 };
+
+// Makes what `change` says of permissions so in `attributes`.
+void SetPermissions(Attributes& attributes, const AttributeChange& change);
+
+// Says whether a file may be given these permissions: kNotPermitted for key material that others would get a
+// bit of; kAccessDenied for a default ACL, which directories have.
+Result<void> CheckFilePermissions(Member member, const AttributeChange& change);
+
+// What a new file of `directory` has. Without a default ACL there 0600 for key material and 0644 for the
+// rest, whatever the umask; with one what that grants to names, and never a bit for others on key material.
+Attributes NewFileAttributes(Member member, Actor actor, const Attributes& directory, Time now);
 
 // What a write or removal of a file came to.
 struct WriteOutcome {
@@ -157,7 +177,7 @@ class Keystore {
   // is gone, kRejected when the certificate's serial number is another's by now.
   Result<WriteOutcome> RestoreFile(const RemovedFile& removed);
 
-  // kNotFound; kNotPermitted for BACKUP_STORE, and for bits for others on key material.
+  // kNotFound; kNotPermitted for BACKUP_STORE, and as CheckFilePermissions.
   Result<Store> SetStoreAttributes(Number store, const AttributeChange& change);
   Result<Entry> SetEntryAttributes(Number entry, const AttributeChange& change);
   // Where `owner` is given, a file that is another's by then is kNotPermitted.

@@ -4,8 +4,20 @@ namespace certfs {
 
 namespace {
 
+constexpr std::uint32_t kBitsOfAcl = 0777;
+
 Error NoSuchStore() { return {ErrorCode::kNotFound, "there is no such store"}; }
 Error NoSuchEntry() { return {ErrorCode::kNotFound, "there is no such entry"}; }
+
+// Mode and ACL are kept in step as by other filesystems: what an ACL without names says is the mode alone.
+void SetMode(Attributes& attributes, std::uint32_t mode) {
+  attributes.mode = mode & kPermissionBits;
+  attributes.access_acl.SetMode(mode);
+}
+void SetAccess(Attributes& attributes, AccessControlList acl) {
+  if (!acl.empty()) attributes.mode = (attributes.mode & ~kBitsOfAcl) | acl.mode();
+  attributes.access_acl = acl.IsMode() ? AccessControlList() : std::move(acl);
+}
 
 }  // namespace
 
@@ -40,6 +52,19 @@ Result<void> TouchStore(TableTransaction& transaction, Number number, Time now) 
   return {};
 }
 
+Attributes NewDirectoryAttributes(const Attributes& parent, Actor actor, std::uint32_t mode, Time now) {
+  const AccessControlList& inherited = parent.default_acl;
+  if (inherited.empty()) return NewAttributes(actor, mode & ~actor.umask, now);
+  // As in acl(5), OBJECT CREATION AND DEFAULT ACLs.
+  Attributes attributes = NewAttributes(actor, mode, now);
+  AccessControlList acl = inherited;
+  const std::uint32_t group = mode >> 3 & 7;
+  acl.Limit({mode >> 6 & 7, acl.IsMode() ? group : 7, group, mode & 7});
+  SetAccess(attributes, std::move(acl));
+  attributes.default_acl = inherited;
+  return attributes;
+}
+
 Attributes NewAttributes(Actor actor, std::uint32_t mode, Time now) {
   Attributes attributes;
   attributes.uid = actor.uid;
@@ -54,18 +79,50 @@ void SetTimes(Attributes& attributes, const AttributeChange& change) {
   if (change.mtime) attributes.mtime = *change.mtime;
 }
 
-void SetAll(Attributes& attributes, const AttributeChange& change, Time now) {
-  if (change.mode) attributes.mode = *change.mode & kPermissionBits;
+void SetPermissions(Attributes& attributes, const AttributeChange& change) {
+  if (change.access_acl) SetAccess(attributes, *change.access_acl);
+  if (change.default_acl) attributes.default_acl = *change.default_acl;
+  if (change.mode) SetMode(attributes, *change.mode);
   if (change.uid) attributes.uid = *change.uid;
   if (change.gid) attributes.gid = *change.gid;
+}
+
+void SetAll(Attributes& attributes, const AttributeChange& change, Time now) {
+  SetPermissions(attributes, change);
   SetTimes(attributes, change);
   attributes.ctime = now;
 }
 
-Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& change, Time now) {
+Result<void> CheckFilePermissions(Member member, const AttributeChange& change) {
+  if (change.default_acl && !change.default_acl->empty())
+    return Error(ErrorCode::kAccessDenied, "a file has no default ACL");
+  const bool by_mode = change.mode && (*change.mode & kBitsForOthers) != 0;
+  const bool by_acl = change.access_acl && change.access_acl->GivesOthers();
+  if (IsKeyMaterial(member) && (by_mode || by_acl)) {
+    return Error(ErrorCode::kNotPermitted, "key-for-others",
+                 "key material never has permission bits for others");
+  }
+  return {};
+}
+
+Attributes NewFileAttributes(Member member, Actor actor, const Attributes& directory, Time now) {
   Attributes attributes = NewAttributes(actor, IsKeyMaterial(member) ? 0600 : 0644, now);
+  if (directory.default_acl.empty()) return attributes;
+  // The mode at create does not count, so that of a default ACL everything does that a file may have; but the
+  // owning group of a key gets nothing that was not meant for it: what stands there for it comes from the
+  // directory's own mode.
+  AccessControlList acl = directory.default_acl;
+  acl.Limit(IsKeyMaterial(member) ? AccessControlList::Limits{6, 0, 6, 0}
+                                  : AccessControlList::Limits{6, 6, 6, 4});
+  SetAccess(attributes, std::move(acl));
+  return attributes;
+}
+
+Attributes NewFileAttributes(Member member, Actor actor, const Attributes& directory,
+                             const AttributeChange& change, Time now) {
+  Attributes attributes = NewFileAttributes(member, actor, directory, now);
   SetAll(attributes, change, now);
-  if (IsKeyMaterial(member)) attributes.mode &= ~kBitsForOthers;
+  if (IsKeyMaterial(member)) SetMode(attributes, attributes.mode & ~kBitsForOthers);
   return attributes;
 }
 

@@ -25,6 +25,8 @@ Result<Entry> GetEntry(TableSnapshot& table, Number store, const Alias& alias);
 Result<void> TouchStore(TableTransaction& transaction, Number number, Time now);
 
 Attributes NewAttributes(Actor actor, std::uint32_t mode, Time now);
+// Of a directory that is made in `parent`, whose default ACL it inherits.
+Attributes NewDirectoryAttributes(const Attributes& parent, Actor actor, std::uint32_t mode, Time now);
 void SetTimes(Attributes& attributes, const AttributeChange& change);
 void SetAll(Attributes& attributes, const AttributeChange& change, Time now);
 
@@ -35,9 +37,10 @@ Error ProtectedStore(const StoreName& name);
 
 // --- Writing of files (keystore_files.cc, keystore_next.cc)
 
-// A new file's attributes: 0600 for key material and 0644 for the rest, whatever the umask was; what was
-// asked for explicitly holds, save that key material never has a bit for others.
-Attributes NewFileAttributes(Member member, Actor actor, const AttributeChange& change, Time now);
+// The same for a file for which something was asked explicitly: that holds, save that key material never has
+// a bit for others.
+Attributes NewFileAttributes(Member member, Actor actor, const Attributes& directory,
+                             const AttributeChange& change, Time now);
 
 // Reads what is to be replaced. Damaged bytes are as good as none: what replaces them is judged alone, which
 // is the only way to repair a file of an entry that nobody may remove.

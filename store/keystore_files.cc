@@ -121,7 +121,7 @@ Result<void> Keystore::PutWritten(TableTransaction& transaction, Entry& entry, c
                                   BytesView text, Time now) {
   if (!entry.file(write.member)) {
     Attributes& made = entry.file(write.member).emplace().attributes;
-    made = NewFileAttributes(write.member, write.actor, write.attributes, now);
+    made = NewFileAttributes(write.member, write.actor, entry.attributes, write.attributes, now);
     if (write.returning != nullptr) {
       const Attributes fresh = std::exchange(made, *write.returning);
       made.atime = fresh.atime;

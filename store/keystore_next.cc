@@ -41,7 +41,7 @@ Result<Entry> Keystore::CreateNext(Number number, Actor actor, std::uint32_t mod
     next.store = live.store;
     next.origin = live.number;
     next.alias = live.alias.Next();
-    next.attributes = NewAttributes(actor, mode, clock_());
+    next.attributes = NewDirectoryAttributes(live.attributes, actor, mode, clock_());
     const Number made = TRY(transaction.PutEntry(std::move(next)));
     live.attributes.mtime = live.attributes.ctime = clock_();
     TRY(transaction.PutEntry(std::move(live)));
@@ -164,12 +164,14 @@ Result<WriteOutcome> Keystore::WriteRequest(TableTransaction& transaction, Entry
   } else {
     key = TRY(PrivateKey::Generate(config.key_type.value_or(kDefaultKeyType)));
     const SecretBytes text = WritePem("PRIVATE KEY", TRY(key->ToPkcs8()).Reveal());
-    next.file(Member::kKey).emplace().attributes = NewFileAttributes(Member::kKey, write.actor, {}, now);
+    next.file(Member::kKey).emplace().attributes =
+        NewFileAttributes(Member::kKey, write.actor, next.attributes, now);
     TRY(transaction.PutFile(next, Member::kKey, text.Reveal()));
   }
   const Bytes request = TRY(MakeSigningRequest(config, *key));
   auto& file = next.file(Member::kSigningRequest);
-  if (!file) file.emplace().attributes = NewFileAttributes(Member::kSigningRequest, write.actor, {}, now);
+  if (!file)
+    file.emplace().attributes = NewFileAttributes(Member::kSigningRequest, write.actor, next.attributes, now);
   TRY(transaction.PutFile(next, Member::kSigningRequest, request));
   file->attributes.mtime = file->attributes.ctime = now;
   TRY(PutWritten(transaction, next, write, write.bytes, now));

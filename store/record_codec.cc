@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint16_t kFormat = 1;  // On disk: never change or reuse.
 constexpr std::uint32_t kModeMax = 07777;
+constexpr std::uint32_t kBitsOfAcl = 0777;
 
 Error Damaged(std::string_view what) {
   return {ErrorCode::kCorrupt, "the record of " + std::string(what) + " does not decode"};
@@ -36,8 +37,8 @@ void WriteAttributes(Writer<Bytes>& writer, const Attributes& attributes) {
   for (const Time time : {attributes.atime, attributes.mtime, attributes.ctime}) {
     writer.I64(time.time_since_epoch().count());
   }
-  writer.Prefixed(attributes.access_acl);
-  writer.Prefixed(attributes.default_acl);
+  writer.Prefixed(attributes.access_acl.Encode());
+  writer.Prefixed(attributes.default_acl.Encode());
 }
 
 bool ReadAttributes(Reader& reader, Attributes& attributes) {
@@ -47,11 +48,17 @@ bool ReadAttributes(Reader& reader, Attributes& attributes) {
   attributes.atime = TakeTime(reader);
   attributes.mtime = TakeTime(reader);
   attributes.ctime = TakeTime(reader);
-  for (Bytes* const acl : {&attributes.access_acl, &attributes.default_acl}) {
+  for (AccessControlList* const acl : {&attributes.access_acl, &attributes.default_acl}) {
     const BytesView bytes = reader.Prefixed();
-    acl->assign(bytes.begin(), bytes.end());
+    if (bytes.empty()) continue;
+    auto list = AccessControlList::Parse(bytes);
+    if (!list.has_value()) return false;
+    *acl = std::move(list).value();
   }
-  return reader.ok() && attributes.mode <= kModeMax;
+  const AccessControlList& access = attributes.access_acl;
+  const bool in_step =
+      access.empty() || (!access.IsMode() && access.mode() == (attributes.mode & kBitsOfAcl));
+  return reader.ok() && attributes.mode <= kModeMax && in_step;
 }
 
 template <typename Name>

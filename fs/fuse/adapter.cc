@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,8 +13,6 @@ namespace certfs {
 
 namespace {
 
-constexpr std::string_view kPidAttribute = "user.certfs.pid";
-constexpr std::string_view kStoreAttribute = "user.certfs.store";
 constexpr blksize_t kBlockBytes = 4096;
 
 timespec TimespecOf(Time time) {
@@ -58,6 +55,9 @@ void Adapter::ReplyEntry(EntryRequest& request, const Node& node) {
 void Adapter::NameChanged(NodeId directory, std::string_view name) {
   if (notifier) notifier->ForgetName(ToKernel(directory), std::string(name));
 }
+void Adapter::AttributesChanged(NodeId node) {
+  if (notifier) notifier->ForgetAttributes(ToKernel(node));
+}
 void Adapter::DropPages(NodeId node) {
   if (notifier) notifier->ForgetPages(ToKernel(node));
 }
@@ -70,7 +70,7 @@ Adapter& AdapterOf(fuse_req_t request) { return *static_cast<Adapter*>(fuse_req_
 
 Caller CallerOf(fuse_req_t request) {
   const fuse_ctx* const context = fuse_req_ctx(request);
-  return {context->uid, context->gid, context->pid};
+  return {context->uid, context->gid, context->pid, context->umask};
 }
 
 struct stat StatOf(const Adapter& adapter, const Node& node) {
@@ -125,6 +125,8 @@ void OnInit(void* userdata, fuse_conn_info* connection) {
                              FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_AUTO_INVAL_DATA);
   connection->want |= connection->capable & (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
                                              FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+  // A default ACL takes the umask's place, so that the kernel cannot apply it for us.
+  connection->want |= connection->capable & (FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK);
   static_cast<Adapter*>(userdata)->ready();
 }
 
@@ -280,44 +282,6 @@ void OnUsage(fuse_req_t req, fuse_ino_t) {
   });
 }
 
-// The extended attributes: the daemon's process id, on the root, which `certfs umount` waits for; and which
-// store's entry a directory of BACKUP_STORE keeps, for `certfs revert`. ACLs stored blindly would leak keys
-// (tools set the mode through them), so system.* is not supported; nor is anything else.
-Result<std::string> AttributeOf(Adapter& adapter, fuse_ino_t inode, std::string_view name) {
-  if (inode == FUSE_ROOT_ID && name == kPidAttribute) return std::to_string(getpid());
-  if (name == kStoreAttribute) {
-    if (auto store = TRY(adapter.volume.KeptFrom(adapter.FromKernel(inode)))) return *std::move(store);
-  }
-  return Error(ErrorCode::kUnsupported, "no such attribute");
-}
-
-void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t size) {
-  BytesRequest request(req);
-  Answer(request, "getxattr", [&]() -> Result<void> {
-    const std::string value = TRY(AttributeOf(AdapterOf(req), inode, name));
-    if (size == 0) {
-      request.ReplySize(value.size());
-    } else if (size < value.size()) {
-      request.ReplyError(ERANGE);
-    } else {
-      request.ReplyBytes(AsBytes(value));
-    }
-    return {};
-  });
-}
-void OnSetXattr(fuse_req_t req, fuse_ino_t, const char*, const char*, std::size_t, int) {
-  DoneRequest(req).ReplyError(EOPNOTSUPP);
-}
-void OnRemoveXattr(fuse_req_t req, fuse_ino_t, const char*) { DoneRequest(req).ReplyError(EOPNOTSUPP); }
-void OnListXattr(fuse_req_t req, fuse_ino_t, std::size_t size) {
-  BytesRequest request(req);
-  if (size == 0) {
-    request.ReplySize(0);
-  } else {
-    request.ReplyBytes({});
-  }
-}
-
 }  // namespace
 
 void SetNameOperations(fuse_lowlevel_ops& operations) {
@@ -336,10 +300,6 @@ void SetNameOperations(fuse_lowlevel_ops& operations) {
   operations.link = OnLink;
   operations.mknod = OnMakeNode;
   operations.statfs = OnUsage;
-  operations.getxattr = OnGetXattr;
-  operations.setxattr = OnSetXattr;
-  operations.removexattr = OnRemoveXattr;
-  operations.listxattr = OnListXattr;
 }
 
 }  // namespace certfs

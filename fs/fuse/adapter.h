@@ -53,6 +53,7 @@ struct Adapter final : VolumeObserver {
   fuse_ino_t ToKernel(NodeId node) const;
 
   void NameChanged(NodeId directory, std::string_view name) override;
+  void AttributesChanged(NodeId node) override;
   void DropPages(NodeId node) override;
   void Settle() override;
   void Refused(const std::string& line) override;
@@ -92,8 +93,10 @@ void Answer(Request& request, const char* name, Operation&& operation) noexcept 
   }
 }
 
-// Fills in the callbacks: of names and attributes (adapter.cc), of files and listings (adapter_files.cc).
+// Fills in the callbacks: of names and attributes (adapter.cc), of files and listings (adapter_files.cc), of
+// extended attributes (adapter_xattrs.cc).
 void SetNameOperations(fuse_lowlevel_ops& operations);
 void SetFileOperations(fuse_lowlevel_ops& operations);
+void SetXattrOperations(fuse_lowlevel_ops& operations);
 
 }  // namespace certfs

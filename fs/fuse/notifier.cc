@@ -14,6 +14,8 @@ namespace {
 // lost.
 constexpr std::size_t kQueueMax = 65536;
 
+constexpr off_t kAttributesAlone = -1;
+
 constexpr auto kPatience = std::chrono::milliseconds(50);
 
 constexpr auto kTidying = std::chrono::minutes(1);
@@ -32,8 +34,11 @@ Notifier::~Notifier() {
   thread_.join();
 }
 
-void Notifier::ForgetName(std::uint64_t directory, std::string name) { Add({directory, std::move(name)}); }
-void Notifier::ForgetPages(std::uint64_t inode) { Add({inode, {}}); }
+void Notifier::ForgetName(std::uint64_t directory, std::string name) {
+  Add({Subject::kName, directory, std::move(name)});
+}
+void Notifier::ForgetAttributes(std::uint64_t inode) { Add({Subject::kAttributes, inode, {}}); }
+void Notifier::ForgetPages(std::uint64_t inode) { Add({Subject::kPages, inode, {}}); }
 
 void Notifier::Add(Notice notice) {
   {
@@ -71,11 +76,12 @@ void Notifier::Run() {
     queue_.pop_front();
     lock.unlock();
     // What the kernel does not know needs no telling: ENOENT is no failure, and nobody could act on another.
-    if (notice.name.empty()) {
-      static_cast<void>(fuse_lowlevel_notify_inval_inode(session_, notice.inode, 0, 0));
-    } else {
+    if (notice.subject == Subject::kName) {
       static_cast<void>(
           fuse_lowlevel_notify_inval_entry(session_, notice.inode, notice.name.c_str(), notice.name.size()));
+    } else {
+      const off_t pages = notice.subject == Subject::kPages ? 0 : kAttributesAlone;
+      static_cast<void>(fuse_lowlevel_notify_inval_inode(session_, notice.inode, pages, 0));
     }
     lock.lock();
     ++done_;

@@ -25,6 +25,8 @@ class Notifier {
 
   // The name in `directory` leads elsewhere now. Inode numbers are the kernel's.
   void ForgetName(std::uint64_t directory, std::string name);
+  // What the kernel knows of `inode` besides its pages is to go: attributes and ACLs.
+  void ForgetAttributes(std::uint64_t inode);
   // The pages of `inode` are to go.
   void ForgetPages(std::uint64_t inode);
 
@@ -33,9 +35,11 @@ class Notifier {
   void Settle();
 
  private:
+  enum class Subject { kName, kAttributes, kPages };
   struct Notice {
+    Subject subject;
     std::uint64_t inode;
-    std::string name;  // Empty: the inode's pages.
+    std::string name;
   };
   void Add(Notice notice);
   void Run();

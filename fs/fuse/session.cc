@@ -112,6 +112,7 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   fuse_lowlevel_ops operations{};
   SetNameOperations(operations);
   SetFileOperations(operations);
+  SetXattrOperations(operations);
 
   std::string mount_options =
       "allow_other,default_permissions,nosuid,nodev,noexec,subtype=certfs,fsname=" + Escaped(options.source);

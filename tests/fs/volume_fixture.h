@@ -37,11 +37,13 @@ class Listener final : public VolumeObserver {
   void NameChanged(NodeId directory, std::string_view name) override {
     changed.emplace_back(directory, name);
   }
+  void AttributesChanged(NodeId node) override { attributes_changed.push_back(node); }
   void DropPages(NodeId node) override { dropped.push_back(node); }
   void Settle() override { ++settled; }
   void Refused(const std::string& line) override { refusals.push_back(line); }
 
   std::vector<std::pair<NodeId, std::string>> changed;
+  std::vector<NodeId> attributes_changed;
   std::vector<NodeId> dropped;
   std::vector<std::string> refusals;
   int settled = 0;

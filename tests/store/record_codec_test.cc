@@ -21,12 +21,21 @@ Manifest SomeManifest() {
   return manifest;
 }
 
+// u::rw-,u:7:r--,g::---,m::r--,o::---
+AccessControlList SomeAcl() {
+  const Bytes bytes{2, 0, 0,   0,   1,   0,   6,  0, 255, 255, 255, 255, 2,   0,  4,
+                    0, 7, 0,   0,   0,   4,   0,  0, 0,   255, 255, 255, 255, 16, 0,
+                    4, 0, 255, 255, 255, 255, 32, 0, 0,   0,   255, 255, 255, 255};
+  return Must(AccessControlList::Parse(bytes));
+}
+
 Store SomeStore() {
   Store store = NewStore("Servers");
   store.number = 20;
   store.entry_count = 3;
   store.entries.fill(0xCD);
-  store.attributes.access_acl = {1, 2, 3};
+  store.attributes.mode = 0640;
+  store.attributes.access_acl = SomeAcl();
   return store;
 }
 
@@ -34,7 +43,7 @@ Entry SomeEntry() {
   Entry entry = NewEntry(20, "www");
   entry.number = 21;
   entry.revision = 6;
-  entry.attributes.default_acl = {9};
+  entry.attributes.default_acl = SomeAcl();
   for (const Member member : {Member::kCertificate, Member::kSecret}) {
     File& file = entry.file(member).emplace();
     file.attributes = AttributesOf(static_cast<std::uint32_t>(member));
@@ -147,6 +156,12 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   Store odd_mode = SomeStore();
   odd_mode.attributes.mode = 0100644;
   EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(odd_mode))), ErrorCode::kCorrupt);
+  Store out_of_step = SomeStore();
+  out_of_step.attributes.mode = 0660;
+  EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(out_of_step))), ErrorCode::kCorrupt);
+  Bytes malformed_acl = EncodeStore(SomeStore());
+  malformed_acl[2 + 8 + 12 + 24 + 2] = 3;  // Its version.
+  EXPECT_EQ(CodeOf(DecodeStore(malformed_acl)), ErrorCode::kCorrupt);
   Store nameless = SomeStore();
   nameless.name = {};
   EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(nameless))), ErrorCode::kCorrupt);

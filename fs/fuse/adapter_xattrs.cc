@@ -1,0 +1,129 @@
+// Callbacks of extended attributes: the two POSIX ACLs, which the kernel enforces and whose form it checks;
+// the daemon's process id, on the root, which `certfs umount` waits for; and which store's entry a directory
+// of BACKUP_STORE keeps, for `certfs revert`. Nothing else is supported.
+
+#include <unistd.h>
+
+#include "fs/fuse/adapter.h"
+
+namespace certfs {
+
+namespace {
+
+constexpr std::string_view kPidAttribute = "user.certfs.pid";
+constexpr std::string_view kStoreAttribute = "user.certfs.store";
+
+// The two ACLs: the attribute's name, where its value is, and where a change of it says so.
+struct AclAttribute {
+  std::string_view name;
+  AccessControlList Attributes::*value;
+  std::optional<AccessControlList> AttributeChange::*change;
+};
+constexpr AclAttribute kAclAttributes[] = {
+    {"system.posix_acl_access", &Attributes::access_acl, &AttributeChange::access_acl},
+    {"system.posix_acl_default", &Attributes::default_acl, &AttributeChange::default_acl},
+};
+
+const AclAttribute* FindAcl(std::string_view name) {
+  for (const AclAttribute& each : kAclAttributes) {
+    if (each.name == name) return &each;
+  }
+  return nullptr;
+}
+
+Error NoSuchAttribute() { return {ErrorCode::kUnsupported, "no such attribute"}; }
+
+Result<std::string> AttributeOf(Adapter& adapter, fuse_ino_t inode, std::string_view name) {
+  if (inode == FUSE_ROOT_ID && name == kPidAttribute) return std::to_string(getpid());
+  if (name == kStoreAttribute) {
+    if (auto store = TRY(adapter.volume.KeptFrom(adapter.FromKernel(inode)))) return *std::move(store);
+  }
+  return NoSuchAttribute();
+}
+
+// Answers with `value` who has room for `size` bytes; with none he wants to know how many there are.
+void Reply(BytesRequest& request, BytesView value, std::size_t size) {
+  if (size == 0) {
+    request.ReplySize(value.size());
+  } else if (size < value.size()) {
+    request.ReplyError(ERANGE);
+  } else {
+    request.ReplyBytes(value);
+  }
+}
+
+void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t size) {
+  BytesRequest request(req);
+  Answer(request, "getxattr", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const AclAttribute* const acl = FindAcl(name);
+    if (acl == nullptr) {
+      Reply(request, AsBytes(TRY(AttributeOf(adapter, inode, name))), size);
+      return {};
+    }
+    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), 0));
+    const AccessControlList& list = node.attributes.*acl->value;
+    if (list.empty()) {
+      request.ReplyError(ENODATA);
+    } else {
+      Reply(request, list.Encode(), size);
+    }
+    return {};
+  });
+}
+
+// The kernel names no handle: a staging inode stands for the handle that writes to it.
+Result<void> SetAcl(fuse_req_t req, fuse_ino_t inode, std::string_view name, AccessControlList list) {
+  const AclAttribute* const acl = FindAcl(name);
+  if (acl == nullptr) return NoSuchAttribute();
+  Adapter& adapter = AdapterOf(req);
+  AttributeChange change;
+  change.*acl->change = std::move(list);
+  TRY(adapter.volume.SetAttributes(CallerOf(req), adapter.FromKernel(inode), 0, change, std::nullopt));
+  return {};
+}
+
+void OnSetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, const char* value, std::size_t size,
+                int) {
+  DoneRequest request(req);
+  Answer(request, "setxattr", [&]() -> Result<void> {
+    if (FindAcl(name) == nullptr) return NoSuchAttribute();
+    TRY(SetAcl(req, inode, name, TRY(AccessControlList::Parse(AsBytes({value, size})))));
+    request.ReplyDone();
+    return {};
+  });
+}
+
+void OnRemoveXattr(fuse_req_t req, fuse_ino_t inode, const char* name) {
+  DoneRequest request(req);
+  Answer(request, "removexattr", [&]() -> Result<void> {
+    TRY(SetAcl(req, inode, name, {}));
+    request.ReplyDone();
+    return {};
+  });
+}
+
+void OnListXattr(fuse_req_t req, fuse_ino_t inode, std::size_t size) {
+  BytesRequest request(req);
+  Answer(request, "listxattr", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), 0));
+    std::string names;
+    for (const AclAttribute& each : kAclAttributes) {
+      if (!(node.attributes.*each.value).empty()) names.append(each.name).push_back('\0');
+    }
+    Reply(request, AsBytes(names), size);
+    return {};
+  });
+}
+
+}  // namespace
+
+void SetXattrOperations(fuse_lowlevel_ops& operations) {
+  operations.getxattr = OnGetXattr;
+  operations.setxattr = OnSetXattr;
+  operations.removexattr = OnRemoveXattr;
+  operations.listxattr = OnListXattr;
+}
+
+}  // namespace certfs
