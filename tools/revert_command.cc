@@ -33,10 +33,15 @@ struct Options {
   std::string mount;
 };
 
+constexpr const char* kAccessAcl = "system.posix_acl_access";
+constexpr const char* kDefaultAcl = "system.posix_acl_default";
+constexpr std::size_t kAclBytesMax = 4096;  // What the kernel takes.
+
 struct KeptFile {
   Member member;
   SecretBytes bytes;
   struct stat status;
+  std::string acl;  // Empty where the mode says it all.
 };
 
 Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
@@ -78,14 +83,48 @@ Result<fs::path> FindKept(const fs::path& stores, const EntryName& entry) {
                                          ": BACKUP_STORE keeps no state of it: its content never changed");
 }
 
+// The ACL of that name, empty where there is none.
+Result<std::string> ReadAcl(const Descriptor& file, const fs::path& path, const char* name) {
+  std::string acl(kAclBytesMax, '\0');
+  const ssize_t size = fgetxattr(file.number(), name, acl.data(), acl.size());
+  if (size < 0 && errno != ENODATA) return SystemError(path, errno);
+  acl.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return acl;
+}
+
+// What was inherited at create goes where nothing was kept.
+Result<void> SetAcl(const Descriptor& file, const fs::path& path, const char* name, const std::string& acl) {
+  const int outcome = acl.empty() ? fremovexattr(file.number(), name)
+                                  : fsetxattr(file.number(), name, acl.data(), acl.size(), 0);
+  if (outcome != 0) return SystemError(path, errno);
+  return {};
+}
+
+// Gives the entry's directory `to`, just made, what `from` had, whose `status` is given.
+Result<void> CopyDirectory(const fs::path& from, const struct stat& status, const fs::path& to) {
+  const Descriptor kept(open(from.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!kept.open()) return SystemError(from, errno);
+  const Descriptor made(open(to.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!made.open()) return SystemError(to, errno);
+  for (const char* const name : {kAccessAcl, kDefaultAcl}) {
+    TRY(SetAcl(made, to, name, TRY(ReadAcl(kept, from, name))));
+  }
+  // The umask keeps this process's own files private; the entry is not one of them.
+  if (fchmod(made.number(), status.st_mode & 07777) != 0) return SystemError(to, errno);
+  if (geteuid() == 0 && fchown(made.number(), status.st_uid, status.st_gid) != 0)
+    return SystemError(to, errno);
+  return {};
+}
+
 Result<std::vector<KeptFile>> ReadFiles(const fs::path& directory) {
   std::vector<KeptFile> files;
   for (const Member member : kMembers) {
     const fs::path path = directory / FileName(member);
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.open() && errno == ENOENT) continue;
-    KeptFile kept{member, {}, {}};
+    KeptFile kept{member, {}, {}, {}};
     if (!file.open() || fstat(file.number(), &kept.status) != 0) return SystemError(path, errno);
+    kept.acl = TRY(ReadAcl(file, path, kAccessAcl));
     kept.bytes = TRY(ReadSecret(file.number(), path, kFileBytesMax));
     files.push_back(std::move(kept));
   }
@@ -101,8 +140,8 @@ std::string LastRefusal(const Mount& mount) {
   return text.substr(text.rfind('\n') + 1);
 }
 
-// Writes a kept file into `directory`, with the owner and mode that it had. Where it replaces a live file,
-// the mount keeps that one's.
+// Writes a kept file into `directory`, with the owner, mode and ACL that it had. Where it replaces a live
+// file, the mount keeps that one's.
 Result<void> Put(const Mount& mount, const fs::path& directory, const KeptFile& kept) {
   const fs::path path = directory / FileName(kept.member);
   Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kept.status.st_mode & 07777));
@@ -115,6 +154,8 @@ Result<void> Put(const Mount& mount, const fs::path& directory, const KeptFile& 
   // Only root gives files away; for everybody else what they write is theirs.
   if (geteuid() == 0 && fchown(file.number(), kept.status.st_uid, kept.status.st_gid) != 0)
     return failed(SystemError(path, errno));
+  auto listed = SetAcl(file, path, kAccessAcl, kept.acl);
+  if (!listed.has_value()) return failed(std::move(listed).error());
   if (fchmod(file.number(), kept.status.st_mode & 07777) != 0) return failed(SystemError(path, errno));
   auto written = WriteAll(file.number(), kept.bytes.Reveal(), path);
   if (!written.has_value()) return failed(std::move(written).error());
@@ -173,13 +214,12 @@ Result<ExitCode> Revert(const Options& options) {
   if (stat(kept.c_str(), &status) != 0) return SystemError(kept, errno);
   const bool made = mkdir(entry.c_str(), status.st_mode & 07777) == 0;
   if (!made && errno != EEXIST) return SystemError(entry, errno);
-  // The umask keeps this process's own files private; the entry is not one of them.
-  if (made && chmod(entry.c_str(), status.st_mode & 07777) != 0) return SystemError(entry, errno);
-  if (made && geteuid() == 0 && chown(entry.c_str(), status.st_uid, status.st_gid) != 0)
-    return SystemError(entry, errno);
 
   Result<void> outcome;
-  if (files.size() == 2) {
+  if (made) outcome = CopyDirectory(kept, status, entry);
+  if (!outcome.has_value()) {
+    // Nothing is written where its rights are not what they were.
+  } else if (files.size() == 2) {
     outcome = PutPair(mount, entry, files);
   } else {
     for (const KeptFile& file : files) {

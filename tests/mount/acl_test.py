@@ -258,6 +258,18 @@ class Acls(harness.MountTest):
         self.assertTrue(may_read(entry + "/key.pem", USER))
         self.assertFalse(may_read(entry + "/key.pem", STRANGER))
 
+    def test_revert_brings_the_grants_back(self):
+        entry = self.pair("reverted")
+        setfacl("-m", f"u:{USER}:rx", entry)
+        setfacl("-d", "-m", f"u:{STRANGER}:r", entry)
+        setfacl("-m", f"u:{USER}:r", entry + "/key.pem")
+        paths = (entry, entry + "/key.pem", entry + "/cert.pem")
+        shown = [acl(path) for path in paths]
+        shutil.rmtree(entry)
+        done = run(harness.CERTFS, "revert", "machine/reverted", "--mount", self.mount.path)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual([acl(path) for path in paths], shown)
+
     def test_default_acls_are_inherited(self):
         store = self.mount.at("stores/inheriting")
         os.mkdir(store)

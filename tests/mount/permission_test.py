@@ -3,7 +3,6 @@ Method: processes of other uids that do what services and people do; groups that
 
 import os
 import stat
-import struct
 import subprocess
 import tempfile
 import time
@@ -162,11 +161,6 @@ class Permissions(harness.MountTest):
             self.assertEqual(errno_of(os.chmod, entry + "/key.pem", mode), "EPERM", oct(mode))
         self.assertEqual(mode_of(entry + "/key.pem"), 0o600)
         self.assertIn("key-for-others", self.mount.why().splitlines()[-1])
-        # u::rw-,u:61001:r--,g::---,m::r--,o::---: an ACL stored blindly would be a grant that nobody enforces.
-        acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in
-                                              ((1, 6, 0xFFFFFFFF), (2, 4, USER), (4, 0, 0xFFFFFFFF), (16, 4, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF)))
-        self.assertEqual(errno_of(os.setxattr, entry + "/key.pem", "system.posix_acl_access", acl), "ENOTSUP")
-        self.assertEqual(errno_of(os.getxattr, entry + "/key.pem", "system.posix_acl_access"), "ENOTSUP")
 
     def test_a_new_file_has_the_mode_of_its_kind_whatever_the_umask(self):
         for umask in (0o000, 0o022, 0o077, 0o777):
