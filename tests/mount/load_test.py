@@ -1,0 +1,240 @@
+"""Goal: under load and at its limits the mount serves nothing torn or mismatched, refuses what it cannot do, and goes on afterwards.
+Method: 64 readers and 8 writers; a daemon whose limits are lowered under it and raised again; stress-ng's filesystem stressors; a
+store of many entries. CERTFS_ROUNDS scales: 1 takes some 10 s a test and 2,000 entries, 6 a minute; CERTFS_LOAD_ENTRIES says how many
+entries otherwise."""
+
+import os
+import random
+import resource
+import subprocess
+import tempfile
+import time
+
+import harness
+import pki
+from harness import errno_of, put, run
+
+SECONDS = max(3.0, 10 * harness.ROUNDS)
+ENTRIES = int(os.environ.get("CERTFS_LOAD_ENTRIES", harness.rounds(2000)))
+READERS, WRITERS = 64, 8
+# What a daemon may grow by under any load of these: its caches and buffers are bounded.
+GROWTH_KIB = 64 * 1024
+
+
+def anonymous_kib(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
+
+
+class Crowd:
+    """Processes of our own, each running a function until the time is over; what one returns is its report."""
+
+    def __init__(self):
+        self.members = []
+
+    def add(self, work, *arguments):
+        read_end, write_end = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(read_end)
+                report = work(*arguments)
+            except BaseException as error:  # Whatever it is, the test is told.
+                report = f"failed: {error!r}"
+            os.write(write_end, str(report).encode()[:4000])
+            os._exit(0)
+        os.close(write_end)
+        self.members.append((pid, read_end))
+
+    def reports(self):
+        reports = []
+        for pid, read_end in self.members:
+            with os.fdopen(read_end, "rb") as pipe:
+                reports.append(pipe.read().decode())
+            os.waitpid(pid, 0)
+        return reports
+
+
+class Load(harness.MountTest):
+    def test_readers_and_writers(self):
+        keys = [pki.new_key(os.path.join(self.work, f"load{i}.key")) for i in range(3)]
+        issuer = pki.read(self.issuing.cert)
+        pairs = [(self.issuing.issue("localhost", key) + issuer * (i % 2), pki.read(key)) for i, key in enumerate(keys)]
+        whole = {cert: key for cert, key in pairs}
+        entries = [self.mount.entry("machine", f"load{i}") for i in range(WRITERS)]
+        for entry in entries:
+            os.mkdir(entry + "/next")
+            put(entry + "/next/key.pem", pairs[0][1])
+            put(entry + "/next/cert.pem", pairs[0][0])
+        end = time.monotonic() + SECONDS
+
+        def write(entry, seed):
+            chance, rotations, last = random.Random(seed), 0, 0
+            while time.monotonic() < end:
+                last = (last + chance.choice((1, 2))) % len(pairs)
+                put(entry + "/next/key.pem", pairs[last][1])
+                put(entry + "/next/cert.pem", pairs[last][0])
+                rotations += 1
+            return rotations
+
+        def read(seed):
+            chance, reads = random.Random(seed), 0
+            while time.monotonic() < end:
+                entry = chance.choice(entries)
+                cert = pki.read(entry + "/cert.pem")
+                key = pki.read(entry + "/key.pem")
+                assert cert in whole, f"{len(cert)} bytes that are no certificate of ours"
+                assert key == whole[cert], "a key of another certificate"
+                reads += 1
+            return reads
+
+        crowd = Crowd()
+        for number, entry in enumerate(entries):
+            crowd.add(write, entry, number)
+        for number in range(READERS):
+            crowd.add(read, 100 + number)
+        reports = crowd.reports()
+        self.assertEqual([report for report in reports if not report.isdigit()], [])
+        rotations, reads = sum(map(int, reports[:WRITERS])), sum(map(int, reports[WRITERS:]))
+        print(f"{rotations} rotations, {reads} reads of pairs in {SECONDS:.0f} s")
+        self.assertTrue(all(int(report) > 0 for report in reports))
+
+    def test_stress_ng(self):
+        entry = self.mount.entry("machine", "stressed")
+        put(entry + "/key.pem", pki.read(self.key))
+        put(entry + "/cert.pem", self.chain)
+        before = {name: pki.read(f"{entry}/{name}") for name in ("cert.pem", "key.pem")}
+        pid = self.mount.pid()
+        grown_from = anonymous_kib(pid)
+        stressors = ("access", "chdir", "chmod", "chown", "dentry", "dir", "fallocate", "file-ioctl", "flock", "fstat", "getdent", "hdd", "link",
+                     "open", "rename", "symlink", "utime", "xattr")
+        words = [word for name in stressors for word in ("--" + name, "1")]
+        runs = 0
+        for where in (entry, self.mount.at("stores/machine"), self.mount.path):
+            # Unknown names are refused, at which a stressor gives up: they begin again and again. What counts is that they
+            # end, and what is left.
+            end = time.monotonic() + SECONDS / 3
+            while time.monotonic() < end:
+                done = run("stress-ng", "--verify", "--temp-path", where, "--timeout", "1s", *words)
+                self.assertIn("run completed", done.stdout + done.stderr)
+                runs += 1
+            self.assertEqual(self.mount.pid(), pid)
+            self.assertLess(anonymous_kib(pid) - grown_from, GROWTH_KIB)
+            self.assertEqual({name: pki.read(f"{entry}/{name}") for name in before}, before)
+        self.assertEqual(sorted(os.listdir(self.mount.path)), ["status", "stores"])
+        put(entry + "/cert.pem", self.leaf)
+        put(entry + "/cert.pem", self.chain)
+        print(f"{runs} runs of {len(stressors)} stressors, {anonymous_kib(pid) - grown_from} KiB grown")
+
+    def test_file_descriptors_run_out(self):
+        path = self.mount.entry("machine", "descriptors") + "/cert.pem"
+        put(path, self.leaf)
+        pid = self.mount.pid()
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        contents, last = (self.chain, self.leaf), self.leaf
+        try:
+            for free in (0, 1, 2):
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + free, limits[1]))
+                for content in contents:
+                    # It may be refused; what is live is whole, and what was said is true.
+                    refused = errno_of(put, path, content)
+                    last = last if refused else content
+                    seen = []
+                    if errno_of(lambda: seen.append(pki.read(path))) is None:
+                        self.assertEqual(seen, [last])
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        for content in contents:
+            put(path, content)
+            self.assertEqual(pki.read(path), content)
+        self.assertEqual(self.mount.pid(), pid)
+
+
+class LockedMemory(harness.MountTest):
+    def await_success(self, action, *arguments):
+        """A close reaches the daemon a moment after it returned."""
+        deadline = time.monotonic() + 10
+        while errno_of(action, *arguments):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
+
+    def test_locked_memory_runs_out(self):
+        """A daemon that may lock less than it wants: it says so in its log, serves, and keeps to its ceiling all the same."""
+        self.mount.unmount()
+        limited = run("prlimit", f"--memlock={1 << 20}:{1 << 20}", "setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock", harness.CERTFS, "mount", self.mount.keystore, self.mount.path)
+        self.assertEqual(limited.returncode, 0, limited.stderr)
+        with open(f"/proc/{self.mount.pid()}/limits") as limits:
+            self.assertIn(str(1 << 20), next(line for line in limits if line.startswith("Max locked memory")))
+        large = os.urandom(1 << 20)
+        paths = []
+        for i in range(40):
+            path = self.mount.entry("APPLMGMT_PASSWORD", f"large{i}") + "/secret"
+            put(path, large)
+            paths.append(path)
+        readers, refused = [], None
+        try:
+            for path in paths:
+                try:
+                    readers.append(os.open(path, os.O_RDONLY))
+                except OSError as error:
+                    refused = error.errno
+                    break
+            self.assertIsNotNone(refused, "40 MiB of secrets are open at once")
+            self.assertEqual(errno_of(os.open, paths[-1], os.O_RDONLY), "ENOMEM")
+            # An answer takes locked memory, too: with that of two files less, every other one reads.
+            for each in (readers.pop(), readers.pop()):
+                os.close(each)
+            self.await_success(os.pread, readers[0], len(large), 0)
+            for each in readers:
+                self.assertEqual(os.pread(each, len(large), 0), large)
+        finally:
+            for each in readers:
+                os.close(each)
+        self.await_success(pki.read, paths[-1])
+        for path in paths:
+            self.assertEqual(pki.read(path), large)
+        put(paths[0], b"small again")
+
+
+class ManyEntries(harness.MountTest):
+    def test_a_large_store(self):
+        fill = os.path.join(os.path.dirname(harness.CERTFS), "bench_fill")
+        directory = tempfile.mkdtemp(prefix="certfs-many-")
+        # On a tmpfs, where making each of them durable costs nothing: what is measured is the mount.
+        made = run("mount", "-t", "tmpfs", "-o", "mode=755,size=4g", "tmpfs", directory)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.addCleanup(lambda: (run("umount", "-l", directory + "/mnt"), run("umount", "-l", directory), os.rmdir(directory)))
+        keystore, point = directory + "/keystore", directory + "/mnt"
+        os.mkdir(point)
+        key_file = pki.write(keystore + ".key", os.urandom(32))
+        os.chmod(key_file, 0o600)
+        certificate = pki.write(os.path.join(self.work, "many.pem"), self.leaf)
+        started = time.monotonic()
+        done = subprocess.run([fill, keystore, key_file, str(ENTRIES), certificate, self.key], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        filled = time.monotonic() - started
+        mounted = run(harness.CERTFS, "mount", keystore, point)
+        self.assertEqual(mounted.returncode, 0, mounted.stderr)
+        try:
+            pid = int(os.getxattr(point, "user.certfs.pid"))
+            started = time.monotonic()
+            names = os.listdir(point + "/stores/machine")
+            listed = time.monotonic() - started
+            self.assertEqual(sorted(names), [f"e{i:06d}" for i in range(ENTRIES)])
+            chance = random.Random(5)
+            for name in chance.sample(names, min(len(names), 1000)):
+                self.assertEqual(pki.read(f"{point}/stores/machine/{name}/cert.pem"), self.leaf)
+                self.assertEqual(pki.read(f"{point}/stores/machine/{name}/key.pem"), pki.read(self.key))
+            name = chance.choice(names)
+            put(f"{point}/stores/machine/{name}/cert.pem", self.chain)
+            self.assertEqual(pki.read(f"{point}/stores/machine/{name}/cert.pem"), self.chain)
+            memory = anonymous_kib(pid)
+            self.assertLess(memory, 64 * 1024)
+            print(f"{ENTRIES} entries: made in {filled:.1f} s, listed in {listed * 1000:.0f} ms, {memory} KiB of anonymous memory")
+        finally:
+            run(harness.CERTFS, "umount", point)
+
+
+if __name__ == "__main__":
+    harness.main()
