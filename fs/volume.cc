@@ -370,6 +370,16 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
 
 void Volume::Named(NodeId node) { state_->superseded.Named(node); }
 
+bool Volume::IsHeld(NodeId node) { return state_->superseded.IsHeld(node); }
+
+std::optional<std::string> Volume::PathOfDirectory(NodeId directory) {
+  const auto snapshot = keystore_.Snapshot();
+  if (!snapshot.has_value()) return std::nullopt;
+  const auto place = Resolve(*snapshot.value(), directory);
+  if (!place.has_value() || !place.value().entry) return std::nullopt;
+  return PathOf(*snapshot.value(), *place.value().entry);
+}
+
 void Volume::Forget(NodeId node, std::uint64_t count) { state_->superseded.Forget(node, count); }
 
 }  // namespace certfs

@@ -70,6 +70,9 @@ class VolumeObserver {
   // What `node` shows to stat, and who may use it, is something else now; told where it changed by another
   // way than by `node` itself.
   virtual void AttributesChanged(NodeId node) = 0;
+  // A commit replaced `replaced` (none for a new file) by the file to which the name in `directory` leads
+  // now. Whoever watches either is to hear of it; the kernel says it of no change that was not asked of it.
+  virtual void Replaced(NodeId directory, std::string_view name, NodeId replaced) = 0;
   // The bytes of `node` are to leave the page cache.
   virtual void DropPages(NodeId node) = 0;
   // Waits, for a moment at most, until the kernel has heard of every change told so far: whoever looks after
@@ -112,6 +115,10 @@ class Volume {
   // What a commit replaces is kept for as long as the kernel holds it.
   void Named(NodeId node);
   void Forget(NodeId node, std::uint64_t count);
+  // Says whether the kernel holds `node`, a file. Nobody can watch what it does not hold.
+  bool IsHeld(NodeId node);
+  // Returns the path of the entry `directory` from the root of the tree; nothing if it is gone or is none.
+  std::optional<std::string> PathOfDirectory(NodeId directory);
 
   // kNotFound; kCorrupt.
   Result<Node> Lookup(const Caller& caller, NodeId parent, std::string_view name);

@@ -286,6 +286,7 @@ Volume::Replacement Volume::BeginReplacing(Number number) {
     const auto keep = [&](const Entry& each) {
       for (const Member member : kMembers) {
         if (!each.file(member)) continue;
+        replacement.Touches(NodeId::OfFile(each.number, member, each.revision));
         auto content = OpenContent(*snapshot, each, member);
         if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
       }
@@ -389,6 +390,15 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   for (const Member member : kMembers) {
     if (holder.file(member)) tell(holder.number, member);
     if (live) tell(staging.entry, member);  // None of these is staged any more.
+  }
+  // The partner's bytes are the same, but not its node: who watches that must come along. Of a new file the
+  // kernel has told the watchers of its directory itself, unless it was staged elsewhere.
+  for (const Member member : kMembers) {
+    if (!holder.file(member)) continue;
+    const NodeId before = replacement.NodeBefore(holder.number, member);
+    const bool written = before != NodeId() && member == staging.member;
+    if (live || written || IsHeld(before))
+      state_->observer.Replaced(NodeId::OfDirectory(holder.number), FileName(member), before);
   }
   TellKept(outcome.value().kept);
   return true;

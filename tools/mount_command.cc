@@ -9,10 +9,12 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -112,11 +114,11 @@ struct Pipe {
 };
 
 Result<void> Serve(const Options& options, const MountOptions& mount, const UnlockSecret& secret,
-                   const std::function<void()>& ready) {
+                   WakerProcess waker, const std::function<void()>& ready) {
   const auto keystore = TRY(Keystore::Open(mount.source, secret, std::chrono::system_clock::now));
   const VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n"};
   bool answered = false;
-  Result<void> end = RunMount(*keystore, volume, mount, [&] {
+  Result<void> end = RunMount(*keystore, volume, mount, std::move(waker), [&] {
     answered = true;
     ready();
   });
@@ -139,12 +141,17 @@ void WarnIfUnlocked(bool locked) {
 }
 
 // Closes what the caller had open beyond the three standard descriptors, lest a daemon hold its pipes for
-// ever; `kept` stays. Only after the secret was read: it may come from a descriptor of the caller's
+// ever; `kept`, in rising order, stay. Only after the secret was read: it may come from a descriptor of the
+// caller's
 // (/dev/fd/N).
-void CloseInherited(int kept) {
-  const unsigned number = static_cast<unsigned>(kept);
-  if (number > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, number - 1, 0);
-  close_range(number + 1, ~0U, 0);
+void CloseInherited(std::initializer_list<int> kept) {
+  unsigned first = STDERR_FILENO + 1;
+  for (const int each : kept) {
+    const auto number = static_cast<unsigned>(each);
+    if (number > first) close_range(first, number - 1, 0);
+    first = std::max(first, number + 1);
+  }
+  close_range(first, ~0U, 0);
 }
 
 // Leaves the terminal and the caller's directory.
@@ -156,12 +163,13 @@ void Detach() {
 }
 
 Result<ExitCode> ServeInForeground(const Options& options, const MountOptions& mount) {
+  WakerProcess waker = TRY(WakerProcess::Start());
   const bool locked = ProtectProcess();
   LogTo(true);
   WarnIfUnlocked(locked);
   const UnlockSecret secret =
       TRY(options.unlock.passphrase ? AskSecret(mount.source, false) : ReadSecretFrom(options.unlock));
-  TRY(Serve(options, mount, secret,
+  TRY(Serve(options, mount, secret, std::move(waker),
             [&] { spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string()); }));
   return ExitCode::kOk;
 }
@@ -181,14 +189,16 @@ Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount
   setsid();
   secrets.in.Close();
   report.out.Close();
+  WakerProcess waker = TRY(WakerProcess::Start());
   const bool locked = ProtectProcess();
   const UnlockSecret secret =
       TRY(options.unlock.passphrase ? ReceiveSecret(secrets.out.number()) : ReadSecretFrom(options.unlock));
   secrets.out.Close();
-  CloseInherited(report.in.number());
+  CloseInherited(
+      {std::min(report.in.number(), waker.socket()), std::max(report.in.number(), waker.socket())});
   LogTo(false);
   WarnIfUnlocked(locked);
-  TRY(Serve(options, mount, secret, [&] {
+  TRY(Serve(options, mount, secret, std::move(waker), [&] {
     spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string());
     Detach();
     const char mounted = 1;

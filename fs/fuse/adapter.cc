@@ -58,6 +58,9 @@ void Adapter::NameChanged(NodeId directory, std::string_view name) {
 void Adapter::AttributesChanged(NodeId node) {
   if (notifier) notifier->ForgetAttributes(ToKernel(node));
 }
+void Adapter::Replaced(NodeId directory, std::string_view name, NodeId replaced) {
+  if (waker) waker->Wake(directory, std::string(name), replaced);
+}
 void Adapter::DropPages(NodeId node) {
   if (notifier) notifier->ForgetPages(ToKernel(node));
 }
@@ -136,6 +139,12 @@ void OnLookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
     Adapter& adapter = AdapterOf(req);
     const Caller caller = CallerOf(req);
     const NodeId directory = adapter.FromKernel(parent);
+    if (adapter.waker) {
+      if (const auto own = adapter.waker->Lookup(caller, directory, name)) {
+        adapter.ReplyEntry(request, TRY(*own));
+        return {};
+      }
+    }
     if (const auto staging =
             adapter.redirect.Find(caller, directory, name, std::chrono::steady_clock::now())) {
       const auto led = adapter.volume.GetAttributes(caller, *staging, 0);
@@ -244,6 +253,10 @@ void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t ne
   DoneRequest request(req);
   Answer(request, "rename", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
+    if (adapter.waker && adapter.waker->IsOwnRename(CallerOf(req), name)) {
+      request.ReplyDone();
+      return {};
+    }
     TRY(adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name, adapter.FromKernel(new_parent),
                               new_name, flags));
     request.ReplyDone();

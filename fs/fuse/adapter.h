@@ -14,6 +14,7 @@
 #include "fs/fuse/notifier.h"
 #include "fs/fuse/redirect.h"
 #include "fs/fuse/request.h"
+#include "fs/fuse/waker.h"
 #include "fs/volume.h"
 
 namespace certfs {
@@ -54,6 +55,7 @@ struct Adapter final : VolumeObserver {
 
   void NameChanged(NodeId directory, std::string_view name) override;
   void AttributesChanged(NodeId node) override;
+  void Replaced(NodeId directory, std::string_view name, NodeId replaced) override;
   void DropPages(NodeId node) override;
   void Settle() override;
   void Refused(const std::string& line) override;
@@ -62,6 +64,7 @@ struct Adapter final : VolumeObserver {
   Redirect redirect;
   OpenDirectories directories;
   std::unique_ptr<Notifier> notifier;  // Made once the session exists.
+  std::unique_ptr<Waker> waker;        // Made once the mount exists; null where nobody is to be woken.
   const bool stores_only;
   std::function<void()> ready;  // Called when the kernel and we have agreed on the protocol.
 };

@@ -87,6 +87,11 @@ void OnSetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, const char* 
                 int) {
   DoneRequest request(req);
   Answer(request, "setxattr", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    if (adapter.waker && adapter.waker->IsOwnAttribute(CallerOf(req), name)) {
+      request.ReplyDone();
+      return {};
+    }
     if (FindAcl(name) == nullptr) return NoSuchAttribute();
     TRY(SetAcl(req, inode, name, TRY(AccessControlList::Parse(AsBytes({value, size})))));
     request.ReplyDone();

@@ -4,6 +4,8 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@ struct MountTableEntry {
   std::string type;
   std::string source;
   std::string root;  // "/", or the part of the filesystem that is bound there.
+  dev_t device = 0;  // Of the filesystem: what stat(2) calls st_dev.
 };
 
 // Returns the entries of `mountinfo`, newest last. Lines that are none are passed over.

@@ -73,15 +73,18 @@ class LiveMount {
       : session_(session),
         mountpoint_(std::move(mountpoint)),
         adapter_(adapter),
-        id_(FindTopMount(mountpoint_).id) {}
+        top_(FindTopMount(mountpoint_)) {}
   ~LiveMount() {
     Abort();
+    adapter_.waker.reset();
     adapter_.notifier.reset();
     fuse_session_unmount(session_);
     fuse_remove_signal_handlers(session_);
   }
   LiveMount(const LiveMount&) = delete;
   LiveMount& operator=(const LiveMount&) = delete;
+
+  dev_t device() const { return top_.device; }
 
  private:
   // Answers everybody who still waits in the kernel. One of them may hold the directory that the notifier
@@ -90,7 +93,7 @@ class LiveMount {
   void Abort() {
     pollfd device{fuse_session_fd(session_), 0, 0};
     const bool unmounted = poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0;
-    if (unmounted || id_ == 0 || FindTopMount(mountpoint_).id != id_) return;
+    if (unmounted || top_.id == 0 || FindTopMount(mountpoint_).id != top_.id) return;
     // Forcing is what aborts; detaching frees the mountpoint even while somebody stands in it. Only root may
     // force: for others fuse_session_unmount does what it can.
     static_cast<void>(umount2(mountpoint_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW));
@@ -99,13 +102,13 @@ class LiveMount {
   fuse_session* session_;
   std::string mountpoint_;
   Adapter& adapter_;
-  int id_;
+  const MountTableEntry top_;
 };
 
 }  // namespace
 
 Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
-                      const std::function<void()>& ready) {
+                      WakerProcess waker, const std::function<void()>& ready) {
   const std::string mountpoint = options.mountpoint.string();
   TRY(CheckMountpoint(mountpoint));
   Adapter adapter(keystore, volume, options.stores_only, ready);
@@ -134,6 +137,12 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   }
   const LiveMount live(session.get(), mountpoint, adapter);
   adapter.notifier = std::make_unique<Notifier>(session.get(), [&adapter] { adapter.volume.DropExpired(); });
+  // A mount that cannot be told from another is left alone, and one that is read-only takes no operation.
+  if (waker.running() && live.device() != 0 && !options.read_only) {
+    adapter.waker = std::make_unique<Waker>(std::move(waker), adapter.volume,
+                                            WakerMount{mountpoint, live.device(), options.stores_only},
+                                            [&] { adapter.Settle(); });
+  }
 
   const std::unique_ptr<fuse_loop_config, DestroyLoopConfig> config(fuse_loop_cfg_create());
   if (!config) return Error(ErrorCode::kNoMemory, "no memory for the threads of the mount");

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "fs/fuse/waker_process.h"
 #include "fs/volume.h"
 
 namespace certfs {
@@ -21,9 +22,9 @@ struct MountOptions {
 
 // Mounts and answers the kernel until the filesystem is unmounted or SIGTERM, SIGINT or SIGHUP arrives. Calls
 // `ready` once, when the mount answers. The volume is made by Run, because it and the mount observe each
-// other.
+// other. Watchers are woken by `waker`, if it is running.
 Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
-                      const std::function<void()>& ready);
+                      WakerProcess waker, const std::function<void()>& ready);
 
 // The real answers about callers, from /proc.
 const ProcessTable& RealProcesses();

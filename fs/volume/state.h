@@ -94,12 +94,21 @@ class Volume::Replacement {
     state_.superseded.Add(now, std::move(content));
   }
   const std::vector<ContentPointer>& kept() const { return kept_; }
+  // The nodes of what may be replaced, also where the bytes could not be kept.
+  void Touches(NodeId node) { nodes_.push_back(node); }
+  NodeId NodeBefore(Number entry, Member member) const {
+    for (const NodeId node : nodes_) {
+      if (node.number() == entry && node.member() == member) return node;
+    }
+    return NodeId();
+  }
   void Done() { kept_.clear(); }
 
  private:
   State& state_;
   std::unique_lock<std::mutex> alone_;
   std::vector<ContentPointer> kept_;
+  std::vector<NodeId> nodes_;
 };
 
 template <typename Change>

@@ -29,6 +29,11 @@ void SupersededContents::Forget(NodeId node, std::uint64_t count) {
   DropHeld(node);
 }
 
+bool SupersededContents::IsHeld(NodeId node) {
+  const std::lock_guard lock(mutex_);
+  return IsNamed(node);
+}
+
 void SupersededContents::Add(Time now, ContentPointer content) {
   const std::lock_guard lock(mutex_);
   bytes_ += content->bytes().size();

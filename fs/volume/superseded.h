@@ -30,6 +30,7 @@ class SupersededContents {
   // count: others are never superseded.
   void Named(NodeId node);
   void Forget(NodeId node, std::uint64_t count);
+  bool IsHeld(NodeId node);
 
   // Keeps the bytes of a revision that a commit at `now` replaces.
   void Add(Time now, ContentPointer content);

@@ -4,6 +4,7 @@
 #include "fs/fuse/mount_table.h"
 
 #include <gtest/gtest.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 
@@ -23,6 +24,7 @@ TEST(MountTable, ReadsWhatTheKernelWrites) {
   EXPECT_EQ(mounts[1].type, kMountType);
   EXPECT_EQ(mounts[1].source, "/var/lib/key store");
   EXPECT_EQ(mounts[1].root, "/");
+  EXPECT_EQ(mounts[1].device, makedev(0, 50));
   EXPECT_EQ(mounts[2].root, "/stores");
 }
 

@@ -38,6 +38,9 @@ class Listener final : public VolumeObserver {
     changed.emplace_back(directory, name);
   }
   void AttributesChanged(NodeId node) override { attributes_changed.push_back(node); }
+  void Replaced(NodeId directory, std::string_view name, NodeId node) override {
+    replaced.push_back({directory, std::string(name), node});
+  }
   void DropPages(NodeId node) override { dropped.push_back(node); }
   void Settle() override { ++settled; }
   void Refused(const std::string& line) override { refusals.push_back(line); }
@@ -45,6 +48,13 @@ class Listener final : public VolumeObserver {
   std::vector<std::pair<NodeId, std::string>> changed;
   std::vector<NodeId> attributes_changed;
   std::vector<NodeId> dropped;
+  struct Replacement {
+    NodeId directory;
+    std::string name;
+    NodeId node;
+    friend bool operator==(const Replacement&, const Replacement&) = default;
+  };
+  std::vector<Replacement> replaced;
   std::vector<std::string> refusals;
   int settled = 0;
 };

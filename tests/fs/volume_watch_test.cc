@@ -1,0 +1,80 @@
+// Whom a commit wakes: the Replaced notices of a Volume.
+//
+// Goal: every node that a commit replaces, and that somebody may watch, is named once, with what it was.
+// Method: a volume over a keystore in memory, the kernel's part played by Named and Forget.
+
+#include "tests/fs/volume_fixture.h"
+
+namespace certfs::test {
+namespace {
+
+class VolumeWatchTest : public ::testing::Test {
+ protected:
+  VolumeWatchTest() { tree.MakeDirectory("stores/machine", "web"); }
+
+  Result<void> Put(const std::string& file, const std::string& vector) {
+    return tree.Put(kRoot, "stores/machine/web/" + file, Vector(vector));
+  }
+  // What was told since the last call.
+  std::vector<Listener::Replacement> Told() { return std::exchange(tree.listener.replaced, {}); }
+
+  Tree tree;
+};
+
+TEST_F(VolumeWatchTest, ANewFileIsTheKernelsToTell) {
+  Must(Put("key.pem", "leaf.key"));
+  EXPECT_TRUE(Told().empty());
+}
+
+TEST_F(VolumeWatchTest, AReplacementIsToldWithWhatItReplaced) {
+  Must(Put("cert.pem", "leaf.pem"));
+  const Node entry = tree.At("stores/machine/web");
+  const Node before = tree.At("stores/machine/web/cert.pem");
+  Must(Put("cert.pem", "chain.pem"));
+  EXPECT_EQ(Told(), (std::vector<Listener::Replacement>{{entry.id, "cert.pem", before.id}}));
+  // The same again changes nothing.
+  Must(Put("cert.pem", "chain.pem"));
+  EXPECT_TRUE(Told().empty());
+  // So does what is refused.
+  EXPECT_TRUE(Failure(Put("cert.pem", "leaf.key")).has_value());
+  EXPECT_TRUE(Told().empty());
+}
+
+TEST_F(VolumeWatchTest, ThePartnerComesAlongIfTheKernelHoldsIt) {
+  Must(Put("key.pem", "leaf.key"));
+  const Node entry = tree.At("stores/machine/web");
+  const Node key = tree.At("stores/machine/web/key.pem");
+  tree.volume.Named(key.id);
+  EXPECT_TRUE(tree.volume.IsHeld(key.id));
+  Must(Put("cert.pem", "leaf.pem"));
+  EXPECT_EQ(Told(), (std::vector<Listener::Replacement>{{entry.id, "key.pem", key.id}}));
+  tree.volume.Forget(key.id, 1);
+  EXPECT_FALSE(tree.volume.IsHeld(key.id));
+  const Node cert = tree.At("stores/machine/web/cert.pem");
+  Must(Put("cert.pem", "chain.pem"));
+  EXPECT_EQ(Told(), (std::vector<Listener::Replacement>{{entry.id, "cert.pem", cert.id}}));
+}
+
+TEST_F(VolumeWatchTest, WhatWasStagedWakesBothMembersOfTheLiveEntry) {
+  tree.MakeDirectory("stores/machine/web", "next");
+  const Node entry = tree.At("stores/machine/web");
+  Must(Put("next/key.pem", "leaf.key"));
+  EXPECT_TRUE(Told().empty());
+  Must(Put("next/cert.pem", "leaf.pem"));
+  EXPECT_EQ(Told(), (std::vector<Listener::Replacement>{{entry.id, "cert.pem", NodeId()},
+                                                        {entry.id, "key.pem", NodeId()}}));
+}
+
+TEST_F(VolumeWatchTest, AnEntryHasAPathUntilItGoes) {
+  const Node entry = tree.At("stores/machine/web");
+  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/web");
+  Must(tree.volume.Rename(kRoot, tree.At("stores/machine").id, "web", tree.At("stores/machine").id, "site",
+                          0));
+  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/site");
+  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores/machine").id), std::nullopt);
+  Must(tree.volume.RemoveDirectory(kRoot, tree.At("stores/machine").id, "site"));
+  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), std::nullopt);
+}
+
+}  // namespace
+}  // namespace certfs::test

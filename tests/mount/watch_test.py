@@ -1,0 +1,303 @@
+"""Watching: inotify watchers of a file and of its directory wake at every commit, as an atomic replacement wakes them.
+
+Goal: whoever reloads when a certificate changes hears of every change, and of the mount's own workings nothing stays behind.
+Method: inotify(7) itself, by ctypes, beside writers of every kind.
+"""
+
+import ctypes
+import os
+import select
+import signal
+import struct
+import tempfile
+import time
+
+import harness
+import permission_test
+import pki
+from harness import CERTFS, put, run
+
+ATTRIB, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE, DELETE_SELF = 0x4, 0x8, 0x40, 0x80, 0x100, 0x200, 0x400
+ALL = 0xfff & ~0x31  # Without what readers cause: ACCESS, OPEN, CLOSE_NOWRITE.
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Watch:
+    """An inotify watch of one path."""
+
+    def __init__(self, path):
+        self.descriptor = LIBC.inotify_init1(os.O_CLOEXEC)
+        if LIBC.inotify_add_watch(self.descriptor, path.encode(), ALL) < 0:
+            raise OSError(ctypes.get_errno(), path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.descriptor)
+
+    def events(self, patience=0.3):
+        """What comes until nothing has come for `patience` seconds, as (mask, name)."""
+        found = []
+        while select.select([self.descriptor], [], [], patience)[0]:
+            data = os.read(self.descriptor, 65536)
+            while data:
+                _, mask, _, size = struct.unpack_from("iIII", data)
+                found.append((mask & 0xfff, data[16:16 + size].rstrip(b"\0").decode()))
+                data = data[16 + size:]
+        return found
+
+    def await_event(self, mask, name="", patience=5):
+        """Waits until (mask, name) comes; returns whether it did."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if any(bits & mask and at == name for bits, at in self.events(0.05)):
+                return True
+        return False
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def state(pid):
+    """The state letter of a process; empty when it is not there."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+class Waking(harness.MountTest):
+    def setUp(self):
+        self.live = self.mount.entry("machine", self.id().rpartition(".")[2][5:40])
+        put(self.live + "/key.pem", pki.read(self.key))
+        put(self.live + "/cert.pem", self.leaf)
+        time.sleep(0.05)
+
+    def expect_woken(self, change, names=("cert.pem",)):
+        watches = {name: Watch(self.live + "/" + name) for name in names}
+        with Watch(self.live) as directory:
+            change()
+            events = directory.events()
+        for name in names:
+            self.assertIn((MOVED_TO, name), events)
+            with watches[name] as watch:
+                masks = [mask for mask, _ in watch.events(0.05)]
+                self.assertIn(DELETE_SELF, masks)
+                self.assertIn(ATTRIB, masks)
+        return events
+
+    def test_a_renewal_in_place(self):
+        for round in range(10):
+            new = self.chain if round % 2 == 0 else self.leaf
+            self.expect_woken(lambda: put(self.live + "/cert.pem", new))
+            self.assertEqual(pki.read(self.live + "/cert.pem"), new)
+
+    def test_a_renewal_by_cp(self):
+        source = pki.write(os.path.join(self.work, "new.pem"), self.chain)
+        self.expect_woken(lambda: self.assertEqual(run("cp", source, self.live + "/cert.pem").returncode, 0))
+
+    def test_a_pair_through_next_and_its_revert(self):
+        key = pki.new_key(os.path.join(self.work, "next.key"))
+        cert = self.issuing.issue("localhost", key)
+        os.mkdir(self.live + "/next")
+
+        def rotate():
+            put(self.live + "/next/key.pem", pki.read(key))
+            put(self.live + "/next/cert.pem", cert)
+        self.expect_woken(rotate, ("cert.pem", "key.pem"))
+        self.assertEqual(pki.read(self.live + "/cert.pem"), cert)
+        name = "machine/" + os.path.basename(self.live)
+
+        def revert():
+            done = run(CERTFS, "revert", name, "--mount", self.mount.path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.expect_woken(revert, ("cert.pem", "key.pem"))
+        self.assertEqual(pki.read(self.live + "/cert.pem"), self.leaf)
+        self.assertEqual(pki.read(self.live + "/key.pem"), pki.read(self.key))
+
+    def test_what_changes_nothing_wakes_nobody(self):
+        with Watch(self.live) as directory, Watch(self.live + "/cert.pem") as file:
+            put(self.live + "/cert.pem", self.leaf)
+            self.assertEqual(harness.errno_of(put, self.live + "/cert.pem", b"-----BEGIN nothing"), "EINVAL")
+            self.assertNotIn(MOVED_TO, [mask for mask, _ in directory.events()])
+            self.assertEqual(file.events(0.05), [])
+
+    def test_the_last_of_many_commits_wakes(self):
+        """A watcher that re-arms after each event, as all do that follow a name, has read the last state in the end."""
+        seen = None
+        writer = os.fork()
+        if writer == 0:
+            try:
+                for round in range(200):
+                    put(self.live + "/cert.pem", self.chain if round % 2 else self.leaf)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        ended = None
+        while True:
+            with Watch(self.live + "/cert.pem") as file:
+                seen = pki.read(self.live + "/cert.pem")
+                if not select.select([file.descriptor], [], [], 1)[0]:
+                    if ended is not None:
+                        break
+                    pid, status = os.waitpid(writer, os.WNOHANG)
+                    ended = status if pid else None
+        self.assertEqual(ended, 0)
+        self.assertEqual(seen, self.chain)
+
+    def test_readers_are_not_disturbed(self):
+        """Held files keep their bytes and size while they are replaced; names lead to the new ones."""
+        with open(self.live + "/cert.pem", "rb") as held, Watch(self.live) as directory:
+            put(self.live + "/cert.pem", self.chain)
+            self.assertTrue(directory.await_event(MOVED_TO, "cert.pem"))
+            self.assertEqual(os.fstat(held.fileno()).st_size, len(self.leaf))
+            self.assertEqual(held.read(), self.leaf)
+            for _ in range(100):
+                self.assertEqual(os.stat(self.live + "/cert.pem").st_size, len(self.chain))
+                self.assertEqual(pki.read(self.live + "/cert.pem"), self.chain)
+            self.assertEqual(sorted(os.listdir(self.live)), ["cert.pem", "key.pem"])
+
+    def test_nobody_else_has_the_name(self):
+        self.assertEqual(harness.errno_of(os.rename, self.live + "/certfs-commit", self.live + "/cert.pem"), "ENOENT")
+        self.assertEqual(harness.errno_of(put, self.live + "/certfs-commit", b"x"), "EPERM")
+        self.assertEqual(harness.errno_of(os.setxattr, self.live + "/cert.pem", "system.certfs.commit", b""), "ENOTSUP")
+
+
+OF_NOBODY = """
+import os, sys
+sys.path.insert(0, %r)
+import watch_test
+entry = sys.argv[1]
+os.mkdir(entry)
+assert os.stat(entry).st_uid == 0
+watch_test.put(entry + "/secret", b"old")
+with watch_test.Watch(entry) as directory, watch_test.Watch(entry + "/secret") as file:
+    watch_test.put(entry + "/secret", b"new")
+    assert directory.await_event(watch_test.ATTRIB, "secret")
+    assert file.await_event(watch_test.ATTRIB)
+assert open(entry + "/secret").read() == "new"
+os.chown(entry, 65534, 65534)
+with watch_test.Watch(entry) as directory, watch_test.Watch(entry + "/secret") as file:
+    watch_test.put(entry + "/secret", b"newer")
+    assert directory.await_event(watch_test.MOVED_TO, "secret")
+    assert file.await_event(watch_test.DELETE_SELF)
+print("woken")
+""" % os.path.dirname(os.path.abspath(__file__))
+
+
+class NotRoot(harness.MountTest):
+    def test_a_daemon_that_is_not_root_wakes_as_far_as_it_may(self):
+        """Watchers of another user's directory learn of changed attributes; of its own directories, as from root."""
+        os.chmod(self.work, 0o755)
+        done = run("unshare", "-m", "bash", "-c", permission_test.OF_NOBODY, "bash", tempfile.mkdtemp(dir=self.work), OF_NOBODY)
+        self.assertEqual(done.stdout.split(), ["woken"], done.stderr)
+
+
+class Ending(harness.MountTest):
+    def storm(self, entry):
+        """Commits as fast as it goes, in a process of its own."""
+        writer = os.fork()
+        if writer == 0:
+            try:
+                round = 0
+                while True:
+                    put(entry + "/cert.pem", (self.leaf, self.chain)[round % 2])
+                    round += 1
+            except OSError:
+                os._exit(0)
+            finally:
+                os._exit(1)
+        return writer
+
+    def end(self, writer):
+        try:
+            os.kill(writer, signal.SIGKILL)
+        finally:
+            os.waitpid(writer, 0)
+
+    def entry_with_pair(self, alias):
+        entry = self.mount.entry("machine", alias)
+        put(entry + "/key.pem", pki.read(self.key))
+        put(entry + "/cert.pem", self.leaf)
+        return entry
+
+    def gone(self, pid, patience=5):
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and state(pid) not in ("", "Z"):
+            time.sleep(0.01)
+        return state(pid) in ("", "Z")
+
+    def waker(self):
+        found = [pid for pid in children(self.mount.pid()) if pki.read(f"/proc/{pid}/comm") == b"certfs-waker\n"]
+        self.assertEqual(len(found), 1)
+        return found[0]
+
+    def test_unmounting_right_after_commits(self):
+        """The waker is at work then; it neither makes the mount busy nor outlives it."""
+        entry = self.entry_with_pair("umount")
+        for round in range(20):
+            waker = self.waker()
+            for i in range(5):
+                put(entry + "/cert.pem", (self.chain, self.leaf)[(round + i) % 2])
+            done = run("umount", self.mount.path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(self.gone(waker))
+            while run(CERTFS, "mount", self.mount.keystore, self.mount.path).returncode:
+                time.sleep(0.02)  # The daemon before it still has the keystore open.
+
+    def test_a_killed_daemon_leaves_no_process(self):
+        for _ in range(5):
+            entry = self.entry_with_pair("killed")
+            daemon, waker = self.mount.pid(), self.waker()
+            writer = self.storm(entry)
+            try:
+                time.sleep(0.1)
+                os.kill(daemon, signal.SIGKILL)
+                self.assertTrue(self.gone(daemon))
+                self.assertTrue(self.gone(waker))
+            finally:
+                self.end(writer)
+            run("umount", "-l", self.mount.path)
+            self.mount.mount()
+
+    def test_a_killed_waker_is_survived(self):
+        entry = self.entry_with_pair("waker")
+        os.kill(self.waker(), signal.SIGKILL)
+        for round in range(5):
+            put(entry + "/cert.pem", (self.chain, self.leaf)[round % 2])
+            self.assertEqual(pki.read(entry + "/cert.pem"), (self.chain, self.leaf)[round % 2])
+        self.mount.unmount()
+        self.mount.mount()
+        with Watch(entry) as directory:
+            put(entry + "/cert.pem", self.leaf)
+            put(entry + "/cert.pem", self.chain)
+            self.assertTrue(directory.await_event(MOVED_TO, "cert.pem"))
+
+    def test_the_waker_holds_nothing(self):
+        waker = self.waker()
+        files = {os.readlink(f"/proc/{waker}/fd/{fd}").partition(":")[0] for fd in os.listdir(f"/proc/{waker}/fd")}
+        self.assertEqual(files, {"/dev/null", "socket"})
+        self.assertEqual(os.readlink(f"/proc/{waker}/cwd"), "/")
+
+    def test_another_filesystem_in_the_way_is_left_alone(self):
+        entry = self.entry_with_pair("covered")
+        directory = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
+        run("mount", "-t", "tmpfs", "tmpfs", self.mount.path)
+        try:
+            with Watch(self.mount.path) as cover:
+                new = os.open("cert.pem", os.O_WRONLY | os.O_TRUNC, dir_fd=directory)
+                os.write(new, self.chain)
+                os.close(new)
+                self.assertEqual(cover.events(), [])
+        finally:
+            os.close(directory)
+            run("umount", self.mount.path)
+        self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
+
+
+if __name__ == "__main__":
+    harness.main()
