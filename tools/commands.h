@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "crypto/base/result.h"
 #include "tools/exit_code.h"
@@ -22,6 +24,8 @@ void AddMountCommand(CLI::App& app, Action& action);
 void AddRevertCommand(CLI::App& app, Action& action);
 void AddUmountCommand(CLI::App& app, Action& action);
 void AddVerifyCommand(CLI::App& app, Action& action);
+// `behind` is what stood behind "--": the command to run.
+void AddWatchCommand(CLI::App& app, const std::vector<std::string>& behind, Action& action);
 void AddWhyCommand(CLI::App& app, Action& action);
 
 }  // namespace certfs

@@ -2,10 +2,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <new>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "tools/commands.h"
 
@@ -25,6 +29,15 @@ int Run(int argc, char** argv) {
   certfs::AddRevertCommand(app, action);
   certfs::AddUmountCommand(app, action);
   certfs::AddVerifyCommand(app, action);
+  // What stands behind "--" is another program's command line, not ours to parse.
+  std::vector<std::string> behind;
+  if (argc > 1 && std::string_view(argv[1]) == "watch") {
+    char** const end = argv + argc;
+    char** const mark = std::find(argv, end, std::string_view("--"));
+    if (mark != end) behind.assign(mark + 1, end);
+    argc = static_cast<int>(mark - argv);
+  }
+  certfs::AddWatchCommand(app, behind, action);
   certfs::AddWhyCommand(app, action);
   for (CLI::App* command : app.get_subcommands({})) {
     command->set_version_flag("--version", "certfs " CERTFS_VERSION);

@@ -19,6 +19,7 @@
 #include "crypto/pem.h"
 #include "store/policy.h"
 #include "tools/commands.h"
+#include "tools/entry_name.h"
 #include "tools/mounts.h"
 #include "tools/system.h"
 
@@ -43,23 +44,6 @@ struct KeptFile {
   struct stat status;
   std::string acl;  // Empty where the mode says it all.
 };
-
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
-
-struct EntryName {
-  StoreName store;
-  Alias alias;
-};
-
-Result<EntryName> ParseEntryName(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string::npos) return Usage(text + ": an entry is named STORE/ALIAS");
-  const auto store = StoreName::Parse(std::string_view(text).substr(0, slash));
-  const auto alias = Alias::Parse(std::string_view(text).substr(slash + 1));
-  if (!store.has_value()) return Usage(text + ": " + store.error().message());
-  if (!alias.has_value()) return Usage(text + ": " + alias.error().message());
-  return EntryName{store.value(), alias.value()};
-}
 
 // The store whose entry is kept in `directory`; nothing where nothing is kept.
 Result<std::optional<std::string>> StoreKeptIn(const fs::path& directory) {

@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import struct
+import subprocess
 import tempfile
 import time
 
@@ -297,6 +298,148 @@ class Ending(harness.MountTest):
             os.close(directory)
             run("umount", self.mount.path)
         self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
+
+
+class Command(harness.MountTest):
+    """certfs watch."""
+
+    def setUp(self):
+        self.alias = self.id().rpartition(".")[2][5:40]
+        self.live = self.mount.entry("machine", self.alias)
+        put(self.live + "/key.pem", pki.read(self.key))
+        put(self.live + "/cert.pem", self.leaf)
+        self.log = os.path.join(self.work, self.alias + ".runs")
+        pki.write(self.log, b"")
+
+    def start(self, *options, command=("sh", "-c", 'echo "$CERTFS_ENTRY" >> "$0"'), entries=None):
+        entries = entries or ["machine/" + self.alias]
+        words = [CERTFS, "watch", *entries, "--mount", self.mount.path, *options, "--", *command, self.log]
+        watcher = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=dict(os.environ, LC_ALL="C"))
+        self.addCleanup(self.stop, watcher)
+        self.await_rest(watcher)
+        return watcher
+
+    def await_rest(self, watcher):
+        """Waits until it waits in poll(2) with its watches set: what changes from then on counts."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if pki.read(f"/proc/{watcher.pid}/syscall").split()[0] == b"7":
+                return
+            time.sleep(0.01)
+        self.fail("certfs watch does not come to rest")
+
+    def stop(self, watcher):
+        if watcher.poll() is None:
+            watcher.kill()
+        watcher.wait()
+        watcher.stderr.close()
+
+    def runs(self, wanted, patience=10):
+        """Waits for `wanted` runs, and then whether one more comes."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and len(pki.read(self.log).splitlines()) < wanted:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        return pki.read(self.log).decode().splitlines()
+
+    def test_a_rotation_is_one_run(self):
+        self.start()
+        key = pki.new_key(os.path.join(self.work, "once.key"))
+        pairs = [(pki.read(key), self.issuing.issue("localhost", key)), (pki.read(self.key), self.leaf)]
+        os.mkdir(self.live + "/next")
+        for round in range(6):
+            put(self.live + "/next/key.pem", pairs[round % 2][0])
+            put(self.live + "/next/cert.pem", pairs[round % 2][1])
+            self.assertEqual(self.runs(round + 1), ["machine/" + self.alias] * (round + 1))
+        self.assertEqual(run(CERTFS, "revert", "machine/" + self.alias, "--mount", self.mount.path).returncode, 0)
+        self.assertEqual(len(self.runs(7)), 7)
+
+    def test_a_renewal_is_one_run_however_it_is_written(self):
+        self.start()
+        new = pki.write(os.path.join(self.work, "renewal.pem"), self.chain)
+        old = pki.write(os.path.join(self.work, "before.pem"), self.leaf)
+        runs = 0
+        for command in ("cat {new} > {live}", "cp --remove-destination {old} {live}", "install -m 644 {new} {live}", "cp -p {old} {live}"):
+            done = run("bash", "-ec", command.format(new=new, old=old, live=self.live + "/cert.pem"))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            runs += 1
+            self.assertEqual(len(self.runs(runs)), runs, command)
+
+    def test_what_changes_no_content_runs_nothing(self):
+        self.start()
+        put(self.live + "/cert.pem", self.leaf)
+        os.chmod(self.live + "/cert.pem", 0o640)
+        os.utime(self.live + "/key.pem")
+        os.chown(self.live, 1, 1)
+        self.assertEqual(harness.errno_of(put, self.live + "/cert.pem", b"-----BEGIN nothing"), "EINVAL")
+        self.assertEqual(self.runs(1, 1), [])
+
+    def test_an_entry_that_goes_and_comes(self):
+        watcher = self.start()
+        self.assertEqual(run("rm", "-r", self.live).returncode, 0)
+        self.assertIn("waiting until it is there again", watcher.stderr.readline())
+        self.assertEqual(self.runs(1, 0.5), [])
+        self.mount.entry("machine", self.alias)
+        put(self.live + "/cert.pem", self.leaf)
+        self.assertEqual(len(self.runs(1)), 1)
+        put(self.live + "/cert.pem", self.chain)
+        self.assertEqual(len(self.runs(2)), 2)
+
+    def test_a_mount_that_goes_and_comes(self):
+        watcher = self.start()
+        for round, end in enumerate((self.mount.unmount, self.mount.kill)):
+            end()
+            self.assertIn("is not mounted; waiting", watcher.stderr.readline())
+            self.mount.mount()
+            self.assertIn("is mounted again", watcher.stderr.readline())
+            self.assertEqual(len(self.runs(round)), round)
+            put(self.live + "/cert.pem", (self.chain, self.leaf)[round])
+            self.assertEqual(len(self.runs(round + 1)), round + 1)
+
+    def test_several_entries(self):
+        other = self.mount.entry("vpxd", "other")
+        put(other + "/cert.pem", self.leaf)
+        self.start(entries=["machine/" + self.alias, "vpxd/other"])
+        put(other + "/cert.pem", self.chain)
+        self.assertEqual(self.runs(1), ["vpxd/other"])
+        put(self.live + "/cert.pem", self.chain)
+        self.assertEqual(self.runs(2), ["vpxd/other", "machine/" + self.alias])
+
+    def test_a_user_who_may_read_no_key(self):
+        watcher = self.start(command=("sh", "-c", "exit 3"), entries=["machine/" + self.alias])
+        put(self.live + "/cert.pem", self.chain)
+        self.assertEqual(watcher.stderr.readline(), f"certfs: machine/{self.alias}: sh ended with 3\n")
+        user = run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", CERTFS, "watch", "BACKUP_STORE/bkp_x",
+                   "--mount", self.mount.path, "--", "true")
+        self.assertEqual(user.returncode, 1)
+        self.assertIn("BACKUP_STORE/bkp_x", user.stderr)
+        self.assertIn("Permission denied", user.stderr)
+        words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", CERTFS, "watch", "machine/" + self.alias,
+                 "--mount", self.mount.path, "--once", "--", "true"]
+        unprivileged = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.stop, unprivileged)
+        deadline = time.monotonic() + 10
+        while pki.read(f"/proc/{unprivileged.pid}/comm") != b"certfs\n" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.await_rest(unprivileged)
+        put(self.live + "/cert.pem", self.leaf)
+        self.assertEqual(unprivileged.wait(10), 0, unprivileged.stderr.read())
+
+    def test_ends(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            watcher = self.start()
+            watcher.send_signal(number)
+            self.assertEqual(watcher.wait(10), 0)
+        for round, command in enumerate(("true", "false", "/nonexistent")):
+            watcher = self.start("--once", command=(command,))
+            put(self.live + "/cert.pem", (self.chain, self.leaf)[round % 2])
+            self.assertEqual(watcher.wait(10), 0 if command == "true" else 1)
+            if command == "/nonexistent":
+                self.assertIn("/nonexistent: No such file or directory", watcher.stderr.read())
+        missing = run(CERTFS, "watch", "machine/none", "--mount", self.mount.path, "--", "true")
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("machine/none", missing.stderr)
+        self.assertIn("No such file or directory", missing.stderr)
 
 
 if __name__ == "__main__":

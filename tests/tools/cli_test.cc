@@ -34,7 +34,7 @@ bool Has(const End& end, const std::string& words) { return end.words.find(words
 
 // Goal: help and version everywhere, 0. Method: every command.
 TEST(Cli, HelpsAndTellsItsVersion) {
-  for (const char* command : {"", "init", "mount", "revert", "umount", "verify", "why"}) {
+  for (const char* command : {"", "init", "mount", "revert", "umount", "verify", "watch", "why"}) {
     const End help = Certfs(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_TRUE(Has(help, "Usage")) << help.words;
@@ -57,7 +57,9 @@ TEST(Cli, RefusesWrongUsage) {
         "mount " + Quoted(scratch / "") + " " + Quoted(scratch / "") + " -o frob",
         "mount " + Quoted(scratch / "") + " " + Quoted(scratch / ""), "verify " + Quoted(scratch / "none"),
         std::string("revert"), std::string("revert machine"), std::string("revert machine/"), std::string("revert machine/a/b"),
-        std::string("revert machine/a@b"), "verify --at yesterday " + cert, "verify --purpose other " + cert,
+        std::string("revert machine/a@b"), std::string("watch"), std::string("watch -- true"),
+        std::string("watch machine/web"), std::string("watch machine/web --"), std::string("watch machine -- true"),
+        std::string("watch machine/a@b -- true"), "verify --at yesterday " + cert, "verify --purpose other " + cert,
         "verify --store BACKUP_STORE " + cert, "verify --store .x " + cert,
         "verify --roots " + Quoted(scratch / "none") + " " + cert}) {
     const End end = Certfs(line);
@@ -121,7 +123,8 @@ TEST(Cli, VerifyRefuses) {
 TEST(Cli, KnowsWhatIsNoMount) {
   const ScratchDirectory scratch;
   for (const std::string& line :
-       {"umount " + Quoted(scratch / "x"), "why --mount " + Quoted(scratch / "x"), "revert machine/web --mount " + Quoted(scratch / "x")}) {
+       {"umount " + Quoted(scratch / "x"), "why --mount " + Quoted(scratch / "x"), "revert machine/web --mount " + Quoted(scratch / "x"),
+        "watch machine/web --mount " + Quoted(scratch / "x") + " -- true"}) {
     const End end = Certfs(line);
     EXPECT_EQ(end.code, 1) << line;
     EXPECT_TRUE(Has(end, "not a certfs mount")) << end.words;
