@@ -1,332 +1,334 @@
-// certfs watch: runs a command once for each change of an entry's content.
-//
-// What changed is told by the inode numbers of the entry's files: a commit gives each of them a new one, and
-// nothing else does (fs/README.md, "Node ids"). So no key is read, nor is the right to read one needed, and
-// no file is opened: who opened a certificate would be shown the key of the same revision for a moment.
+// certfs watch: runs a command once for each change of what entries hold.
 
 #include <poll.h>
-#include <spawn.h>
-#include <sys/inotify.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fcntl.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstring>
+#include <cstdlib>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "fs/node_id.h"
 #include "tools/commands.h"
-#include "tools/entry_name.h"
-#include "tools/mounts.h"
+#include "tools/entry_state.h"
 #include "tools/system.h"
+#include "tools/watched_entries.h"
 
 namespace certfs {
 
 namespace {
 
-namespace fs = std::filesystem;
+using Moment = std::chrono::steady_clock::time_point;
 
-// A change is over when nothing has happened for this long: `install` and `rm -r` make several steps.
-constexpr std::chrono::milliseconds kQuiet{100};
-// A rotation that never pauses must not put the command off for ever.
-constexpr std::chrono::milliseconds kQuietMax{2000};
-// How often to look again when a commit came between two files.
-constexpr int kLooksMax = 100;
+// Events of one rotation come in a burst: it is looked at when it has gone quiet, or has lasted too long.
+constexpr auto kQuiet = std::chrono::milliseconds(100);
+constexpr auto kBurst = std::chrono::seconds(2);
+// A name may be cached for a second where an event came before its change: then it shows now.
+constexpr auto kSecondLook = std::chrono::milliseconds(1100);
 
 struct Options {
   std::vector<std::string> entries;
+  std::vector<std::string> command;
   std::string mount;
   bool once = false;
 };
 
-// The files of an entry, each with its inode number.
-using Files = std::map<std::string, ino_t>;
+Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
 
-struct Watched {
-  std::string text;  // As the user named it.
-  EntryName name;
-  Files files;        // As of the last run, or of the start.
-  bool gone = false;  // It was said that nothing is there.
-};
-
-// Returns what is in `directory`; kNotFound if it is not there, kIo with the reason if that cannot be told.
-Result<Files> LookOnce(const fs::path& directory, bool& consistent) {
-  struct stat status {};
-  if (stat(directory.c_str(), &status) != 0) return SystemError(directory, errno);
-  Files files;
-  std::optional<Revision> revision;
-  consistent = true;
-  for (const Member member : kMembers) {
-    const fs::path path = directory / FileName(member);
-    if (stat(path.c_str(), &status) != 0) {
-      if (errno == ENOENT) continue;
-      return SystemError(path, errno);
-    }
-    const NodeId node(status.st_ino);
-    if (!node.member()) consistent = false;  // Being written for the first time.
-    if (revision && *revision != node.revision()) consistent = false;
-    revision = node.revision();
-    files.emplace(FileName(member), status.st_ino);
-  }
-  return files;
-}
-
-Result<Files> Look(const fs::path& directory) {
-  Files files;
-  for (int i = 0; i < kLooksMax; ++i) {
-    bool consistent = false;
-    files = TRY(LookOnce(directory, consistent));
-    if (consistent) break;
-  }
-  return files;
-}
-
-// What wakes this command: changes below the mount, mounts that come and go, and the signals that end it.
-class Alarm {
- public:
-  static Result<Alarm> Make() {
-    Alarm alarm;
-    alarm.mounts_ = Descriptor(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
-    if (!alarm.mounts_.open()) return SystemError("/proc/self/mountinfo", errno);
-    sigset_t ends;
-    sigemptyset(&ends);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, number);
-    sigprocmask(SIG_BLOCK, &ends, nullptr);
-    alarm.ends_ = Descriptor(signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!alarm.ends_.open()) return SystemError("signalfd", errno);
-    return alarm;
-  }
-
-  // Watches what there is on the way to each entry, so that one that is missing is met when it comes.
-  // Replaces the watches of before: names may lead elsewhere now.
-  Result<void> Arm(const fs::path& stores, const std::vector<Watched>& entries) {
-    changes_ = Descriptor(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (!changes_.open()) return SystemError("inotify", errno);
-    constexpr std::uint32_t kWhat = IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF |
-                                    IN_MOVE | IN_MOVE_SELF | IN_ONLYDIR;
-    const auto add = [&](const fs::path& path) -> Result<void> {
-      if (inotify_add_watch(changes_.number(), path.c_str(), kWhat) >= 0 || errno == ENOENT ||
-          errno == ENOTCONN)
-        return {};
-      // Who may not list a directory may not watch it. What lies in it may still be watched.
-      if (errno == EACCES && path != stores) return {};
-      return SystemError(path, errno);
-    };
-    TRY(add(stores));
-    for (const Watched& each : entries) {
-      const fs::path store = stores / each.name.store.text();
-      TRY(add(store));
-      TRY(add(store / each.name.alias.text()));
-    }
+// A command that is not there is better told now than at the first renewal.
+Result<void> CheckCommand(const std::string& program) {
+  if (program.find('/') != std::string::npos) {
+    if (access(program.c_str(), X_OK) != 0) return Usage(SystemError(program, errno).message());
     return {};
   }
-  void Disarm() { changes_.Close(); }
-
-  enum class Why { kChange, kMounts, kNothing, kEnd };
-  // Waits at most `patience`; for ever without. `also` is a descriptor that ends the waiting with kChange.
-  Why Wait(std::optional<std::chrono::milliseconds> patience, int also = -1) {
-    std::array<pollfd, 4> waiting{pollfd{ends_.number(), POLLIN, 0}, pollfd{mounts_.number(), POLLPRI, 0},
-                                  pollfd{changes_.number(), POLLIN, 0}, pollfd{also, POLLIN, 0}};
-    if (also >= 0) waiting[1].fd = waiting[2].fd = -1;  // What changes meanwhile is met behind it.
-    int got = 0;
-    do {
-      got = poll(waiting.data(), waiting.size(), patience ? static_cast<int>(patience->count()) : -1);
-    } while (got < 0 && errno == EINTR);
-    if (waiting[0].revents != 0) return Why::kEnd;
-    if (waiting[1].revents != 0) {
-      std::array<char, 4096> text;  // Reading it to its end is what silences it.
-      static_cast<void>(lseek(mounts_.number(), 0, SEEK_SET));
-      while (read(mounts_.number(), text.data(), text.size()) > 0) {
-      }
-      return Why::kMounts;
-    }
-    if (waiting[2].revents != 0) {
-      std::array<char, 4096> events;
-      while (read(changes_.number(), events.data(), events.size()) > 0) {
-      }
-    }
-    return got == 0 ? Why::kNothing : Why::kChange;
+  const char* const variable = std::getenv("PATH");
+  const std::string path = variable != nullptr ? variable : "/bin:/usr/bin";
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find(':', at), path.size());
+    const std::string directory = end == at ? "." : path.substr(at, end - at);
+    if (access((directory + "/" + program).c_str(), X_OK) == 0) return {};
+    at = end + 1;
   }
+  return Usage(program + ": no such command in PATH");
+}
 
- private:
-  Descriptor changes_;
-  Descriptor mounts_;
-  Descriptor ends_;
-};
-
-class WatchRun {
+// The user's command, while it runs.
+class Command {
  public:
-  WatchRun(std::vector<Watched> entries, Mount mount, std::vector<std::string> command, bool once,
-           Alarm alarm)
-      : entries_(std::move(entries)),
-        mount_(std::move(mount)),
-        command_(std::move(command)),
-        once_(once),
-        alarm_(std::move(alarm)) {}
+  explicit Command(std::vector<std::string> words) : words_(std::move(words)) {}
 
-  Result<ExitCode> Start() {
-    const fs::path stores = StoresOf(mount_);
-    TRY(alarm_.Arm(stores, entries_));
-    for (Watched& each : entries_) {
-      auto files = Look(PathOf(stores, each));
-      if (!files.has_value()) return std::move(files).error().Within(each.text);
-      each.files = std::move(files).value();
+  bool running() const { return process_ != 0; }
+  const std::string& program() const { return words_.front(); }
+  const std::string& names() const { return names_; }  // What it was last run for, a line each.
+
+  // `before` is the mask of signals to give it back.
+  Result<void> Start(const std::string& names, const std::string& paths, const std::string& mountpoint,
+                     const sigset_t& before) {
+    names_ = names;
+    std::vector<char*> arguments;
+    for (std::string& word : words_) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    process_ = fork();
+    if (process_ < 0) {
+      process_ = 0;
+      return SystemError("fork", errno);
     }
-    return Loop();
+    if (process_ > 0) return {};
+    setenv("CERTFS_ENTRY", names.c_str(), 1);
+    setenv("CERTFS_PATH", paths.c_str(), 1);
+    setenv("CERTFS_MOUNT", mountpoint.c_str(), 1);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    execvp(arguments.front(), arguments.data());
+    const int error = errno;
+    std::cerr << "certfs: " << SystemError(words_.front(), error).message() << std::endl;
+    _exit(error == ENOENT ? 127 : 126);
+  }
+
+  // Returns its exit code as a shell tells it, once it has ended.
+  std::optional<int> Reap() {
+    int status = 0;
+    if (!running() || waitpid(process_, &status, WNOHANG) != process_) return std::nullopt;
+    process_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  void Signal(int number) const {
+    if (running()) kill(process_, number);
   }
 
  private:
-  static fs::path PathOf(const fs::path& stores, const Watched& entry) {
-    return stores / entry.name.store.text() / entry.name.alias.text();
-  }
-
-  // Waits for a change that is over; false when this is to end.
-  bool AwaitChange() {
-    using Why = Alarm::Why;
-    Why why = alarm_.Wait(std::nullopt);
-    const auto deadline = std::chrono::steady_clock::now() + kQuietMax;
-    while (why != Why::kEnd && why != Why::kNothing && std::chrono::steady_clock::now() < deadline) {
-      why = alarm_.Wait(kQuiet);
-    }
-    return why != Why::kEnd;
-  }
-
-  bool IsMounted() const {
-    const auto mounts = FindMounts();
-    if (!mounts.has_value()) return false;
-    for (const Mount& each : mounts.value()) {
-      if (each.mountpoint == mount_.mountpoint) return !IsDead(each);
-    }
-    return false;
-  }
-
-  Result<ExitCode> Loop() {
-    bool mounted = true;
-    while (AwaitChange()) {
-      const bool now = IsMounted();
-      if (now != std::exchange(mounted, now)) {
-        std::cerr << "certfs: " << mount_.mountpoint.string()
-                  << (now ? ": is mounted again\n" : ": is not mounted; waiting until it is again\n");
-      }
-      if (!now) {
-        alarm_.Disarm();
-        continue;
-      }
-      // Before looking: what changes behind the look wakes again.
-      TRY(alarm_.Arm(StoresOf(mount_), entries_));
-      const std::string changed = TakeChanges();
-      if (changed.empty()) continue;
-      const bool succeeded = TRY(RunCommand(changed));
-      if (once_) return succeeded ? ExitCode::kOk : ExitCode::kFailed;
-      if (ended_) break;
-    }
-    return ExitCode::kOk;
-  }
-
-  // The entries whose content is another than at the last run, a line each.
-  std::string TakeChanges() {
-    std::string changed;
-    for (Watched& each : entries_) {
-      const fs::path path = PathOf(StoresOf(mount_), each);
-      auto files = Look(path);
-      // A command that reads a certificate has nothing to do when there is none.
-      const bool gone = !files.has_value() || files.value().empty();
-      if (gone != std::exchange(each.gone, gone) && gone) {
-        std::cerr << "certfs: " << each.text << ": "
-                  << (files.has_value() ? "holds nothing" : files.error().message())
-                  << "; waiting until it is there again\n";
-      }
-      if (gone || files.value() == each.files) continue;
-      each.files = std::move(files).value();
-      changed += (changed.empty() ? "" : "\n") + each.text;
-    }
-    return changed;
-  }
-
-  // Returns whether the command ended with 0.
-  Result<bool> RunCommand(const std::string& changed) {
-    setenv("CERTFS_ENTRY", changed.c_str(), 1);
-    setenv("CERTFS_MOUNT", mount_.mountpoint.c_str(), 1);
-    std::vector<char*> words;
-    for (std::string& word : command_) words.push_back(word.data());
-    words.push_back(nullptr);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    pid_t process = 0;
-    const int failure = posix_spawnp(&process, words.front(), nullptr, &attributes, words.data(), environ);
-    posix_spawnattr_destroy(&attributes);
-    if (failure != 0) return SystemError(command_.front(), failure);
-    // A signal ends this command once the one that it runs has ended.
-    const Descriptor child(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
-    if (child.open() && alarm_.Wait(std::nullopt, child.number()) == Alarm::Why::kEnd) ended_ = true;
-    int status = 0;
-    while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    std::cerr << "certfs: " << changed << ": " << command_.front()
-              << (WIFEXITED(status) ? " ended with " + std::to_string(WEXITSTATUS(status))
-                                    : " was killed by signal " + std::to_string(WTERMSIG(status)))
-              << "\n";
-    return false;
-  }
-
-  std::vector<Watched> entries_;
-  const Mount mount_;
-  std::vector<std::string> command_;
-  const bool once_;
-  Alarm alarm_;
-  bool ended_ = false;
+  std::vector<std::string> words_;
+  std::string names_;
+  pid_t process_ = 0;
 };
 
-Result<ExitCode> Watch(const Options& options, const std::vector<std::string>& command) {
-  if (command.empty())
-    return Error(ErrorCode::kInvalidArgument, "watch: say what to run: -- COMMAND [ARGUMENT...]");
-  std::vector<Watched> entries;
-  for (const std::string& text : options.entries)
-    entries.push_back({text, TRY(ParseEntryName(text)), {}, false});
-  Mount mount = TRY(ChooseMount(options.mount));
-  Alarm alarm = TRY(Alarm::Make());
-  return WatchRun(std::move(entries), std::move(mount), command, options.once, std::move(alarm)).Start();
+constexpr std::array kEnding{SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+constexpr std::array kPassed{SIGUSR1, SIGUSR2};
+
+class Watch {
+ public:
+  Watch(const Options& options, const Mount& mount, const std::vector<WatchedEntry>& entries)
+      : once_(options.once), mountpoint_(mount.mountpoint), news_(mount, entries), command_(options.command) {
+    for (const WatchedEntry& entry : entries) watched_.push_back({entry, {}, {}});
+  }
+
+  // Returns when a signal ends it, or when the command was to run once and has.
+  Result<ExitCode> Run();
+
+ private:
+  struct Watched {
+    WatchedEntry entry;
+    EntryState told;  // What the command was last run for.
+    EntryState seen;  // What was there when we last looked.
+  };
+
+  Result<void> Begin();
+  Result<bool> Await();
+  Result<void> Look();
+  void LookSoon();
+  void CheckMount(bool surely_gone);
+  void TakeSignals();
+
+  const bool once_;
+  const std::filesystem::path mountpoint_;
+  EntryNews news_;
+  Command command_;
+  std::vector<Watched> watched_;
+  Descriptor signals_;
+  sigset_t before_{};
+  bool mounted_ = true;
+  bool said_gone_ = false;
+  bool second_look_ = false;           // Whether the next look is the second after an event.
+  std::optional<Moment> look_at_;      // When to look next; nothing while all is quiet.
+  std::optional<Moment> burst_since_;  // When the events began that were not looked at yet.
+  bool ending_ = false;                // A signal asked for the end.
+};
+
+// Watches first and reads then: nothing can change unseen between the two.
+Result<void> Watch::Begin() {
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  for (const int number : kEnding) sigaddset(&wanted, number);
+  for (const int number : kPassed) sigaddset(&wanted, number);
+  sigaddset(&wanted, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &wanted, &before_);
+  signals_ = Descriptor(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_.open()) return SystemError("signalfd", errno);
+  TRY(news_.Arm());
+  for (Watched& each : watched_) each.seen = each.told = TRY(ReadEntryState(each.entry.directory, {}));
+  for (const Watched& each : watched_) std::cout << each.entry.name << ": watching" << std::endl;
+  return {};
+}
+
+// Looks at all entries, and starts the command if any of them has news.
+Result<void> Watch::Look() {
+  // Anew each time: what returned under a name is another directory.
+  TRY(news_.Arm());
+  std::vector<EntryState> states;
+  for (const Watched& each : watched_) states.push_back(TRY(ReadEntryState(each.entry.directory, each.seen)));
+  std::string names;
+  std::string paths;
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    Watched& each = watched_[i];
+    if (states[i].files.empty() && !each.seen.files.empty())
+      std::cerr << "certfs: " << each.entry.name << ": is gone; waiting until it is there again" << std::endl;
+    each.seen = std::move(states[i]);
+    if (!IsNews(each.told, each.seen)) continue;
+    each.told = each.seen;
+    names += (names.empty() ? "" : "\n") + each.entry.name;
+    paths += (paths.empty() ? "" : "\n") + each.entry.directory.string();
+    std::cout << each.entry.name << ": changed" << std::endl;
+  }
+  if (names.empty()) return {};
+  return command_.Start(names, paths, mountpoint_.string(), before_);
+}
+
+void Watch::LookSoon() {
+  const Moment now = std::chrono::steady_clock::now();
+  if (!burst_since_) burst_since_ = now;
+  look_at_ = std::min<Moment>(now + kQuiet, *burst_since_ + kBurst);
+  second_look_ = false;
+}
+
+// What returns is looked at like after an event: it may have changed meanwhile.
+void Watch::CheckMount(bool surely_gone) {
+  if (mounted_ && !surely_gone && news_.IsMounted()) return;
+  if (mounted_) {
+    news_.Disarm();
+    look_at_.reset();
+    mounted_ = false;
+  }
+  if (news_.IsMounted()) {
+    if (said_gone_) std::cerr << "certfs: " << mountpoint_.string() << ": is mounted again" << std::endl;
+    said_gone_ = false;
+    mounted_ = true;
+    LookSoon();
+  } else if (!said_gone_) {
+    said_gone_ = true;
+    std::cerr << "certfs: " << mountpoint_.string() << ": is not mounted; waiting until it is again"
+              << std::endl;
+  }
+}
+
+void Watch::TakeSignals() {
+  signalfd_siginfo signal{};
+  while (read(signals_.number(), &signal, sizeof signal) == sizeof signal) {
+    const int number = static_cast<int>(signal.ssi_signo);
+    if (number == SIGCHLD) continue;
+    // The terminal tells every process of the group by itself.
+    if (signal.ssi_code != SI_KERNEL) command_.Signal(number);
+    if (std::find(kEnding.begin(), kEnding.end(), number) != kEnding.end()) ending_ = true;
+  }
+}
+
+// Waits for the next thing to do. Returns whether it is time to look.
+Result<bool> Watch::Await() {
+  int timeout = -1;
+  if (look_at_ && !command_.running()) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(*look_at_ - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return true;
+    timeout = static_cast<int>(left.count());
+  }
+  std::array<pollfd, 4> waiting{pollfd{news_.events(), POLLIN, 0}, pollfd{news_.daemon(), POLLIN, 0},
+                                pollfd{news_.mount_table(), POLLPRI, 0},
+                                pollfd{signals_.number(), POLLIN, 0}};
+  if (poll(waiting.data(), waiting.size(), timeout) < 0) {
+    if (errno == EINTR) return false;
+    return SystemError("poll", errno);
+  }
+  if (waiting[3].revents != 0) TakeSignals();
+  const bool ended = waiting[1].revents != 0;
+  bool unmounted = false;
+  if (waiting[0].revents != 0) {
+    unmounted = news_.Drain();
+    LookSoon();
+  }
+  if (ended || unmounted || waiting[2].revents != 0) CheckMount(ended || unmounted);
+  return false;
+}
+
+Result<ExitCode> Watch::Run() {
+  TRY(Begin());
+  for (;;) {
+    if (const auto end = command_.Reap()) {
+      if (once_) return static_cast<ExitCode>(*end);
+      if (*end != 0) {
+        std::cerr << "certfs: " << command_.names() << ": " << command_.program() << " ended with " << *end
+                  << std::endl;
+      }
+    }
+    if (ending_ && !command_.running()) return ExitCode::kOk;
+    const bool look = TRY(Await());
+    if (!look || ending_) continue;
+    look_at_.reset();
+    burst_since_.reset();
+    if (!second_look_) look_at_ = std::chrono::steady_clock::now() + kSecondLook;
+    second_look_ = !second_look_;
+    const auto looked = Look();
+    if (looked.has_value()) continue;
+    CheckMount(false);
+    if (mounted_) std::cerr << "certfs: " << looked.error().message() << std::endl;
+  }
+}
+
+Result<ExitCode> RunWatch(const Options& options) {
+  if (options.command.empty())
+    return Usage("no command to run: certfs watch ENTRY... -- COMMAND [ARGUMENT...]");
+  TRY(CheckCommand(options.command.front()));
+  Mount mount;
+  std::vector<WatchedEntry> entries;
+  for (const std::string& text : options.entries) {
+    WatchedEntry entry = TRY(FindWatchedEntry(text, options.mount, mount));
+    const bool named = std::any_of(entries.begin(), entries.end(), [&](const WatchedEntry& each) {
+      return each.directory == entry.directory;
+    });
+    if (!named) entries.push_back(std::move(entry));
+  }
+  return Watch(options, mount, entries).Run();
 }
 
 }  // namespace
 
 void AddWatchCommand(CLI::App& app, const std::vector<std::string>& behind, Action& action) {
-  CLI::App* command = app.add_subcommand("watch", "Run a command once for each change of an entry's content");
+  CLI::App* command = app.add_subcommand("watch",
+                                         "Run a command once for each change of what entries hold:\ncertfs "
+                                         "watch ENTRY... -- COMMAND [ARGUMENT...]");
   auto options = std::make_shared<Options>();
-  command->add_option("ENTRY", options->entries, "The entries, STORE/ALIAS each")->required();
-  command->add_option("--mount", options->mount, "The mount to use; needed only when there are several");
-  command->add_flag("--once", options->once, "End after the first run: 0 if the command succeeded, else 1");
+  options->command = behind;
+  command
+      ->add_option("ENTRY", options->entries,
+                   "What to watch: STORE/ALIAS, or a path to an entry or a file of one")
+      ->required();
+  command->add_option("--mount", options->mount,
+                      "The mount that STORE/ALIAS is of; needed only when there are several");
+  command->add_flag("--once", options->once, "End after the first run, with the command's exit code");
   command->footer(
-      "Behind the entries stands: -- COMMAND [ARGUMENT...]\n\n"
-      "However many files a change moves, it is one run; changes of owner, mode and times are none, nor are\n"
-      "bytes that were there already. COMMAND finds the entries that changed, a line each, in CERTFS_ENTRY "
-      "and\n"
-      "the mountpoint in CERTFS_MOUNT. It is run without a shell. What changes while it runs is one more "
+      "COMMAND runs once however many files of the entries changed: a new certificate with its key is one "
       "run.\n"
-      "While the filesystem is not mounted, or an entry is not there, certfs watch says so and waits.\n"
-      "SIGINT, SIGTERM and SIGHUP end it with 0, after the command that it may be running.\n\n"
-      "Examples: certfs watch MACHINE_SSL_CERT/__MACHINE_CERT -- nginx -s reload\n"
-      "          certfs watch machine/web vpxd/vpxd -- sh -c 'logger \"new: $CERTFS_ENTRY\"'");
-  command->callback(
-      [options, behind, &action] { action = [options, behind] { return Watch(*options, behind); }; });
+      "Identical bytes, owners, modes and times are no change, nor is a removal; a key counts by its\n"
+      "certificate, so that no right to read it is needed. There is no shell unless COMMAND is one. COMMAND\n"
+      "finds in its environment, a line each, CERTFS_ENTRY (the entries that changed, STORE/ALIAS) and\n"
+      "CERTFS_PATH (their directories), and CERTFS_MOUNT (the mountpoint). What changes while it runs is "
+      "one\n"
+      "more run. Entries may go and come back, and so may the mount. SIGTERM, SIGINT, SIGHUP and SIGQUIT "
+      "end\n"
+      "it with 0; a COMMAND that is running gets them, SIGUSR1 and SIGUSR2 as well, and is waited for.\n\n"
+      "Examples:\n"
+      "  certfs watch MACHINE_SSL_CERT/__MACHINE_CERT -- nginx -s reload\n"
+      "  certfs watch machine/web vpxd/vpxd -- sh -c 'logger \"new: $CERTFS_ENTRY\"; systemctl reload "
+      "haproxy'\n"
+      "  certfs watch --once /mnt/stores/machine/web -- true");
+  command->callback([options, &action] { action = [options] { return RunWatch(*options); }; });
 }
 
 }  // namespace certfs
