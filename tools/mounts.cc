@@ -1,6 +1,6 @@
 #include "tools/mounts.h"
 
-#include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <cerrno>
 #include <system_error>
@@ -38,9 +38,10 @@ Result<Mount> ChooseMount(const std::string& named) {
   return std::move(mounts.front());
 }
 
+// What stat shows may be cached, and outlive the daemon for a moment; statfs is always asked of it.
 bool IsDead(const Mount& mount) {
-  struct stat status {};
-  return stat(mount.mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+  struct statfs usage {};
+  return statfs(mount.mountpoint.c_str(), &usage) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path) {

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <cerrno>
 #include <cstring>
@@ -50,7 +51,9 @@ MountTableEntry FindTopMount(const std::string& path) {
 
 Result<void> CheckMountpoint(const std::string& path) {
   struct stat found {};
-  if (stat(path.c_str(), &found) != 0) {
+  struct statfs usage {};
+  // What stat shows may be cached, and outlive a daemon for a moment; statfs is always asked of it.
+  if (stat(path.c_str(), &found) != 0 || statfs(path.c_str(), &usage) != 0) {
     if (errno != ENOTCONN) return Error(ErrorCode::kInvalidArgument, path + ": " + std::strerror(errno));
     // A daemon that was killed leaves its mount behind; nobody can use that any more. What is not ours stays.
     if (FindTopMount(path).type != kMountType) {
