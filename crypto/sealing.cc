@@ -1,10 +1,7 @@
 #include "crypto/sealing.h"
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/kdf.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
@@ -12,6 +9,7 @@
 #include <string_view>
 
 #include "crypto/openssl/aead.h"
+#include "crypto/openssl/hmac.h"
 
 namespace certfs {
 
@@ -72,15 +70,7 @@ const EVP_MD* Sha256Method() {
   return method;
 }
 
-// HMAC-SHA-512 (RFC 2104) over two parts; what HKDF is made of.
 using Sha512Value = std::array<std::uint8_t, 64>;
-
-bool HmacSha512(BytesView key, BytesView message, Sha512Value& out) {
-  unsigned int size = 0;
-  static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA512", nullptr);
-  return HMAC(method, key.data(), static_cast<int>(key.size()), message.data(), message.size(), out.data(),
-              &size) != nullptr;
-}
 
 }  // namespace
 
@@ -132,12 +122,8 @@ Digest Sha256(std::initializer_list<BytesView> parts) {
 }
 
 Digest HmacSha256(const SecretBytes& key, std::initializer_list<BytesView> parts) {
-  Bytes message;
-  for (const BytesView part : parts) message.insert(message.end(), part.begin(), part.end());
   Digest digest{};
-  unsigned int size = 0;
-  HMAC(Sha256Method(), key.Reveal().data(), static_cast<int>(key.size()), message.data(), message.size(),
-       digest.data(), &size);
+  openssl::Hmac(openssl::Hash::kSha256, key.Reveal(), parts, digest);
   return digest;
 }
 
@@ -146,12 +132,12 @@ Result<SecretBytes> DeriveKey(const SecretBytes& secret, BytesView salt, BytesVi
   // parameters than on the two hashes.
   if (size > sizeof(Sha512Value)) return Error(ErrorCode::kInvalidArgument, "HKDF output over one block");
   static constexpr Sha512Value kNoSalt{};
+  static constexpr std::array<std::uint8_t, 1> kFirstBlock{1};
   Sha512Value extracted;
   Sha512Value block;
-  Bytes message(info.begin(), info.end());
-  message.push_back(1);
-  const bool derived = HmacSha512(salt.empty() ? BytesView(kNoSalt) : salt, secret.Reveal(), extracted) &&
-                       HmacSha512(extracted, message, block);
+  const bool derived = openssl::Hmac(openssl::Hash::kSha512, salt.empty() ? BytesView(kNoSalt) : salt,
+                                     {secret.Reveal()}, extracted) &&
+                       openssl::Hmac(openssl::Hash::kSha512, extracted, {info, kFirstBlock}, block);
   SecretBytes out = SecretBytes::CopyOf(BytesView(block).first(size));
   Wipe(extracted);
   Wipe(block);

@@ -12,7 +12,23 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kZeroIv{};
 
-using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
+// A context that is made once a thread and scrubbed after each use: what it keeps between them is nothing.
+class CipherContext {
+ public:
+  CipherContext() = default;
+  ~CipherContext() {
+    if (get() != nullptr) EVP_CIPHER_CTX_reset(get());  // Wipes the key schedule.
+  }
+  CipherContext(const CipherContext&) = delete;
+  CipherContext& operator=(const CipherContext&) = delete;
+
+  EVP_CIPHER_CTX* get() const {
+    thread_local const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(
+        EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+    return context.get();
+  }
+  explicit operator bool() const { return get() != nullptr; }
+};
 
 // Fetched once for the process, from the default provider: fetching costs more than sealing a record.
 const EVP_CIPHER* Aes256Gcm() {
@@ -28,7 +44,7 @@ Error Failure() {
 }  // namespace
 
 Result<void> EncryptOnce(BytesView key, BytesView aad, BytesView plaintext, Bytes& out) {
-  const CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  const CipherContext context;
   int produced = 0;
   if (!context || Aes256Gcm() == nullptr ||
       EVP_EncryptInit_ex2(context.get(), Aes256Gcm(), key.data(), kZeroIv.data(), nullptr) != 1 ||
@@ -55,7 +71,7 @@ Result<SecretBytes> DecryptOnce(BytesView key, BytesView aad, BytesView sealed) 
   std::array<std::uint8_t, kTagBytes> tag{};
   std::copy(sealed.end() - kTagBytes, sealed.end(), tag.begin());
 
-  const CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  const CipherContext context;
   int produced = 0;
   if (!context || Aes256Gcm() == nullptr ||
       EVP_DecryptInit_ex2(context.get(), Aes256Gcm(), key.data(), kZeroIv.data(), nullptr) != 1 ||

@@ -141,6 +141,16 @@ TEST(Sealing, HmacSha256OfParts) {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST(Sealing, HmacSha256OfALongKey) {
+  // RFC 4231, test case 6; twice, because the context that is used again may know nothing of the time before.
+  const SecretBytes key = SecretBytes::CopyOf(Bytes(131, 0xAA));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(ToHex(HmacSha256(key, {AsBytes("Test Using Larger Than Block-Size Key - Hash Key First")})),
+              "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    EXPECT_EQ(ToHex(HmacSha256({}, {})), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  }
+}
+
 // The values are those of `openssl kdf -keylen 64 -kdfopt digest:SHA512 ... HKDF`, for the inputs of RFC
 // 5869, A.1.
 TEST(Sealing, DerivesAsOpensslDoes) {
