@@ -24,6 +24,15 @@ Node NodeOf(const Entry& entry) {
   return node;
 }
 
+Node NodeOf(const EntryHead& head) {
+  Node node;
+  node.id = NodeId::OfDirectory(head.number);
+  node.type = NodeType::kDirectory;
+  node.attributes = head.attributes;
+  node.links = 2;
+  return node;
+}
+
 Node NodeOf(const Entry& entry, Member member) {
   Node node;
   node.id = NodeId::OfFile(entry.number, member, entry.revision);

@@ -140,6 +140,10 @@ class Volume {
   Result<void> List(const Caller& caller, NodeId directory, std::uint64_t offset,
                     const std::function<bool(const DirectoryItem&)>& sink);
 
+  // Returns what fixes the names in `directory`, the same for every caller: as long as it stays, so does the
+  // listing. Nothing where the kernel shall not keep one.
+  Result<std::optional<Digest>> ListingDigest(NodeId directory);
+
   Result<Node> MakeDirectory(const Caller& caller, NodeId parent, std::string_view name, std::uint32_t mode);
   Result<void> RemoveDirectory(const Caller& caller, NodeId parent, std::string_view name);
   Result<void> Unlink(const Caller& caller, NodeId parent, std::string_view name);

@@ -110,13 +110,25 @@ class Listing {
   std::optional<Error> damage_;
 };
 
-// Offers everything that `next` yields, going on behind what is damaged.
-template <typename Next>
-Result<void> OfferAll(Listing& listing, Next&& next) {
+// Offers the entries of a store.
+Result<void> OfferEntries(Listing& listing, TableSnapshot& snapshot, Number store) {
+  auto listed = snapshot.ListEntries(store, listing.start(), [&](Cursor at, const EntryHead& head) {
+    // What is staged is listed in its live entry.
+    if (!head.is_staged()) listing.Offer(head.alias.text(), NodeOf(head), at + kBehindFixed);
+    return !listing.full();
+  });
+  if (listed.has_value()) return {};
+  if (listed.error().code() != ErrorCode::kCorrupt) return listed;
+  listing.Damaged(std::move(listed).error());
+  return {};
+}
+
+// Offers every store, going on behind what is damaged.
+Result<void> OfferStores(Listing& listing, TableSnapshot& snapshot) {
   Cursor after = listing.start();
   while (!listing.full()) {
     Cursor skipped = after;
-    auto item = next(after, &skipped);
+    auto item = snapshot.NextStore(after, &skipped);
     if (!item.has_value()) {
       if (item.error().code() != ErrorCode::kCorrupt || skipped <= after) return std::move(item).error();
       listing.Damaged(std::move(item).error());
@@ -126,12 +138,7 @@ Result<void> OfferAll(Listing& listing, Next&& next) {
     if (!item.value()) break;
     after = item.value()->at;
     const auto& found = item.value()->item;
-    if constexpr (requires { found.alias; }) {
-      if (found.is_staged()) continue;  // Listed in its live entry.
-      listing.Offer(found.alias.text(), NodeOf(found), after + kBehindFixed);
-    } else {
-      listing.Offer(found.name.text(), NodeOf(found), after + kBehindFixed);
-    }
+    listing.Offer(found.name.text(), NodeOf(found), after + kBehindFixed);
   }
   return {};
 }
@@ -166,8 +173,7 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
         return listing.Finish();
       case Fixed::kStores:
         TRY(offer_fixed(kLinkName, Fixed::kLink, 3));
-        TRY(OfferAll(listing,
-                     [&](Cursor after, Cursor* skipped) { return snapshot->NextStore(after, skipped); }));
+        TRY(OfferStores(listing, *snapshot));
         return listing.Finish();
       default:
         return Error(ErrorCode::kNotADirectory, "not a directory");
@@ -191,10 +197,8 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
   const Place place = TRY(Resolve(*snapshot, directory));
   if (directory.member()) return Error(ErrorCode::kNotADirectory, "not a directory");
   if (place.store) {
-    const Number number = place.store->number;
     offer_dots(NodeOf(*place.store), TRY(GetAttributes(caller, NodeId::Of(Fixed::kStores), 0)));
-    TRY(OfferAll(listing,
-                 [&](Cursor after, Cursor* skipped) { return snapshot->NextEntry(number, after, skipped); }));
+    TRY(OfferEntries(listing, *snapshot, place.store->number));
     return listing.Finish();
   }
   if (!place.entry) return Error(ErrorCode::kStale, "the directory is gone");
@@ -215,6 +219,14 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
   if (!staged && other) listing.Offer(kNextName, NodeOf(*other), kBehindMembers);
   offer_scratch(&*place.entry);
   return listing.Finish();
+}
+
+Result<std::optional<Digest>> Volume::ListingDigest(NodeId directory) {
+  const auto number = directory.directory();
+  if (!number) return std::optional<Digest>();
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(*number));
+  return store ? std::optional(store->entries) : std::optional<Digest>();
 }
 
 }  // namespace certfs

@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -29,6 +30,16 @@ struct Listed {
   Cursor at;  // Pass it to Next... to go on behind this one.
   T item;
 };
+
+// What a listing of a store shows of an entry.
+struct EntryHead {
+  Number number = 0;
+  Alias alias;
+  Attributes attributes;  // Of the entry's directory.
+
+  bool is_staged() const { return alias.is_next(); }
+};
+using EntryHeadSink = std::function<bool(Cursor at, const EntryHead& head)>;
 
 // What no two certificates may share (RFC 5280, 4.1.2.2): the issuer's name and the serial number, each DER.
 struct IssuedSerial {
@@ -71,6 +82,10 @@ class TableSnapshot {
   // caller gives it, then says where to go on.
   virtual Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped) = 0;
   virtual Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped) = 0;
+
+  // Calls `sink` with each entry of the store behind `after`, in the order of NextEntry, until it returns
+  // false. What is damaged is passed over: kCorrupt, once all others were shown.
+  virtual Result<void> ListEntries(Number store, Cursor after, const EntryHeadSink& sink);
 
   // The bytes of a file that `entry` has, as found in this snapshot.
   virtual Result<SecretBytes> ReadFile(const Entry& entry, Member member) = 0;

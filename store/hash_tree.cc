@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "crypto/sealing.h"
+#include "store/node_cache.h"
 
 namespace certfs {
 
@@ -14,10 +15,6 @@ using namespace std::string_view_literals;
 
 // On disk: never change or reuse.
 constexpr auto kNodeLabel = "certfs/v1/node\0"sv;
-constexpr std::uint8_t kLeafTag = 1;
-constexpr std::uint8_t kInnerTag = 2;
-constexpr std::size_t kLeafItemsMax = 16;
-constexpr std::size_t kWays = 16;
 
 constexpr std::uint8_t kDepthMax = 64;  // Nibbles of a key: no node lies deeper.
 constexpr Digest kNothing{};
@@ -31,7 +28,8 @@ std::uint64_t FirstBits(const Digest& key) { return Reader(key).U64(); }
 
 Error Damaged() { return {ErrorCode::kCorrupt, "a node of a hash tree is not the one that belongs there"}; }
 
-auto PlaceOf(std::vector<TreeItem>& items, const Digest& key) {
+template <typename Items>
+auto PlaceOf(Items& items, const Digest& key) {
   return std::lower_bound(items.begin(), items.end(), key,
                           [](const TreeItem& item, const Digest& wanted) { return item.key < wanted; });
 }
@@ -61,57 +59,6 @@ struct HashTree::Spot {
   }
 };
 
-// A leaf, with `items`, or an inner node, with `children`.
-struct HashTree::Node {
-  bool inner = false;
-  std::vector<TreeItem> items;
-  std::uint64_t count = 0;
-  std::array<Digest, kWays> children{};
-
-  Bytes Encode() const {
-    Bytes bytes;
-    Writer writer(bytes);
-    if (inner) {
-      writer.U8(kInnerTag);
-      writer.U64(count);
-      for (const Digest& child : children) writer.Raw(child);
-      return bytes;
-    }
-    writer.U8(kLeafTag);
-    writer.U8(static_cast<std::uint8_t>(items.size()));
-    for (const TreeItem& item : items) {
-      writer.Raw(item.key);
-      writer.U64(item.number);
-      writer.Raw(item.digest);
-    }
-    return bytes;
-  }
-
-  static std::optional<Node> Decode(BytesView bytes) {
-    Node node;
-    Reader reader(bytes);
-    const std::uint8_t tag = reader.U8();
-    if (tag == kInnerTag) {
-      node.inner = true;
-      node.count = reader.U64();
-      for (Digest& child : node.children) reader.Fill(child);
-    } else if (tag == kLeafTag) {
-      const std::size_t count = reader.U8();
-      if (count == 0 || count > kLeafItemsMax) return std::nullopt;
-      node.items.resize(count);
-      for (TreeItem& item : node.items) {
-        reader.Fill(item.key);
-        item.number = reader.U64();
-        reader.Fill(item.digest);
-      }
-    } else {
-      return std::nullopt;
-    }
-    if (!reader.done()) return std::nullopt;
-    return node;
-  }
-};
-
 namespace {
 
 Digest NodeDigest(Number tree, std::uint8_t depth, BytesView prefix, BytesView node) {
@@ -124,34 +71,49 @@ Digest NodeDigest(Number tree, std::uint8_t depth, BytesView prefix, BytesView n
 
 }  // namespace
 
-Result<HashTree::Node> HashTree::Load(const Spot& spot, const Digest& expected) {
+// Reads a node and checks it.
+Result<HashTree::NodePointer> HashTree::Read(const Spot& spot, const Digest& expected) {
   const std::optional<BytesView> stored = TRY(nodes_.Get(tree_, spot.depth, spot.prefix()));
   if (!stored) return Damaged();
   const Bytes bytes(stored->begin(), stored->end());  // The file could change between check and use.
   if (NodeDigest(tree_, spot.depth, spot.prefix(), bytes) != expected) return Damaged();
-  std::optional<Node> node = Node::Decode(bytes);
-  if (!node || (node->inner && spot.depth >= kDepthMax)) return Damaged();
-  return *std::move(node);
+  std::optional<TreeNode> node = TreeNode::Decode(bytes);
+  if (!node || (node->inner() && spot.depth >= kDepthMax)) return Damaged();
+  return std::make_shared<const TreeNode>(*std::move(node));
 }
 
-Result<Digest> HashTree::Save(const Spot& spot, const Node& node) {
+// The same, unless the node is at hand, checked.
+Result<HashTree::NodePointer> HashTree::Load(const Spot& spot, const Digest& expected) {
+  NodeCache* const cache = nodes_.cache();
+  if (cache != nullptr) {
+    if (NodePointer known = cache->Find(expected)) return known;
+  }
+  NodePointer node = TRY(Read(spot, expected));
+  if (cache != nullptr) cache->Add(expected, node);
+  return node;
+}
+
+Result<Digest> HashTree::Save(const Spot& spot, TreeNode node) {
   const Bytes bytes = node.Encode();
   TRY(nodes_.Put(tree_, spot.depth, spot.prefix(), bytes));
-  return NodeDigest(tree_, spot.depth, spot.prefix(), bytes);
+  const Digest digest = NodeDigest(tree_, spot.depth, spot.prefix(), bytes);
+  if (NodeCache* const cache = nodes_.cache())
+    cache->Add(digest, std::make_shared<const TreeNode>(std::move(node)));
+  return digest;
 }
 
 Result<std::optional<TreeItem>> HashTree::Find(const Digest& key) {
   Spot spot;
   Digest expected = root_;
   while (expected != kNothing) {
-    Node node = TRY(Load(spot, expected));
-    if (!node.inner) {
-      const auto place = PlaceOf(node.items, key);
-      if (place == node.items.end() || place->key != key) break;
+    const NodePointer node = TRY(Load(spot, expected));
+    if (!node->inner()) {
+      const auto place = PlaceOf(node->items, key);
+      if (place == node->items.end() || place->key != key) break;
       return std::optional<TreeItem>(*place);
     }
     const std::size_t way = NibbleOf(key, spot.depth);
-    expected = node.children[way];
+    expected = node->children[way];
     spot = spot.Child(way);
   }
   return std::optional<TreeItem>();
@@ -175,19 +137,19 @@ Result<std::optional<TreeItem>> HashTree::Next(Cursor after, Cursor* skipped) {
 
 // Writes `items`, sorted and at least one, as the subtree at `spot`.
 Result<Digest> HashTree::Build(const Spot& spot, std::vector<TreeItem> items) {
-  Node node;
+  TreeNode node;
   if (items.size() <= kLeafItemsMax) {
     node.items = std::move(items);
-    return Save(spot, node);
+    return Save(spot, std::move(node));
   }
-  node.inner = true;
+  node.children.resize(kTreeWays);
   node.count = items.size();
-  std::array<std::vector<TreeItem>, kWays> parts;
+  std::array<std::vector<TreeItem>, kTreeWays> parts;
   for (const TreeItem& item : items) parts[NibbleOf(item.key, spot.depth)].push_back(item);
-  for (std::size_t way = 0; way < kWays; ++way) {
+  for (std::size_t way = 0; way < kTreeWays; ++way) {
     if (!parts[way].empty()) node.children[way] = TRY(Build(spot.Child(way), std::move(parts[way])));
   }
-  return Save(spot, node);
+  return Save(spot, std::move(node));
 }
 
 Result<Digest> HashTree::PutAt(const Spot& spot, const Digest& expected, const TreeItem& item, bool& added) {
@@ -195,12 +157,12 @@ Result<Digest> HashTree::PutAt(const Spot& spot, const Digest& expected, const T
     added = true;
     return Build(spot, {item});
   }
-  Node node = TRY(Load(spot, expected));
-  if (node.inner) {
+  TreeNode node = *TRY(Load(spot, expected));
+  if (node.inner()) {
     const std::size_t way = NibbleOf(item.key, spot.depth);
     node.children[way] = TRY(PutAt(spot.Child(way), node.children[way], item, added));
     if (added) ++node.count;
-    return Save(spot, node);
+    return Save(spot, std::move(node));
   }
   const auto place = PlaceOf(node.items, item.key);
   added = place == node.items.end() || place->key != item.key;
@@ -215,35 +177,35 @@ Result<Digest> HashTree::PutAt(const Spot& spot, const Digest& expected, const T
 Result<Digest> HashTree::RemoveAt(const Spot& spot, const Digest& expected, const Digest& key,
                                   bool& removed) {
   if (expected == kNothing) return expected;
-  Node node = TRY(Load(spot, expected));
-  if (node.inner) {
+  TreeNode node = *TRY(Load(spot, expected));
+  if (node.inner()) {
     const std::size_t way = NibbleOf(key, spot.depth);
     node.children[way] = TRY(RemoveAt(spot.Child(way), node.children[way], key, removed));
     if (!removed) return expected;
-    if (--node.count > kLeafItemsMax) return Save(spot, node);
-    Node merged;
+    if (--node.count > kLeafItemsMax) return Save(spot, std::move(node));
+    TreeNode merged;
     TRY(Dissolve(spot, node, merged.items));
-    return Save(spot, merged);
+    return Save(spot, std::move(merged));
   }
   const auto place = PlaceOf(node.items, key);
   if (place == node.items.end() || place->key != key) return expected;
   removed = true;
   node.items.erase(place);
-  if (!node.items.empty()) return Save(spot, node);
+  if (!node.items.empty()) return Save(spot, std::move(node));
   TRY(nodes_.Remove(tree_, spot.depth, spot.prefix()));
   return kNothing;
 }
 
 // Takes the items beneath the inner `node`, in order, and removes the nodes that held them.
-Result<void> HashTree::Dissolve(const Spot& spot, const Node& node, std::vector<TreeItem>& items) {
-  for (std::size_t way = 0; way < kWays; ++way) {
+Result<void> HashTree::Dissolve(const Spot& spot, const TreeNode& node, std::vector<TreeItem>& items) {
+  for (std::size_t way = 0; way < kTreeWays; ++way) {
     if (node.children[way] == kNothing) continue;
     const Spot below = spot.Child(way);
-    const Node child = TRY(Load(below, node.children[way]));
-    if (child.inner) {
-      TRY(Dissolve(below, child, items));
+    const NodePointer child = TRY(Load(below, node.children[way]));
+    if (child->inner()) {
+      TRY(Dissolve(below, *child, items));
     } else {
-      items.insert(items.end(), child.items.begin(), child.items.end());
+      items.insert(items.end(), child->items.begin(), child->items.end());
     }
     TRY(nodes_.Remove(tree_, below.depth, below.prefix()));
   }
@@ -258,15 +220,67 @@ Result<std::optional<TreeItem>> HashTree::NextAt(const Spot& spot, const Digest&
     if (skipped != nullptr) *skipped = spot.Last();
     return std::move(loaded).error();
   }
-  const Node& node = loaded.value();
+  const TreeNode& node = *loaded.value();
   for (const TreeItem& item : node.items) {
     if (CursorOf(item.key) > after) return std::optional<TreeItem>(item);
   }
-  for (std::size_t way = 0; way < kWays; ++way) {
+  if (!node.inner()) return std::optional<TreeItem>();
+  for (std::size_t way = 0; way < kTreeWays; ++way) {
     const std::optional<TreeItem> found = TRY(NextAt(spot.Child(way), node.children[way], after, skipped));
     if (found) return found;
   }
   return std::optional<TreeItem>();
+}
+
+Result<void> HashTree::Visit(Cursor after, std::size_t items_max, TreeVisitor& visitor) {
+  return VisitAt(Spot{}, root_, after, items_max, visitor);
+}
+
+Result<void> HashTree::VisitAt(const Spot& spot, const Digest& expected, Cursor after, std::size_t items_max,
+                               TreeVisitor& visitor) {
+  if (expected == kNothing || spot.Last() <= after || visitor.full()) return {};
+  if (visitor.TakeKnown(expected)) return {};
+  NodeCache* const cache = nodes_.cache();
+  NodePointer node = cache != nullptr ? cache->Find(expected) : nullptr;
+  if (!node) {
+    auto read = Read(spot, expected);
+    if (!read.has_value()) {
+      if (read.error().code() != ErrorCode::kCorrupt) return std::move(read).error();
+      visitor.Damaged(std::move(read).error());
+      return {};
+    }
+    node = std::move(read).value();
+    // What the visitor takes is his to keep: a long listing must not displace the nodes that lookups need.
+    if (cache != nullptr && node->inner() && node->count > items_max) cache->Add(expected, node);
+  }
+  if (!node->inner() || node->count <= items_max) {
+    std::vector<TreeItem> items;
+    const bool whole = TRY(Gather(spot, *node, items, visitor));
+    return visitor.Take(expected, items, whole);
+  }
+  for (std::size_t way = 0; way < kTreeWays; ++way)
+    TRY(VisitAt(spot.Child(way), node->children[way], after, items_max, visitor));
+  return {};
+}
+
+// Adds the items beneath `node`, in order. Returns whether all could be read.
+Result<bool> HashTree::Gather(const Spot& spot, const TreeNode& node, std::vector<TreeItem>& items,
+                              TreeVisitor& visitor) {
+  items.insert(items.end(), node.items.begin(), node.items.end());
+  bool whole = true;
+  for (std::size_t way = 0; node.inner() && way < kTreeWays; ++way) {
+    if (node.children[way] == kNothing) continue;
+    const Spot below = spot.Child(way);
+    auto child = Read(below, node.children[way]);
+    if (child.has_value()) {
+      whole = TRY(Gather(below, *child.value(), items, visitor)) && whole;
+      continue;
+    }
+    if (child.error().code() != ErrorCode::kCorrupt) return std::move(child).error();
+    visitor.Damaged(std::move(child).error());
+    whole = false;
+  }
+  return whole;
 }
 
 }  // namespace certfs

@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -17,6 +18,13 @@
 
 namespace certfs {
 
+class NodeCache;  // Private to store/.
+struct TreeNode;
+
+// On disk: never change or reuse.
+inline constexpr std::size_t kLeafItemsMax = 16;
+inline constexpr std::size_t kTreeWays = 16;
+
 // Where the nodes of all trees lie. `prefix` holds `depth` nibbles, packed two to a byte.
 class NodeTable {
  public:
@@ -25,6 +33,8 @@ class NodeTable {
   virtual Result<std::optional<BytesView>> Get(Number tree, std::uint8_t depth, BytesView prefix) = 0;
   virtual Result<void> Put(Number tree, std::uint8_t depth, BytesView prefix, BytesView node) = 0;
   virtual Result<void> Remove(Number tree, std::uint8_t depth, BytesView prefix) = 0;
+  // Where nodes that were checked are kept; null for nowhere.
+  virtual NodeCache* cache() { return nullptr; }
 };
 
 // What the tree maps a key to.
@@ -38,6 +48,20 @@ struct TreeItem {
 
 // The position of `key` in a listing: its first 62 bits.
 Cursor CursorOf(const Digest& key);
+
+// Takes a tree's items in pieces: subtrees of few items, each by the digest that fixes what is in it.
+class TreeVisitor {
+ public:
+  virtual ~TreeVisitor() = default;
+  // Returns whether it knows what lies beneath the node of that digest, and took it: then nothing is read.
+  virtual bool TakeKnown(const Digest& subtree) = 0;
+  // Takes the items beneath it, in order; those that could be read, unless `whole`.
+  virtual Result<void> Take(const Digest& subtree, const std::vector<TreeItem>& items, bool whole) = 0;
+  // Hears of a node that could not be read.
+  virtual void Damaged(Error error) = 0;
+  // Says whether it wants no more.
+  virtual bool full() const = 0;
+};
 
 class HashTree {
  public:
@@ -59,18 +83,27 @@ class HashTree {
   // last cursor of the subtree that could not be read: going on from there passes over it alone.
   Result<std::optional<TreeItem>> Next(Cursor after, Cursor* skipped);
 
- private:
-  struct Node;
-  struct Spot;
+  // Shows `visitor` the subtrees of at most `items_max` items, in order, save those that lie wholly at or
+  // before `after`. Goes on behind what is damaged; fails as the NodeTable and the visitor do.
+  Result<void> Visit(Cursor after, std::size_t items_max, TreeVisitor& visitor);
 
-  Result<Node> Load(const Spot& spot, const Digest& expected);
-  Result<Digest> Save(const Spot& spot, const Node& node);
+ private:
+  struct Spot;
+  using NodePointer = std::shared_ptr<const TreeNode>;
+
+  Result<NodePointer> Read(const Spot& spot, const Digest& expected);
+  Result<NodePointer> Load(const Spot& spot, const Digest& expected);
+  Result<Digest> Save(const Spot& spot, TreeNode node);
   Result<Digest> Build(const Spot& spot, std::vector<TreeItem> items);
   Result<Digest> PutAt(const Spot& spot, const Digest& expected, const TreeItem& item, bool& added);
   Result<Digest> RemoveAt(const Spot& spot, const Digest& expected, const Digest& key, bool& removed);
-  Result<void> Dissolve(const Spot& spot, const Node& node, std::vector<TreeItem>& items);
+  Result<void> Dissolve(const Spot& spot, const TreeNode& node, std::vector<TreeItem>& items);
   Result<std::optional<TreeItem>> NextAt(const Spot& spot, const Digest& expected, Cursor after,
                                          Cursor* skipped);
+  Result<void> VisitAt(const Spot& spot, const Digest& expected, Cursor after, std::size_t items_max,
+                       TreeVisitor& visitor);
+  Result<bool> Gather(const Spot& spot, const TreeNode& node, std::vector<TreeItem>& items,
+                      TreeVisitor& visitor);
 
   NodeTable& nodes_;
   Number tree_;

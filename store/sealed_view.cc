@@ -154,8 +154,10 @@ Result<Store> SealedView::LoadStore(const TreeItem& item) {
   return store;
 }
 
-// Reads the entry that a leaf of the tree of `store` points to.
-Result<Entry> SealedView::LoadEntry(const Store& store, const TreeItem& item) {
+// Reads the entry that a leaf of the tree of `store` points to. `known_name`, unless null, is the folded name
+// whose key `item` was found under.
+Result<std::shared_ptr<const Entry>> SealedView::LoadEntry(const Store& store, const TreeItem& item,
+                                                           const std::string* known_name) {
   std::shared_ptr<const Entry> entry;
   if (const auto cached = shared_.cache.ByNumber(item.number); cached && cached->record == item.digest) {
     entry = cached->entry;
@@ -166,12 +168,13 @@ Result<Entry> SealedView::LoadEntry(const Store& store, const TreeItem& item) {
     const Record record = TRY(Open(*sealed, RecordKind::kEntry, item.number, 0, &item.digest));
     entry = std::make_shared<const Entry>(TRY(DecodeEntry(record.plaintext.Reveal())));
   }
-  if (entry->number != item.number || entry->store != store.number ||
-      NameKey(manifest_, store.number, entry->alias.text()) != item.key) {
+  const bool named = known_name != nullptr
+                         ? FoldName(entry->alias.text()) == *known_name
+                         : NameKey(manifest_, store.number, entry->alias.text()) == item.key;
+  if (entry->number != item.number || entry->store != store.number || !named) {
     return Damaged("entry", item.number, "its record is that of another");
   }
-  shared_.cache.Put({entry, item.digest, store.entries});
-  return *entry;
+  return entry;
 }
 
 // --- Lookups
@@ -207,32 +210,44 @@ Result<std::optional<Store>> SealedView::FindStoreByNumber(Number number) {
 Result<std::optional<Entry>> SealedView::FindEntryFolded(Number number, const Alias& alias) {
   const std::optional<Store> store = TRY(FindStoreByNumber(number));
   if (!store) return std::optional<Entry>();
-  const auto cached = shared_.cache.ByName(number, FoldName(alias.text()));
+  const std::string folded = FoldName(alias.text());
+  const auto cached = shared_.cache.ByName(number, folded);
   if (cached && cached->entries == store->entries) return std::optional<Entry>(*cached->entry);
   HashTree tree(nodes_, number, store->entries);
-  const std::optional<TreeItem> item = TRY(tree.Find(NameKey(manifest_, number, alias.text())));
+  const std::optional<TreeItem> item = TRY(tree.Find(NameKey(manifest_, number, folded)));
   if (!item) return std::optional<Entry>();
-  return std::optional<Entry>(TRY(LoadEntry(*store, *item)));
+  const std::shared_ptr<const Entry> entry = TRY(LoadEntry(*store, *item, &folded));
+  shared_.cache.Put({entry, item->digest, store->entries});
+  return std::optional<Entry>(*entry);
 }
 
 Result<std::optional<Entry>> SealedView::FindEntryByNumber(Number number) {
   if (const auto cached = shared_.cache.ByNumber(number)) {
     const std::optional<Store> store = TRY(FindStoreByNumber(cached->entry->store));
     if (store && store->entries == cached->entries) return std::optional<Entry>(*cached->entry);
+    if (store) {
+      // Another entry of the store may be what changed.
+      HashTree tree(nodes_, store->number, store->entries);
+      const auto item = TRY(tree.Find(NameKey(manifest_, store->number, cached->entry->alias.text())));
+      if (item && item->number == number && item->digest == cached->record) {
+        shared_.cache.Put({cached->entry, cached->record, store->entries});
+        return std::optional<Entry>(*cached->entry);
+      }
+    }
   }
   const std::optional<BytesView> sealed = TRY(transaction_.Get(lmdb::Table::kEntries, RecordKey(number)));
   if (!sealed) return std::optional<Entry>();
   const Record record = TRY(Open(*sealed, RecordKind::kEntry, number, 0, nullptr));
-  Entry entry = TRY(DecodeEntry(record.plaintext.Reveal()));
-  const std::optional<Store> store = TRY(FindStoreByNumber(entry.store));
+  auto entry = std::make_shared<const Entry>(TRY(DecodeEntry(record.plaintext.Reveal())));
+  const std::optional<Store> store = TRY(FindStoreByNumber(entry->store));
   if (!store) return Damaged("entry", number, "its store does not exist");
   HashTree tree(nodes_, store->number, store->entries);
-  const std::optional<TreeItem> item = TRY(tree.Find(NameKey(manifest_, store->number, entry.alias.text())));
-  if (!item || item->number != number || item->digest != record.digest || entry.number != number) {
+  const std::optional<TreeItem> item = TRY(tree.Find(NameKey(manifest_, store->number, entry->alias.text())));
+  if (!item || item->number != number || item->digest != record.digest || entry->number != number) {
     return Damaged("entry", number, "its record is not the one that the tree knows");
   }
-  shared_.cache.Put({std::make_shared<const Entry>(entry), record.digest, store->entries});
-  return std::optional<Entry>(std::move(entry));
+  shared_.cache.Put({entry, record.digest, store->entries});
+  return std::optional<Entry>(*entry);
 }
 
 // --- Listings
@@ -258,7 +273,8 @@ Result<std::optional<Listed<Entry>>> SealedView::NextEntry(Number number, Cursor
   if (!item) return std::optional<Listed<Entry>>();
   const Cursor at = CursorOf(item->key);
   if (skipped != nullptr) *skipped = at;
-  return std::optional(Listed<Entry>{at, TRY(LoadEntry(*store, *item))});
+  // Not put into the cache: whoever walks over a whole store would displace all that is in use.
+  return std::optional(Listed<Entry>{at, *TRY(LoadEntry(*store, *item, nullptr))});
 }
 
 Result<SecretBytes> SealedView::ReadFile(const Entry& entry, Member member) {

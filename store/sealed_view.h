@@ -13,11 +13,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "store/entry_cache.h"
 #include "store/hash_tree.h"
 #include "store/header.h"
 #include "store/lmdb/transaction.h"
+#include "store/node_cache.h"
 #include "store/record_codec.h"
 
 namespace certfs {
@@ -42,6 +44,23 @@ class CheckedState {
   std::unordered_map<std::string, Number> by_name_;
 };
 
+// What a listing shows of the entries beneath one node of a tree, whose digest fixes all of it.
+struct HeadBlock {
+  struct Head {
+    Cursor at;
+    EntryHead head;
+  };
+  std::vector<Head> heads;
+
+  std::size_t MemoryBytes() const noexcept;
+};
+
+class HeadCache : public DigestCache<HeadBlock> {
+ public:
+  static constexpr std::size_t kBytesMax = std::size_t{24} << 20;  // A hundred thousand entries.
+  HeadCache() : DigestCache(kBytesMax) {}
+};
+
 // What all snapshots and transactions of one table share.
 class SealedShared {
  public:
@@ -55,22 +74,26 @@ class SealedShared {
   const std::unique_ptr<lmdb::Environment> environment;
   const RootKeys keys;
   EntryCache cache;
+  NodeCache nodes;
+  HeadCache heads;
 
  private:
   std::mutex mutex_;
   std::shared_ptr<CheckedState> latest_;  // Guarded by mutex_.
 };
 
-// The nodes of all trees, in LMDB.
+// The nodes of all trees, in LMDB; `cache` is borrowed.
 class LmdbNodes final : public NodeTable {
  public:
-  explicit LmdbNodes(lmdb::Transaction& transaction) : transaction_(transaction) {}
+  LmdbNodes(lmdb::Transaction& transaction, NodeCache& cache) : transaction_(transaction), cache_(cache) {}
   Result<std::optional<BytesView>> Get(Number tree, std::uint8_t depth, BytesView prefix) override;
   Result<void> Put(Number tree, std::uint8_t depth, BytesView prefix, BytesView node) override;
   Result<void> Remove(Number tree, std::uint8_t depth, BytesView prefix) override;
+  NodeCache* cache() override { return &cache_; }
 
  private:
   lmdb::Transaction& transaction_;
+  NodeCache& cache_;
 };
 
 // What a transaction has done to stores and not yet sealed; nothing for a store that it removed.
@@ -97,7 +120,7 @@ class SealedView {
         checked_(checked),
         manifest_(manifest),
         pending_(pending),
-        nodes_(transaction) {}
+        nodes_(transaction, shared.nodes) {}
 
   Result<std::optional<Store>> FindStoreFolded(const StoreName& name);
   Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias);
@@ -105,6 +128,7 @@ class SealedView {
   Result<std::optional<Entry>> FindEntryByNumber(Number number);
   Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped);
   Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped);
+  Result<void> ListEntries(Number store, Cursor after, const EntryHeadSink& sink);
   Result<SecretBytes> ReadFile(const Entry& entry, Member member);
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial);
 
@@ -118,8 +142,11 @@ class SealedView {
 
   Result<Record> Open(BytesView sealed, RecordKind kind, Number number, std::uint64_t member,
                       const Digest* expected);
+  class Lister;
+
   Result<Store> LoadStore(const TreeItem& item);
-  Result<Entry> LoadEntry(const Store& store, const TreeItem& item);
+  Result<std::shared_ptr<const Entry>> LoadEntry(const Store& store, const TreeItem& item,
+                                                 const std::string* known_name);
 
   SealedShared& shared_;
   lmdb::Transaction& transaction_;
@@ -150,6 +177,9 @@ class SealedReads : public Interface {
   }
   Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped) final {
     return view_.NextEntry(store, after, skipped);
+  }
+  Result<void> ListEntries(Number store, Cursor after, const EntryHeadSink& sink) final {
+    return view_.ListEntries(store, after, sink);
   }
   Result<SecretBytes> ReadFile(const Entry& entry, Member member) final {
     return view_.ReadFile(entry, member);

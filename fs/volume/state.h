@@ -131,6 +131,7 @@ Result<Place> Resolve(Keystore& keystore, NodeId node);
 // Nodes as stat shows them.
 Node NodeOf(const Store& store);
 Node NodeOf(const Entry& entry);
+Node NodeOf(const EntryHead& head);
 Node NodeOf(const Entry& entry, Member member);  // Precondition: the entry has that file.
 // A name of `next` that still leads to the file of `live`, as a node of its own: what is set on it is not set
 // on the live file.

@@ -61,6 +61,83 @@ class EntryTableContract : public testing::TestWithParam<TableKind> {
   std::unique_ptr<EntryTable> table_;
 };
 
+TEST_P(EntryTableContract, ListsAllAtOnceAsOneByOne) {
+  const Number store = MakeStore("S");
+  for (const int count : {0, 1, 16, 17, 200}) {
+    for (int i = 0; i < count; ++i) {
+      const auto transaction = Begin();
+      const std::string alias = "n" + std::to_string(count) + "-" + std::to_string(i);
+      if (count < 200 || i % 50 == 0) Must(transaction->PutEntry(NewEntry(store, alias)));
+      Must(transaction->Commit());
+    }
+    if (count == 200) MakeEntries(store, 200);
+    const auto snapshot = Snapshot();
+    const std::vector<std::string> expected = List(*snapshot, store);
+    for (int again = 0; again < 2; ++again) {
+      std::vector<std::string> names;
+      std::vector<Cursor> places;
+      Must(snapshot->ListEntries(store, 0, [&](Cursor at, const EntryHead& head) {
+        const auto entry = Must(snapshot->FindEntryByNumber(head.number));
+        EXPECT_TRUE(entry && entry->alias == head.alias && entry->attributes == head.attributes);
+        EXPECT_FALSE(head.is_staged());
+        places.push_back(at);
+        names.push_back(head.alias.text());
+        return true;
+      }));
+      EXPECT_EQ(names, expected);
+      // From each place on, and no further than it is wanted.
+      for (std::size_t i = 0; i < places.size(); i += 1 + places.size() / 8) {
+        std::vector<std::string> rest;
+        Must(snapshot->ListEntries(store, places[i], [&](Cursor, const EntryHead& head) {
+          rest.push_back(head.alias.text());
+          return rest.size() < 3;
+        }));
+        const std::size_t end = std::min(i + 4, expected.size());
+        EXPECT_EQ(rest, std::vector<std::string>(expected.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                                 expected.begin() + static_cast<std::ptrdiff_t>(end)));
+      }
+    }
+  }
+  Must(Snapshot()->ListEntries(store + 1000, 0, [](Cursor, const EntryHead&) {
+    ADD_FAILURE() << "there is no such store";
+    return true;
+  }));
+}
+
+TEST_P(EntryTableContract, ListsWhatChangedSinceTheLastListing) {
+  const Number store = MakeStore("S");
+  const std::vector<Number> numbers = MakeEntries(store, 100);
+  const auto names = [&] {
+    std::set<std::string> found;
+    Must(Snapshot()->ListEntries(store, 0, [&](Cursor, const EntryHead& head) {
+      EXPECT_TRUE(found.insert(head.alias.text() + ":" + std::to_string(head.attributes.mode)).second);
+      return true;
+    }));
+    return found;
+  };
+  std::set<std::string> expected = names();
+  ASSERT_EQ(expected.size(), 100U);
+  for (int i = 0; i < 20; ++i) {
+    const auto transaction = Begin();
+    const std::string mode = ":" + std::to_string(AttributesOf(9).mode);
+    Entry entry = *Must(transaction->FindEntryByNumber(numbers[static_cast<std::size_t>(i)]));
+    expected.erase(entry.alias.text() + mode);
+    if (i % 3 == 0) {
+      Must(transaction->RemoveEntry(entry));
+    } else if (i % 3 == 1) {
+      entry.alias = AliasOf("renamed" + std::to_string(i));
+      expected.insert(entry.alias.text() + mode);
+      Must(transaction->PutEntry(std::move(entry)));
+    } else {
+      entry.attributes.mode = 0700;
+      expected.insert(entry.alias.text() + ":" + std::to_string(0700));
+      Must(transaction->PutEntry(std::move(entry)));
+    }
+    Must(transaction->Commit());
+    ASSERT_EQ(names(), expected);
+  }
+}
+
 TEST_P(EntryTableContract, BeginsEmpty) {
   const auto snapshot = Snapshot();
   EXPECT_FALSE(Must(snapshot->FindStore(NameOf("A"))));

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "crypto/sealing.h"
+#include "store/node_cache.h"
 #include "tests/store/table_fixture.h"
 
 namespace certfs {
@@ -32,7 +33,13 @@ class MapNodes final : public NodeTable {
     return {};
   }
 
+  NodeCache* cache() override { return cached ? &cache_ : nullptr; }
+
   std::map<Place, Bytes> nodes;
+  bool cached = false;
+
+ private:
+  NodeCache cache_;
 };
 
 constexpr Number kTree = 17;
@@ -53,6 +60,39 @@ std::vector<int> Range(int count) {
   std::vector<int> numbers(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) numbers[static_cast<std::size_t>(i)] = i;
   return numbers;
+}
+
+// Notes what it is shown, up to `items_max` items; knows the subtrees of `known`.
+class Noting final : public TreeVisitor {
+ public:
+  bool TakeKnown(const Digest& subtree) override {
+    const auto found = known.find(subtree);
+    if (found == known.end()) return false;
+    items.insert(items.end(), found->second.begin(), found->second.end());
+    return true;
+  }
+  Result<void> Take(const Digest& subtree, const std::vector<TreeItem>& taken, bool whole) override {
+    largest = std::max(largest, taken.size());
+    if (whole) known[subtree] = taken;
+    items.insert(items.end(), taken.begin(), taken.end());
+    return {};
+  }
+  void Damaged(Error error) override {
+    EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
+    ++damaged;
+  }
+  bool full() const override { return items.size() >= items_max; }
+
+  std::map<Digest, std::vector<TreeItem>> known;
+  std::vector<TreeItem> items;
+  std::size_t items_max = SIZE_MAX;
+  std::size_t largest = 0;
+  int damaged = 0;
+};
+
+std::vector<TreeItem> Sorted(std::vector<TreeItem> items) {
+  std::sort(items.begin(), items.end(), [](const TreeItem& a, const TreeItem& b) { return a.key < b.key; });
+  return items;
 }
 
 TEST(HashTree, EmptyIsZeros) {
@@ -142,6 +182,132 @@ TEST(HashTree, KeysThatShareAllButTheirLastNibbleSplit) {
   for (const TreeItem& item : items) EXPECT_EQ(Must(tree.Find(item.key)), item);
   for (const TreeItem& item : items) EXPECT_TRUE(Must(tree.Remove(item.key)));
   EXPECT_TRUE(nodes.nodes.empty());
+}
+
+TEST(HashTree, IsTheSameWithACache) {
+  MapNodes plain;
+  MapNodes cached;
+  cached.cached = true;
+  HashTree one(plain, kTree, {});
+  HashTree other(cached, kTree, {});
+  std::mt19937 random(7);
+  for (int i = 0; i < 3000; ++i) {
+    const TreeItem item = ItemOf(static_cast<int>(random() % 300));
+    if (random() % 2 == 0) {
+      Must(one.Put(item));
+      Must(other.Put(item));
+    } else {
+      EXPECT_EQ(Must(one.Remove(item.key)), Must(other.Remove(item.key)));
+    }
+    ASSERT_EQ(one.root(), other.root());
+    const TreeItem asked = ItemOf(static_cast<int>(random() % 300));
+    ASSERT_EQ(Must(one.Find(asked.key)), Must(other.Find(asked.key)));
+  }
+  EXPECT_EQ(plain.nodes, cached.nodes);
+}
+
+TEST(HashTree, ACacheKnowsNodesByTheirDigestsAlone) {
+  MapNodes nodes;
+  nodes.cached = true;
+  const Digest before = Fill(nodes, Range(200));
+  HashTree tree(nodes, kTree, before);
+  Must(tree.Remove(ItemOf(5).key));
+  // The state before is still what its root says, wherever its nodes come from, and so is the one after it.
+  EXPECT_EQ(Must(HashTree(nodes, kTree, before).Find(ItemOf(5).key)), ItemOf(5));
+  EXPECT_EQ(Must(HashTree(nodes, kTree, tree.root()).Find(ItemOf(5).key)), std::nullopt);
+  // What was never checked is not served.
+  nodes.cached = false;
+  EXPECT_FALSE(HashTree(nodes, kTree, before).Find(ItemOf(5).key).has_value());
+}
+
+TEST(DigestCache, KeepsWhatIsUsedWithinItsLimit) {
+  DigestCache<TreeNode> cache(64 << 10);
+  const auto digest_of = [](int i) { return ItemOf(i).digest; };
+  const auto node_of = [](int i) {
+    TreeNode node;
+    node.items = {ItemOf(i)};
+    return std::make_shared<const TreeNode>(std::move(node));
+  };
+  std::vector<std::weak_ptr<const TreeNode>> all;
+  for (int i = 0; i < 5000; ++i) {
+    auto node = node_of(i);
+    all.push_back(node);
+    cache.Add(digest_of(i), std::move(node));
+    ASSERT_TRUE(cache.Find(digest_of(0))) << i;
+    ASSERT_TRUE(cache.Find(digest_of(i))) << i;
+  }
+  const auto kept = std::count_if(all.begin(), all.end(), [](const auto& each) { return !each.expired(); });
+  EXPECT_LT(static_cast<std::size_t>(kept) * node_of(0)->MemoryBytes(), std::size_t{64} << 10);
+  EXPECT_FALSE(cache.Find(digest_of(1)));
+}
+
+TEST(HashTree, IsVisitedInPieces) {
+  std::vector<TreeItem> all;
+  for (int i = 0; i < 1000; ++i) all.push_back(ItemOf(i));
+  all = Sorted(std::move(all));
+  for (const bool cached : {false, true}) {
+    MapNodes nodes;
+    nodes.cached = cached;
+    HashTree tree(nodes, kTree, Fill(nodes, Range(1000)));
+    for (const std::size_t items_max : {1, 16, 64, 1000}) {
+      Noting noting;
+      Must(tree.Visit(0, items_max, noting));
+      EXPECT_EQ(noting.items, all);
+      EXPECT_LE(noting.largest, std::max<std::size_t>(items_max, 16));
+      // Of what the visitor knows nothing is read again.
+      noting.items.clear();
+      noting.largest = 0;
+      Must(tree.Visit(0, items_max, noting));
+      EXPECT_EQ(noting.items, all);
+      EXPECT_EQ(noting.largest, 0U);
+    }
+  }
+}
+
+TEST(HashTree, AVisitGoesOnWhereItIsTold) {
+  MapNodes nodes;
+  HashTree tree(nodes, kTree, Fill(nodes, Range(300)));
+  std::vector<TreeItem> all;
+  for (int i = 0; i < 300; ++i) all.push_back(ItemOf(i));
+  all = Sorted(std::move(all));
+  for (const std::size_t at : {std::size_t{0}, std::size_t{100}, all.size() - 1}) {
+    Noting noting;
+    Must(tree.Visit(CursorOf(all[at].key), 16, noting));
+    // Pieces are whole: it may begin before the place, but leaves nothing out behind it.
+    std::erase_if(noting.items,
+                  [&](const TreeItem& item) { return CursorOf(item.key) <= CursorOf(all[at].key); });
+    EXPECT_EQ(noting.items,
+              std::vector<TreeItem>(all.begin() + static_cast<std::ptrdiff_t>(at) + 1, all.end()));
+  }
+  Noting few;
+  few.items_max = 20;
+  Must(tree.Visit(0, 16, few));
+  EXPECT_GE(few.items.size(), 20U);
+  EXPECT_LT(few.items.size(), 20U + 16);
+}
+
+TEST(HashTree, AVisitPassesOverDamageAlone) {
+  std::vector<TreeItem> all;
+  for (int i = 0; i < 300; ++i) all.push_back(ItemOf(i));
+  all = Sorted(std::move(all));
+  MapNodes sound;
+  const Digest root = Fill(sound, Range(300));
+  for (const auto& [place, node] : sound.nodes) {
+    if (node[0] != 1) continue;  // A leaf: just its items are lost.
+    MapNodes nodes;
+    nodes.nodes = sound.nodes;
+    nodes.nodes.at(place).back() ^= 1;
+    std::vector<TreeItem> left = all;
+    HashTree tree(nodes, kTree, root);
+    std::erase_if(left, [&](const TreeItem& item) { return !tree.Find(item.key).has_value(); });
+    ASSERT_LT(left.size(), all.size());
+    for (const std::size_t items_max : {16, 64}) {
+      Noting noting;
+      Must(tree.Visit(0, items_max, noting));
+      EXPECT_EQ(noting.items, left);
+      EXPECT_EQ(noting.damaged, 1);
+    }
+  }
 }
 
 // Each key is found right or refused, and the listing passes over what is refused. Returns how many are
