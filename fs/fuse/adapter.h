@@ -11,6 +11,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "fs/fuse/kernel_cache.h"
 #include "fs/fuse/notifier.h"
 #include "fs/fuse/redirect.h"
 #include "fs/fuse/request.h"
@@ -63,6 +64,8 @@ struct Adapter final : VolumeObserver {
   Volume volume;
   Redirect redirect;
   OpenDirectories directories;
+  PagedHandles paged;
+  KeptListings listings;
   std::unique_ptr<Notifier> notifier;  // Made once the session exists.
   std::unique_ptr<Waker> waker;        // Made once the mount exists; null where nobody is to be woken.
   const bool stores_only;

@@ -11,10 +11,10 @@ namespace certfs {
 
 namespace {
 
+bool IsKeyMaterial(NodeId node) { return node.member() && IsKeyMaterial(*node.member()); }
+
 // Key material and what changes by the moment stays out of the page cache; so does what is being written.
-bool IsUncached(NodeId node) {
-  return node.is_staging() || node.fixed() || (node.member() && IsKeyMaterial(*node.member()));
-}
+bool IsUncached(NodeId node) { return node.is_staging() || node.fixed() || IsKeyMaterial(node); }
 
 OpenMode ModeOf(int flags) {
   OpenMode mode;
@@ -62,7 +62,11 @@ void OnOpen(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
     file->direct_io = IsUncached(node) ? 1 : 0;
     file->keep_cache = IsUncached(node) ? 0 : 1;
     file->noflush = mode.write ? 0 : 1;
-    if (!request.ReplyOpen(*file)) adapter.volume.Release(node, file->fh);
+    if (IsKeyMaterial(node)) adapter.paged.Opened(file->fh);
+    if (!request.ReplyOpen(*file)) {
+      static_cast<void>(adapter.paged.Release(file->fh));
+      adapter.volume.Release(node, file->fh);
+    }
     return {};
   });
 }
@@ -71,8 +75,10 @@ void OnRead(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fu
   BytesRequest request(req);
   Answer(request, "read", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const SecretBytes bytes = TRY(
-        adapter.volume.Read(adapter.FromKernel(inode), file->fh, static_cast<std::uint64_t>(offset), size));
+    const NodeId node = adapter.FromKernel(inode);
+    const SecretBytes bytes =
+        TRY(adapter.volume.Read(node, file->fh, static_cast<std::uint64_t>(offset), size));
+    if (IsKeyMaterial(node)) adapter.paged.Read(file->fh, file->lock_owner);
     request.ReplyBytes(bytes.Reveal());
     return {};
   });
@@ -113,8 +119,7 @@ void OnRelease(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
     Adapter& adapter = AdapterOf(req);
     const NodeId node = adapter.FromKernel(inode);
     adapter.volume.Release(node, file->fh);
-    // direct_io keeps read(2) out of the page cache, but neither sendfile(2) nor a private mapping.
-    if (node.member() && IsKeyMaterial(*node.member())) adapter.DropPages(node);
+    if (IsKeyMaterial(node) && adapter.paged.Release(file->fh)) adapter.DropPages(node);
     request.ReplyDone();
     return {};
   });
@@ -122,10 +127,17 @@ void OnRelease(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
 
 // --- Listings
 
-void OnOpenDirectory(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
+void OnOpenDirectory(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
   OpenRequest request(req);
   Answer(request, "opendir", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
+    const NodeId node = adapter.FromKernel(inode);
+    // The names in a store are the same for everybody, and may be many. An open that fails lists for itself.
+    const auto contents = adapter.volume.ListingDigest(node);
+    if (contents.has_value() && contents.value()) {
+      file->cache_readdir = 1;
+      file->keep_cache = adapter.listings.Opened(node, *contents.value()) ? 1 : 0;
+    }
     file->fh = adapter.directories.Add();
     if (!request.ReplyOpen(*file)) adapter.directories.Remove(file->fh);
     return {};
@@ -169,6 +181,8 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
                                       static_cast<std::uint64_t>(offset), sink);
     if (!listed.has_value()) {
       if (listed.error().code() != ErrorCode::kCorrupt) return listed;
+      // The kernel would keep the names without the error that ends them.
+      adapter.listings.Forget(adapter.FromKernel(inode));
       if (adapter.directories.MetDamage(file->fh)) LogFailure("readdir", listed.error());
     }
     // Everything that can be named comes first; then, once, the error.

@@ -41,8 +41,10 @@ void Notifier::ForgetAttributes(std::uint64_t inode) { Add({Subject::kAttributes
 void Notifier::ForgetPages(std::uint64_t inode) { Add({Subject::kPages, inode, {}}); }
 
 void Notifier::Add(Notice notice) {
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
+    first = queue_.empty();
     if (queue_.size() == kQueueMax) {
       queue_.pop_front();
       ++done_;
@@ -50,13 +52,24 @@ void Notifier::Add(Notice notice) {
     queue_.push_back(std::move(notice));
     ++told_;
   }
-  wake_.notify_one();
+  if (first) wake_.notify_one();
 }
 
 void Notifier::Settle() {
   std::unique_lock lock(mutex_);
   const std::uint64_t told = told_;
   heard_.wait_for(lock, kPatience, [&] { return stop_ || done_ >= told; });
+}
+
+// What the kernel does not know needs no telling: ENOENT is no failure, and nobody could act on another.
+void Notifier::Tell(const Notice& notice) {
+  if (notice.subject == Subject::kName) {
+    static_cast<void>(
+        fuse_lowlevel_notify_inval_entry(session_, notice.inode, notice.name.c_str(), notice.name.size()));
+  } else {
+    const off_t pages = notice.subject == Subject::kPages ? 0 : kAttributesAlone;
+    static_cast<void>(fuse_lowlevel_notify_inval_inode(session_, notice.inode, pages, 0));
+  }
 }
 
 void Notifier::Run() {
@@ -72,19 +85,12 @@ void Notifier::Run() {
       due = std::chrono::steady_clock::now() + kTidying;
       continue;
     }
-    const Notice notice = std::move(queue_.front());
-    queue_.pop_front();
+    // All that is there at once: a commit brings several, and whoever waits wants to hear of the last.
+    const std::deque<Notice> notices = std::exchange(queue_, {});
     lock.unlock();
-    // What the kernel does not know needs no telling: ENOENT is no failure, and nobody could act on another.
-    if (notice.subject == Subject::kName) {
-      static_cast<void>(
-          fuse_lowlevel_notify_inval_entry(session_, notice.inode, notice.name.c_str(), notice.name.size()));
-    } else {
-      const off_t pages = notice.subject == Subject::kPages ? 0 : kAttributesAlone;
-      static_cast<void>(fuse_lowlevel_notify_inval_inode(session_, notice.inode, pages, 0));
-    }
+    for (const Notice& notice : notices) Tell(notice);
     lock.lock();
-    ++done_;
+    done_ += notices.size();
     heard_.notify_all();
   }
 }

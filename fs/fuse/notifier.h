@@ -42,6 +42,7 @@ class Notifier {
     std::string name;
   };
   void Add(Notice notice);
+  void Tell(const Notice& notice);
   void Run();
 
   fuse_session* session_;

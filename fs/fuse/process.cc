@@ -2,6 +2,7 @@
 // so its thread id cannot have gone to another process meanwhile.
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
@@ -57,6 +58,10 @@ bool HasGivenUpMemory(std::int32_t thread) { return ReadProc(thread, "statm").st
 class ProcFilesystem final : public ProcessTable {
  public:
   std::int32_t ProcessOf(std::int32_t thread) const override {
+    // Most callers are their process's first thread, which tgkill(2) tells in a fraction of the time that the
+    // kernel takes to write out status: no signal is sent, and there is no such thread of that process unless
+    // it is.
+    if (tgkill(thread, thread, 0) == 0 || errno == EPERM) return thread;
     constexpr std::string_view kLabel = "\nTgid:\t";
     const std::string status = ReadProc(thread, "status");
     const std::size_t at = status.find(kLabel);
