@@ -311,7 +311,7 @@ Verdict JudgeAnchor(const CertificateFile& file, const Question& question) {
 
 }  // namespace
 
-Verdict JudgeCertificates(const CertificateFile& file, const PrivateKey* key, const Question& question) {
+Verdict JudgeCertificates(const CertificateFile& file, const Key* key, const Question& question) {
   const openssl::EmptyQueue empty;
   if (question.rules == RuleSet::kTrust) return JudgeAnchor(file, question);
   Inquiry inquiry{file, question, question.rules == RuleSet::kServer ? Role::kServerLeaf : Role::kLeaf, {}};

@@ -37,7 +37,7 @@ struct Question {
 //
 // Chains follow RFC 5280, 6.1; names of hosts RFC 6125, 6. The row "serial-reused" is not looked at: only the
 // store knows what else it holds, and adds that finding itself (Verdict::Add).
-Verdict JudgeCertificates(const CertificateFile& file, const PrivateKey* key, const Question& question);
+Verdict JudgeCertificates(const CertificateFile& file, const Key* key, const Question& question);
 
 // Judges a parsed `key.pem` against its partner's file, null where there is none. Takes as long as one
 // signature by that key, and never longer than one by RSA 16384.

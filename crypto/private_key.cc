@@ -83,7 +83,7 @@ Result<PrivateKey> PrivateKey::Generate(KeyType type) {
   return PrivateKey(std::shared_ptr<evp_pkey_st>(made, EVP_PKEY_free));
 }
 
-bool PrivateKey::Is(KeyType type) const {
+bool Key::Is(KeyType type) const {
   switch (type) {
     case KeyType::kEcP256:
       return Describe() == "EC P-256";
@@ -97,13 +97,13 @@ bool PrivateKey::Is(KeyType type) const {
   return false;
 }
 
-bool PrivateKey::Matches(const Certificate& certificate) const {
+bool Key::Matches(const Certificate& certificate) const {
   const openssl::EmptyQueue empty;
   EVP_PKEY* const certified = X509_get0_pubkey(certificate.handle());
   return certified != nullptr && EVP_PKEY_eq(certified, handle()) == 1;
 }
 
-std::string PrivateKey::Describe() const {
+std::string Key::Describe() const {
   const openssl::EmptyQueue empty;
   char group[64] = {};
   std::size_t size = 0;
@@ -130,6 +130,17 @@ Result<SecretBytes> PrivateKey::ToPkcs8() const {
   return out;
 }
 
-evp_pkey_st* PrivateKey::handle() const noexcept { return key_.get(); }
+Result<PublicKey> PublicKey::Of(const PrivateKey& key) {
+  const openssl::EmptyQueue empty;
+  std::uint8_t* encoded = nullptr;
+  const int size = i2d_PUBKEY(key.handle(), &encoded);
+  const openssl::DerHandle der(encoded);
+  const std::uint8_t* at = encoded;
+  openssl::KeyHandle half(size > 0 ? d2i_PUBKEY(nullptr, &at, size) : nullptr);
+  if (!half) return Error(ErrorCode::kInternal, "the public half of a key has no encoding");
+  return PublicKey(std::shared_ptr<evp_pkey_st>(half.release(), EVP_PKEY_free));
+}
+
+evp_pkey_st* Key::handle() const noexcept { return key_.get(); }
 
 }  // namespace certfs

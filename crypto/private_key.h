@@ -1,6 +1,6 @@
-// A private key that answers questions about itself but never shows itself.
+// A private key that answers questions about itself but never shows itself, and the public half of one.
 //
-// Thread-safety: a value whose copies share one immutable object. Ownership: copies are cheap owners; the
+// Thread-safety: values whose copies share one immutable object. Ownership: copies are cheap owners; the
 // numbers are wiped with the last of them.
 
 #pragma once
@@ -20,7 +20,35 @@ namespace certfs {
 // The kinds of key that certfs makes.
 enum class KeyType { kEcP256, kEcP384, kRsa3072, kRsa4096 };
 
-class PrivateKey {
+// What both halves can tell.
+class Key {
+ public:
+  // Says whether `certificate` certifies this key: the public halves are equal.
+  bool Matches(const Certificate& certificate) const;
+
+  // Says whether this is a key of `type`.
+  bool Is(KeyType type) const;
+
+  // "RSA 3072", "EC P-256", "ED25519": the algorithm and its size as people name them.
+  std::string Describe() const;
+
+  // The OpenSSL object, borrowed, for use inside crypto/ only.
+  evp_pkey_st* handle() const noexcept;
+
+ protected:
+  explicit Key(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+  // Not to be copied as a Key: what keeps it would not show that it keeps a secret.
+  ~Key() = default;
+  Key(const Key&) = default;
+  Key& operator=(const Key&) = default;
+  Key(Key&&) = default;
+  Key& operator=(Key&&) = default;
+
+ private:
+  std::shared_ptr<evp_pkey_st> key_;
+};
+
+class PrivateKey : public Key {
  public:
   // Makes a new key, of OpenSSL's private random generator. Returns kInternal if OpenSSL cannot.
   static Result<PrivateKey> Generate(KeyType type);
@@ -31,24 +59,21 @@ class PrivateKey {
   // not a key, ("trailing-data") when bytes follow it.
   static Result<PrivateKey> FromDer(BytesView der);
 
-  // Says whether `certificate` certifies this key: the public halves are equal.
-  bool Matches(const Certificate& certificate) const;
-
-  // Says whether this is a key of `type`.
-  bool Is(KeyType type) const;
-
-  // "RSA 3072", "EC P-256", "ED25519": the algorithm and its size as people name them.
-  std::string Describe() const;
-
   // The unencrypted PKCS#8 encoding.
   Result<SecretBytes> ToPkcs8() const;
 
-  // The OpenSSL object, borrowed, for use inside crypto/ only.
-  evp_pkey_st* handle() const noexcept;
+ private:
+  using Key::Key;
+};
+
+// Holds nothing secret.
+class PublicKey : public Key {
+ public:
+  // Returns the public half of `key`, sharing nothing with it. kInternal if OpenSSL cannot encode it.
+  static Result<PublicKey> Of(const PrivateKey& key);
 
  private:
-  explicit PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
-  std::shared_ptr<evp_pkey_st> key_;
+  using Key::Key;
 };
 
 }  // namespace certfs

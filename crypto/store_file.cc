@@ -48,7 +48,7 @@ bool Issued(const Certificate& issuer, const Certificate& certificate) {
 }
 
 // The order that a chain should have; empty where there is no single leaf.
-std::vector<std::size_t> ChainOrder(const std::vector<Certificate>& certificates, const PrivateKey* key) {
+std::vector<std::size_t> ChainOrder(const std::vector<Certificate>& certificates, const Key* key) {
   const std::size_t count = certificates.size();
   std::vector<std::size_t> leaves;
   for (std::size_t i = 0; i < count; ++i) {
@@ -99,7 +99,7 @@ Result<CertificateFile> ReadCertificateFile(BytesView bytes) {
   return file;
 }
 
-void Arrange(CertificateFile& file, const PrivateKey* key) {
+void Arrange(CertificateFile& file, const Key* key) {
   if (file.certificates.size() < 2) return;
   const std::vector<std::size_t> order = ChainOrder(file.certificates, key);
   if (order.empty() || std::is_sorted(order.begin(), order.end())) return;

@@ -36,7 +36,7 @@ Result<CertificateFile> ReadCertificateFile(BytesView bytes);
 // The leaf is the certificate that `key` fits, where a key is given and fits one; else the only certificate
 // that issued none of the others. What does not belong to that chain keeps its order behind it. A file whose
 // order is right, or that has no single leaf, is left as it is, byte for byte.
-void Arrange(CertificateFile& file, const PrivateKey* key);
+void Arrange(CertificateFile& file, const Key* key);
 
 struct KeyFile {
   SecretBytes text;  // What is kept: PEM.

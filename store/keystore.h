@@ -25,6 +25,7 @@
 #include "crypto/rules.h"
 #include "store/entry_table.h"
 #include "store/header.h"
+#include "store/parsed_files.h"
 #include "store/policy.h"
 #include "store/trust_cache.h"
 
@@ -217,6 +218,7 @@ class Keystore {
   std::unique_ptr<EntryTable> table_;
   Clock clock_;
   TrustCache trust_;
+  ParsedFiles parsed_;
 };
 
 }  // namespace certfs

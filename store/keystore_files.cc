@@ -15,9 +15,20 @@ Error DamagedList() {
 
 // The certificates of a stored cert.pem; none where there is none, or where damage took it. The index of
 // serial numbers then keeps what it knew of them: it refuses more than it need, never less.
-std::vector<Certificate> CertificatesIn(BytesView live) {
+std::vector<Certificate> CertificatesIn(BytesView live, ParsedFiles& parsed) {
+  if (const auto known = parsed.FindCertificates(live)) return *known;
   auto file = ReadCertificateFile(live);
   return file.has_value() ? std::move(file).value().certificates : std::vector<Certificate>();
+}
+
+// The public half of an entry's live key.
+Result<std::shared_ptr<const Key>> LiveKey(TableSnapshot& snapshot, const Entry& entry, ParsedFiles& parsed) {
+  const Digest& sealed = entry.file(Member::kKey)->digest;
+  if (auto known = parsed.FindKey(sealed)) return std::shared_ptr<const Key>(std::move(known));
+  const SecretBytes bytes = TRY(snapshot.ReadFile(entry, Member::kKey));
+  auto key = std::make_shared<const PrivateKey>(TRY(ReadKeyFile(bytes.Reveal())).key);
+  parsed.AddKey(sealed, *key);
+  return std::shared_ptr<const Key>(std::move(key));
 }
 
 // Adds to `verdict` what the index of serial numbers knows against `added`, which is to replace `removed`.
@@ -58,15 +69,15 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
     case Member::kCertificate: {
       CertificateFile file = TRY(ReadCertificateFile(bytes));
       if (trust && trust->lists_damaged) return DamagedList();
-      std::optional<PrivateKey> key;
-      if (entry.file(Member::kKey)) {
-        key = TRY(ReadKeyFile(TRY(transaction.ReadFile(entry, Member::kKey)).Reveal())).key;
-      }
-      Arrange(file, key ? &*key : nullptr);
-      Verdict verdict = JudgeCertificates(file, key ? &*key : nullptr, question);
-      std::vector<Certificate> replaced = CertificatesIn(live_bytes);
+      std::shared_ptr<const Key> key;
+      if (entry.file(Member::kKey)) key = TRY(LiveKey(transaction, entry, parsed_));
+      Arrange(file, key.get());
+      Verdict verdict = JudgeCertificates(file, key.get(), question);
+      std::vector<Certificate> replaced = CertificatesIn(live_bytes, parsed_);
       TRY(JudgeSerials(transaction, policy.rules, replaced, file.certificates, verdict));
       Judged judged = TRY(conclude(verdict, SecretBytes::CopyOf(file.text)));
+      // What is accepted is what the next renewal replaces.
+      parsed_.AddCertificates(file.text, file.certificates);
       judged.certificates = std::move(file.certificates);
       judged.replaced = std::move(replaced);
       return judged;
@@ -199,7 +210,7 @@ Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor ac
       const bool certificate = live && member == Member::kCertificate;
       SecretBytes bytes;
       if (certificate || removed_file != nullptr) bytes = TRY(ReadLive(transaction, entry, member));
-      if (certificate) TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal()), {}));
+      if (certificate) TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal(), parsed_), {}));
       if (removed_file != nullptr) {
         *removed_file = {entry.number,        entry.revision,   member,
                          *entry.file(member), std::move(bytes), std::move(before)};

@@ -48,6 +48,20 @@ TEST(StoreFile, KeysSayWhatTheyAre) {
   EXPECT_EQ(ReadKeyFile(Vector("ed25519.key")).value().key.Describe(), "ED25519");
 }
 
+// A public half tells the same as its key, and no more: it has no private encoding.
+TEST(StoreFile, APublicHalfTellsWhatItsKeyTells) {
+  const Certificate leaf = ReadCertificateFile(Vector("leaf.pem")).value().certificates.front();
+  for (const char* const name : {"leaf.key", "rsa2048.key", "ed25519.key"}) {
+    const PrivateKey key = ReadKeyFile(Vector(name)).value().key;
+    const PublicKey half = PublicKey::Of(key).value();
+    EXPECT_EQ(half.Describe(), key.Describe()) << name;
+    EXPECT_EQ(half.Is(KeyType::kEcP256), key.Is(KeyType::kEcP256)) << name;
+    EXPECT_EQ(half.Matches(leaf), key.Matches(leaf)) << name;
+    EXPECT_EQ(half.Matches(leaf), std::string_view(name) == "leaf.key");
+    EXPECT_NE(half.handle(), key.handle());
+  }
+}
+
 TEST(StoreFile, KeyFiles) {
   const std::string key = Text("leaf.key");
   const std::string der = Text("leaf.key.der");

@@ -55,6 +55,25 @@ TEST_P(KeystoreFiles, APairThatDoesNotMatchIsRejected) {
   ExpectRefused(kRejected, number, kCertificate, "root.pem", "key-mismatch");
 }
 
+// What was parsed of the live key is kept from one renewal to the next; it must go with that key.
+TEST_P(KeystoreFiles, ARenewalIsJudgedByTheKeyOfTheMoment) {
+  const Number number = Make("machine", "a");
+  Put(number, kKey, "leaf.key");
+  for (int i = 0; i < 2; ++i) {
+    Put(number, kCertificate, "leaf.pem");
+    Put(number, kCertificate, "zero-serial.pem");
+  }
+  Must(keystore_->RemoveFile(number, kCertificate, kRoot));
+  Put(number, kKey, "rsa2048.key");
+  for (int i = 0; i < 2; ++i) {
+    const auto refused = Write(number, kCertificate, VectorOf("leaf.pem"), kRoot);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().rule(), "key-mismatch");
+  }
+  Put(number, kKey, "leaf.key");
+  Put(number, kCertificate, "leaf.pem");
+}
+
 TEST_P(KeystoreFiles, ARenewalKeepsOwnerModeAndBirth) {
   const Number number = Make("machine", "a");
   Put(number, kKey, "leaf.key");
