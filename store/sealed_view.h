@@ -57,7 +57,7 @@ struct HeadBlock {
 
 class HeadCache : public DigestCache<HeadBlock> {
  public:
-  static constexpr std::size_t kBytesMax = std::size_t{24} << 20;  // A hundred thousand entries.
+  static constexpr std::size_t kBytesMax = std::size_t{32} << 20;  // A hundred thousand entries in a half.
   HeadCache() : DigestCache(kBytesMax) {}
 };
 

@@ -5,6 +5,7 @@
 //        bench_probe stat COUNT FILE...            stat, again and again
 //        bench_probe first ENTRIES NAME DIR...     reads DIR/eNNNNNN/NAME of every entry once
 //        bench_probe list COUNT DIR...             lists DIR, COUNT times
+//        bench_probe rewrite COUNT FILE...         writes the bytes of FILE over themselves, durably
 //
 // Prints a line for each place: the first, the median and the mean time, in microseconds.
 
@@ -14,7 +15,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +44,21 @@ void ReadFile(const std::string& path) {
   if (got < 0) DieOfErrno(path);
   if (total == 0) Die(path, "is empty");
   close(file);
+}
+
+std::string ContentsOf(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(file), {}};
+  if (content.empty()) Die(path, "cannot be read, or is empty");
+  return content;
+}
+
+// As cp does it, with the fsync that certfs does not need.
+void Rewrite(const std::string& path, const std::string& content) {
+  const int file = open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (file < 0) DieOfErrno(path);
+  if (write(file, content.data(), content.size()) != static_cast<ssize_t>(content.size())) DieOfErrno(path);
+  if (fsync(file) != 0 || close(file) != 0) DieOfErrno(path);
 }
 
 void Stat(const std::string& path) {
@@ -79,7 +98,9 @@ void Measure(unsigned long count, unsigned long turn, const std::vector<std::str
   for (const Samples& each : samples) each.Print();
 }
 
-[[noreturn]] void Usage() { Die("usage", "bench_probe reread|stat|first|list COUNT [NAME] PLACE..."); }
+[[noreturn]] void Usage() {
+  Die("usage", "bench_probe reread|stat|first|list|rewrite COUNT [NAME] PLACE...");
+}
 
 void Run(std::vector<std::string> words) {
   if (words.size() < 3) Usage();
@@ -100,6 +121,11 @@ void Run(std::vector<std::string> words) {
     Measure(count, 1, words, [](const std::string& path, unsigned long) {
       if (ListDirectory(path) == 0) Die(path, "lists nothing");
     });
+  } else if (operation == "rewrite") {
+    std::map<std::string, std::string> contents;
+    for (const std::string& path : words) contents[path] = ContentsOf(path);
+    Measure(count, 1, words,
+            [&](const std::string& path, unsigned long) { Rewrite(path, contents.at(path)); });
   } else {
     Usage();
   }

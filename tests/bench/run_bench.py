@@ -17,6 +17,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "mount"))
+import others  # noqa: E402
 import pki  # noqa: E402
 
 MEMORY = "/dev/shm"  # Where nothing waits for a disk.
@@ -30,6 +31,7 @@ REPLACEMENTS = 100
 REPEATS = 3  # Of the short measurements in each round.
 LISTINGS = 5  # After each dropping of the caches: one is the first, the others come again.
 MOUNTS = 5
+COMPARED = 500  # Entries in each filesystem that certfs is compared with.
 STOP_SECONDS = 30
 
 
@@ -161,6 +163,12 @@ def mounted_floor(programs, entries, certificate, key, mountpoint):
 # --- The table
 
 
+def print_columns(columns, rows):
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    for row in [columns, ["-" * width for width in widths], *rows]:
+        print("| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |")
+
+
 class Table:
     COLUMNS = ("operation", "certfs", "against", "ratio (median)", "bound", "holds")
 
@@ -187,10 +195,10 @@ class Table:
         self.add(operation, show(value, unit), against, "", f"<= {show(limit, unit)}" if limit else "",
                  value <= limit if limit else None)
 
-    def print(self):
-        widths = [max(len(row[i]) for row in [self.COLUMNS, *self.rows]) for i in range(len(self.COLUMNS))]
-        for row in [self.COLUMNS, ["-" * width for width in widths], *self.rows]:
-            print("| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |")
+    def print_all(self, options):
+        print(f"\n{options.entries:,} entries, {options.rounds} rounds; {os.cpu_count()} cores, "
+              f"Linux {platform.release().split('-')[0]}\n")
+        print_columns(self.COLUMNS, self.rows)
 
 
 def show(value, unit):
@@ -232,7 +240,7 @@ def reading(table, programs, certfs, floor, tmpfs, entries, rounds):
         return [(ours.p50, other.p50) for ours, other in outcomes]
 
     trees = (certfs, floor)
-    table.ratio("re-read cert.pem, p50", p50(pairs("reread", REREADS, "cert.pem", *trees)), "cached floor", 1.5)
+    table.ratio("re-read cert.pem, p50", p50(pairs("reread", REREADS, "cert.pem", *trees)), "cached floor", 1.2)
     table.ratio("read key.pem, p50", p50(pairs("reread", REREADS // 2, "key.pem", *trees)), "direct floor", 1.3)
     table.ratio("stat cert.pem, p50", p50(pairs("stat", STATS, "cert.pem", certfs, tmpfs)), "tmpfs", 1.5)
     table.ratio("stat cert.pem, p50", p50(pairs("stat", STATS, "cert.pem", *trees)), "cached floor", 1.2)
@@ -267,6 +275,55 @@ def replacing(table, programs, certfs, work, contents, where, rounds):
     extra = replacement - commit
     table.add(f"durable replace of a cert.pem, {where}, p50", show(replacement, "us"),
               f"LMDB commit {show(commit, 'us')}", f"{extra:+.0f} us", "<= +650 us", extra <= 650)
+
+
+def comparing(programs, rounds):
+    """The second table: certfs beside tmpfs and what a user would pick instead, each with a small store in memory."""
+    with contextlib.ExitStack() as stack:
+        memory = scratch(stack, MEMORY)
+        certificates = Certificates(memory)
+        keystore = os.path.join(memory, "keystore")
+        fill(programs, keystore, COMPARED, certificates)
+        trees = {"certfs": stack.enter_context(Certfs(programs, keystore, os.path.join(memory, "mnt"))).path,
+                 "tmpfs": os.path.join(memory, "tmpfs")}
+        for name in others.installed():
+            trees[name] = stack.enter_context(others.mounted(name, memory))
+        for name, tree in trees.items():
+            if name != "certfs":
+                others.fill(tree, COMPARED, certificates.leaves[0], certificates.key)
+
+        def best(operation, count, name, skip=(), field="p50", words=(), before=lambda: None):
+            names = [each for each in trees if each not in skip]
+            places = [os.path.join(trees[each], name) for each in names]
+            outcomes = []
+            for _ in range(rounds):
+                before()
+                outcomes.append(programs.times("bench_probe", operation, count, *words, *places))
+            return {each: min(getattr(times[i], field) for times in outcomes) for i, each in enumerate(names)}
+
+        def first(name):
+            if not can_drop_caches():
+                return {}
+            return best("first", COMPARED, "stores/machine", field="mean", words=(name,), before=drop_caches)
+
+        lmdb = os.path.join(memory, "lmdb")
+        os.makedirs(lmdb)
+        live = os.path.join(trees["certfs"], PAIR, "cert.pem")
+        replaced = min(programs.times("bench_replace", REPLACEMENTS, lmdb, live, *certificates.leaves)[1].p50
+                       for _ in range(rounds))
+        table = {
+            "re-read cert.pem, p50": best("reread", REREADS // 3, PATH + "/cert.pem"),
+            "read key.pem, p50": best("reread", REREADS // 3, PATH + "/key.pem"),
+            "stat cert.pem, p50": best("stat", STATS // 2, PATH + "/cert.pem"),
+            f"first read of {COMPARED} cert.pem, mean": first("cert.pem"),
+            f"list {COMPARED} entries, p50": best("list", 50, "stores/machine"),
+            "durable replace of a cert.pem, p50": {"certfs": replaced,
+                                                   **best("rewrite", REPLACEMENTS, PATH + "/cert.pem", skip=("certfs",))},
+        }
+        rows = [[operation, *(show(figures[name], "us") if name in figures else "-" for name in trees)]
+                for operation, figures in table.items()]
+        print(f"\nBeside others, {COMPARED} entries in memory; certfs alone judges what is written\n")
+        print_columns(["operation", *trees], rows)
 
 
 # --- Preparing
@@ -359,11 +416,10 @@ def main():
     try:
         with stepped_forward():
             measure(options, table)
+            table.print_all(options)
+            comparing(Programs(options.programs), options.rounds)
     except (RuntimeError, OSError, subprocess.SubprocessError) as failure:
         sys.exit(f"run_bench: {failure}")
-    print(f"\n{options.entries:,} entries, {options.rounds} rounds; {os.cpu_count()} cores, "
-          f"Linux {platform.release().split('-')[0]}\n")
-    table.print()
 
 
 if __name__ == "__main__":
