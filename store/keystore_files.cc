@@ -234,7 +234,7 @@ Result<WriteOutcome> Keystore::RestoreFile(const RemovedFile& removed) {
     if (removed.bytes.empty() || entry.file(removed.member) || entry.revision != removed.revision)
       return Error(ErrorCode::kStale, "the entry has changed since");
     if (!entry.is_staged() && removed.member == Member::kCertificate) {
-      const std::vector<Certificate> certificates = CertificatesIn(removed.bytes.Reveal());
+      const std::vector<Certificate> certificates = CertificatesIn(removed.bytes.Reveal(), parsed_);
       if (!TRY(FindReusedSerials(transaction, {}, certificates)).empty())
         return Error(ErrorCode::kRejected, "serial-reused",
                      "its serial number is another certificate's by now");
