@@ -367,6 +367,36 @@ TEST_F(VolumeScratchTest, ACopyIsReadByWhoMayReadTheFile) {
   EXPECT_EQ(Failure(volume_.Rename({0, 0, 302}, entry_, "cert.pem", entry_, ".d", 0)), kIsADirectory);
 }
 
+// Who may rename in a directory may not therefore read what is in it: no way leads a copy to another owner or
+// mode.
+TEST_F(VolumeScratchTest, ACopyIsNotGivenAway) {
+  Must(Rename(kUser, "key.pem", "key.pem~"));  // Root's, 0600.
+  tree_.MakeDirectory("stores/machine", "mine");
+  Must(tree_.Put(kUser, "stores/machine/mine/secret", AsBytes(std::string_view("mine"))));
+  const NodeId mine = tree_.At("stores/machine/mine").id;
+  EXPECT_EQ(Failure(volume_.Rename(kUser, entry_, "key.pem~", mine, "secret", 0)), kNotPermitted);
+  EXPECT_EQ(Must(tree_.Get(kUser, "stores/machine/mine/secret")), "mine");
+  // Not after a removal either, whose owner would return,
+  Must(volume_.Unlink(kUser, mine, "secret"));
+  EXPECT_EQ(Failure(volume_.Rename(kUser, entry_, "key.pem~", mine, "secret", 0)), kNotPermitted);
+  EXPECT_EQ(Must(tree_.Get(kUser, "stores/machine/mine/secret")), "mine");
+  Must(volume_.Unlink({1000, 1000, 201}, mine, "secret"));
+  Must(volume_.Link(kUser, Must(Look(kUser, "key.pem~")).id, mine, "secret"));
+  EXPECT_EQ(tree_.At("stores/machine/mine/secret").attributes.uid, 0U);  // A new file is its owner's still.
+  EXPECT_EQ(tree_.At("stores/machine/mine/secret").attributes.mode, 0600U);
+  // nor by what is staged, which the live file's owner would get; nor to where another made the file
+  // meanwhile.
+  const NodeId next = tree_.MakeDirectory(kEntry, "next").id;
+  EXPECT_EQ(Failure(volume_.Rename(kUser, entry_, "key.pem~", next, "key.pem", 0)), kNotPermitted);
+  Must(volume_.Unlink(kUser, entry_, "key.pem"));
+  Must(tree_.Put({1000, 1000, 202}, kKey, Vector("leaf.key")));
+  EXPECT_EQ(Failure(Rename({1000, 1000, 203}, "key.pem~", "key.pem")), kNotPermitted);
+  // To its own place it goes back, and root's goes anywhere.
+  Must(volume_.SetAttributes(kRoot, tree_.At(kKey).id, 0, {0600, 0, 0, {}, {}}, {}));
+  Must(Rename({1000, 1000, 203}, "key.pem~", "key.pem"));
+  EXPECT_EQ(tree_.At(kKey).attributes.uid, 0U);
+}
+
 // --- Removing a live file, then making it: install, cp --remove-destination, mv, tar
 
 class VolumeHalvesTest : public VolumeScratchTest {
