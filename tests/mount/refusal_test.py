@@ -229,7 +229,8 @@ class Refusals(harness.MountTest):
             child = subprocess.Popen(["sh", "-c", "sleep 0.2; cat " + pki.write(os.path.join(self.work, "c"), self.leaf)], stdout=file)
         self.assertEqual(child.wait(), 0)
         deadline = 100
-        while not os.path.exists(entry + "/cert.pem") and deadline:
+        # Until then it is an empty placeholder, to whoever created it.
+        while not (os.path.exists(entry + "/cert.pem") and os.path.getsize(entry + "/cert.pem")) and deadline:
             deadline -= 1
             subprocess.run(["sleep", "0.05"])
         self.assertEqual(pki.read(entry + "/cert.pem"), self.leaf)
