@@ -313,6 +313,36 @@ TEST_F(VolumeScratchTest, IsGoneTenMinutesAfterItsLastUse) {
   EXPECT_EQ(Missing(kRoot, ".t"), kNotFound);
 }
 
+// Where there is no memory for it, whatever it was to be fails, and nothing is left behind.
+TEST_F(VolumeScratchTest, FailsWhereThereIsTooMuchOfIt) {
+  const std::string mib(kFileBytesMax, 'x');
+  for (int i = 0; i < 4; ++i) Fill(kRoot, ".full" + std::to_string(i), mib);
+  const HandleId handle = Must(Make(kRoot, ".more"));
+  EXPECT_EQ(Failure(volume_.Write(kRoot, handle, 0, AsBytes(std::string_view("x")))), kNoMemory);
+  EXPECT_EQ(Failure(Set(kRoot, ".more", {}, 1)), kNoMemory);
+  EXPECT_EQ(Failure(Rename(kRoot, "cert.pem", "cert.pem~")), kNoMemory);
+  EXPECT_EQ(Missing(kRoot, "cert.pem~"), kNotFound);
+  EXPECT_EQ(Missing(kRoot, "cert.pem"), std::nullopt);  // It was not renamed away.
+  EXPECT_EQ(Failure(volume_.Link(kRoot, tree_.At(kCert).id, entry_, "cert.pem~")), kNoMemory);
+  // Others have their share, and live files can be written.
+  Must(Rename(kUser, "cert.pem", "cert.pem~"));
+  Must(tree_.Put(kRoot, kCert, Vector("chain.pem")));
+  Must(volume_.Unlink(kRoot, entry_, ".full0"));
+  Must(volume_.Write(kRoot, handle, 0, AsBytes(std::string_view("x"))));
+
+  for (std::size_t i = 0; i < 256; ++i) static_cast<void>(Make(kRoot, ".t" + std::to_string(i)));
+  EXPECT_EQ(Failure(Make(kRoot, ".one")), kNoMemory);
+  EXPECT_EQ(Failure(volume_.MakeDirectory(kRoot, entry_, ".dir", 0700)), kNoMemory);
+  const NodeId entry = tree_.MakeDirectory("stores/machine", "new").id;
+  const auto made = Must(volume_.Create(kRoot, entry, "cert.pem", kReplace));
+  Must(volume_.Flush(kRoot, made.handle));  // There is no placeholder then; writing works.
+  EXPECT_EQ(Failure(volume_.Lookup(kRoot, entry, "cert.pem")), kNotFound);
+  Must(volume_.Write(kRoot, made.handle, 0, Vector("leaf.pem")));
+  Must(volume_.Flush(kRoot, made.handle));
+  EXPECT_TRUE(volume_.Lookup(kRoot, entry, "cert.pem").has_value());
+  volume_.Release(made.node.id, made.handle);
+}
+
 // --- Renaming a live file away: install -b, cp -b, sed -i.bak, vim
 
 TEST_F(VolumeScratchTest, ALiveFileThatIsRenamedAwayIsCopied) {
