@@ -120,6 +120,8 @@ void History::Step() {
           return RemoveFile();
         case 2:
           return ReplaceInTwoHalves();
+        case 3:
+          return ReplaceByRename();
         default:
           return ChangeNext();
       }
@@ -213,6 +215,25 @@ void History::ReplaceInTwoHalves() {
   const World::Opened opened = world_.OpenToWrite(caller, path, false);
   Expect("create " + path, opened.outcome, model_.MayCreate(entry, member));
   if (!opened.outcome) writers_.push_back({model_.Open(entry, member, caller, false), opened.handle});
+}
+
+// As rsync, sed and mktemp do it.
+void History::ReplaceByRename() {
+  const ModelEntryPointer entry = AnyEntry();
+  if (!entry) return;
+  const Member member = entry->staged() ? kMembers[Below(2)] : AnyMember();
+  const Caller caller = AnyCaller();
+  const Sample& sample = AnySample(member);
+  const std::string path = PathOf(*entry) + "/" + std::string(FileName(member));
+  Outcome wanted = model_.MayCreate(entry, member);
+  if (!wanted) {
+    ModelWriter writer = model_.Open(entry, member, caller, false);
+    writer.buffer = sample.bytes;
+    writer.dirty = true;
+    wanted = model_.Commit(writer);
+  }
+  if (!wanted) ++coverage_.renamed;
+  Expect("mv " + sample.name + " " + path, world_.ReplaceByRename(caller, path, sample.bytes), wanted);
 }
 
 void History::Chmod() {

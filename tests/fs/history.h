@@ -22,6 +22,7 @@ struct Coverage {
   std::map<std::string, int> outcomes;  // "rejected"
   int went_live = 0;                    // Staged pairs that did.
   int brought_back = 0;                 // Removals that were undone,
+  int renamed = 0;                      // scratch files that went live,
   int placeholders = 0;                 // and empty files that were seen.
   std::map<std::string, int> live;      // "trusted_roots root": seen live in that store.
 };
@@ -69,6 +70,7 @@ class History {
   void CloseWriter(std::size_t at);
   void Advance(std::chrono::milliseconds by);
   void ReplaceInTwoHalves();
+  void ReplaceByRename();
 
   void Compare();
   void CompareEntry(const std::string& path, const ModelEntry& entry);

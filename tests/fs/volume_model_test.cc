@@ -74,6 +74,17 @@ class VolumeWorld final : public World {
     nodes_.erase(handle);
   }
 
+  Outcome ReplaceByRename(const Caller& caller, const std::string& path, const std::string& bytes) override {
+    const NodeId directory = Parent(path);
+    const auto made = volume_.Create(caller, directory, ".t", kReplace);
+    if (!made.has_value()) return Failure(made);
+    Must(volume_.Write(caller, made.value().handle, 0, AsBytes(bytes)));
+    volume_.Release(made.value().node.id, made.value().handle);
+    const auto renamed = volume_.Rename(caller, directory, ".t", directory, Name(path), 0);
+    if (!renamed.has_value()) Must(volume_.Unlink(caller, directory, ".t"));
+    return Failure(renamed);
+  }
+
   std::vector<std::string> Names(const std::string& path) override { return tree_.Names(path); }
   std::optional<Status> StatusOf(const std::string& path) override {
     const auto node = tree_.Find(kRoot, path);
@@ -109,6 +120,7 @@ TEST(VolumeModel, RandomHistoriesGoAsTheModelSays) {
   EXPECT_GT(coverage.went_live, seeds / 100);
   EXPECT_GT(coverage.brought_back, seeds / 20);
   EXPECT_GT(coverage.placeholders, seeds / 10);
+  EXPECT_GT(coverage.renamed, seeds / 10);
   using enum ErrorCode;
   for (const ErrorCode code : {kMalformed, kRejected, kExpired, kPasswordRequired, kNotFound, kAlreadyExists,
                                kNotEmpty, kNotPermitted, kReadOnly, kCancelled}) {

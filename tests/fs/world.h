@@ -55,6 +55,11 @@ class World {
   // The last close.
   virtual void Release(Handle writer) = 0;
 
+  // Fills a scratch file beside the live file `path`, and renames it to that; the outcome is that of the
+  // first call that fails.
+  virtual Outcome ReplaceByRename(const Caller& caller, const std::string& path,
+                                  const std::string& bytes) = 0;
+
   virtual std::vector<std::string> Names(const std::string& path) = 0;
   virtual std::optional<Status> StatusOf(const std::string& path) = 0;
   virtual std::string ReadFile(const std::string& path) = 0;

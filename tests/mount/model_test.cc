@@ -136,6 +136,19 @@ class MountWorld final : public World {
     std::erase(open_, File(handle));
   }
 
+  Outcome ReplaceByRename(const Caller&, const std::string& path, const std::string& bytes) override {
+    const std::string scratch = At(path.substr(0, path.rfind('/'))) + "/.t";
+    const int file = open(scratch.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (file < 0) return Done(-1);
+    EXPECT_EQ(write(file, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    EXPECT_EQ(close(file), 0);
+    const Outcome renamed = Done(rename(scratch.c_str(), At(path).c_str()));
+    if (renamed) {
+      EXPECT_EQ(unlink(scratch.c_str()), 0);
+    }
+    return renamed;
+  }
+
   std::vector<std::string> Names(const std::string& path) override {
     std::vector<std::string> names;
     for (const auto& item : std::filesystem::directory_iterator(At(path)))
