@@ -13,6 +13,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fs/node_id.h"
 #include "store/keystore.h"
@@ -221,11 +223,14 @@ class Volume {
   // What a refusal leaves behind: nothing that was written, and what was there before.
   void Undo(const Caller& caller, Staging& staging);
   // Puts back what the process of `staging` had removed to write it.
-  void BringBack(const Caller& caller, Staging& staging);
+  // Returns whether it did.
+  bool BringBack(const Caller& caller, Staging& staging);
+  // Tells the kernel of a name that changed by what `staging` wrote, at once or when that may be.
+  void Tell(Staging& staging, NodeId directory, std::string_view name);
   // Shows an empty file to whoever created one.
   void AddPlaceholder(Staging& staging);
   // Tells the kernel that the state which BACKUP_STORE keeps in `entry` is another; nothing for 0.
-  void TellKept(Number entry);
+  void TellKept(Number entry, Staging* staging = nullptr);
   Result<void> Resize(Staging& staging, std::uint64_t size);
   // What was set on a name of `next` whose file went live in the entry `live`: its times are the live file's.
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);
@@ -258,9 +263,11 @@ class Volume {
   // Makes a scratch copy of a live file, for whoever may read that.
   Result<Node> CopyToScratch(const Caller& caller, NodeId directory, Member member, std::string_view name,
                              bool replace);
+  // Tells the kernel what `untold` says, while it holds `busy`, which it hears of last.
+  void TellAround(NodeId busy, const std::vector<std::pair<NodeId, std::string_view>>& untold);
   // Makes a scratch file live as the file `name` of the entry directory `parent`.
   Result<void> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
-                             bool replace);
+                             bool replace, std::vector<std::pair<NodeId, std::string_view>>& untold);
 
   Keystore& keystore_;
   std::unique_ptr<State> state_;

@@ -143,22 +143,31 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
       return UnlinkScratch(caller, parent, name);
     }
     // An open may lie between its lookup and this removal, as it may before a commit.
-    Replacement replacement = BeginReplacing(place.entry->number);
-    RemovedFile removed;
-    const WriteOutcome outcome =
-        TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller), &removed));
-    replacement.Done();
-    state_->first_halves.Replaced(place.entry->number, *member);
-    state_->first_halves.Removed(caller.thread, std::move(removed), keystore_.Now());
+    WriteOutcome outcome;
+    {
+      Replacement replacement = BeginReplacing(place.entry->number);
+      RemovedFile removed;
+      outcome = TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller), &removed));
+      replacement.Done();
+      state_->first_halves.Replaced(place.entry->number, *member);
+      state_->first_halves.Removed(caller.thread, std::move(removed), keystore_.Now());
+    }
     TellKept(outcome.kept);
+    // Of BACKUP_STORE alone: the kernel holds this directory until the answer.
+    if (outcome.kept != 0) state_->observer.Settle();
     return {};
   });
 }
 
-void Volume::TellKept(Number entry) {
+void Volume::TellKept(Number entry, Staging* staging) {
   if (entry == 0) return;
-  for (const Member member : kMembers)
-    state_->observer.NameChanged(NodeId::OfDirectory(entry), FileName(member));
+  for (const Member member : kMembers) {
+    if (staging != nullptr) {
+      Tell(*staging, NodeId::OfDirectory(entry), FileName(member));
+    } else {
+      state_->observer.NameChanged(NodeId::OfDirectory(entry), FileName(member));
+    }
+  }
 }
 
 Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,

@@ -271,7 +271,8 @@ std::optional<Result<void>> Volume::RemoveScratchDirectory(const Caller& caller,
 // --- Becoming live
 
 Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent,
-                                   std::string_view name, bool replace) {
+                                   std::string_view name, bool replace,
+                                   std::vector<std::pair<NodeId, std::string_view>>& untold) {
   if (scratch.directory) return NotPermitted("a directory is no " + std::string(name));
   const std::optional<Member> member = MemberNamed(name);
   if (!replace && member) {
@@ -283,6 +284,7 @@ Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, N
   if (scratch.went_live) return NotPermitted("it went live already");
   const StagingPointer staging = TRY(NewStaging(caller, parent, name));
   const std::lock_guard staging_lock(staging->mutex);
+  staging->untold = &untold;
   staging->wanted.atime = scratch.wanted.atime;
   staging->wanted.mtime = scratch.wanted.mtime;
   if (staging->created) {
@@ -298,6 +300,19 @@ Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, N
   if (changed.has_value()) return {};
   BringBack(caller, *staging);
   return std::move(changed).error();
+}
+
+void Volume::TellAround(NodeId busy, const std::vector<std::pair<NodeId, std::string_view>>& untold) {
+  bool elsewhere = false;
+  for (const auto& [directory, name] : untold) {
+    if (directory == busy) continue;
+    state_->observer.NameChanged(directory, name);
+    elsewhere = true;
+  }
+  if (elsewhere) state_->observer.Settle();
+  for (const auto& [directory, name] : untold) {
+    if (directory == busy) state_->observer.NameChanged(directory, name);
+  }
 }
 
 std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId parent, std::string_view name,
@@ -330,7 +345,10 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
       state_->scratch.Remove(from, now);
       return {};
     }
-    TRY(CommitScratch(caller, *scratch, new_parent, new_name, replace));
+    std::vector<std::pair<NodeId, std::string_view>> untold;
+    auto committed = CommitScratch(caller, *scratch, new_parent, new_name, replace, untold);
+    TellAround(new_parent, untold);
+    TRY(std::move(committed));
     state_->scratch.Remove(from, now);
     {
       const std::lock_guard lock(scratch->mutex);
@@ -371,7 +389,10 @@ Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std:
       if (scratch->directory || scratch->placeholder || scratch->uid != caller.uid)
         return NotPermitted("it cannot be linked");
       if (!takes) {
-        TRY(CommitScratch(caller, *scratch, parent, name, false));
+        std::vector<std::pair<NodeId, std::string_view>> untold;
+        auto committed = CommitScratch(caller, *scratch, parent, name, false, untold);
+        TellAround(parent, untold);
+        TRY(std::move(committed));
         return Lookup(caller, parent, name);
       }
       TRY(state_->scratch.Add(NameOf(caller, parent, name), scratch, keystore_.Now()));

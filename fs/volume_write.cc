@@ -176,14 +176,18 @@ std::shared_ptr<Staging> Volume::FindWriter(HandleId handle) {
 Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes) {
   const StagingPointer staging = FindWriter(handle);
   if (!staging) return WriteScratch(handle, offset, bytes);
-  const std::lock_guard lock(staging->mutex);
+  std::unique_lock lock(staging->mutex);
   if (staging->refused) return *staging->refused;
   if (bytes.empty()) return {};
   if (staging->append) offset = staging->buffer.size();
   const auto refuse = [&](Error error) -> Result<void> {
+    const bool returns = staging->removed.has_value();
     Undo(caller, *staging);
-    staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, std::move(error));
-    return *staging->refused;
+    error = state_->Refuse(caller, keystore_.Now(), staging->path, std::move(error));
+    staging->refused = error;
+    lock.unlock();
+    if (returns) state_->observer.Settle();
+    return error;
   };
   if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return refuse(TooLarge());
 
@@ -211,7 +215,7 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
   if (!staging) return {};
   bool changed = false;
-  {
+  const auto flush = [&]() -> Result<void> {
     const std::lock_guard lock(staging->mutex);
     const std::int32_t process = staging->ProcessOf(caller.thread, state_->processes);
     if (!staging->dirty) {
@@ -219,7 +223,7 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
       if (staging->refused) return *staging->refused;
       // Closed with nothing written: what its process had removed for it returns at once, as far as can be
       // told; should it go on to write, it replaces that.
-      BringBack(caller, *staging);
+      changed = BringBack(caller, *staging);
       AddPlaceholder(*staging);
       return {};
     }
@@ -230,22 +234,28 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
       return {};  // Nobody is left to hear it.
     }
     if (dying || process != staging->opener_process) return {};
-    changed = TRY(Commit(caller, *staging));
-  }
+    changed = staging->removed.has_value();  // A refusal changes names, too.
+    if (TRY(Commit(caller, *staging))) changed = true;
+    return {};
+  };
+  auto outcome = flush();
   if (changed) state_->observer.Settle();
-  return {};
+  return outcome;
 }
 
 Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
   if (!staging) return {};
   bool changed = false;
-  {
+  const auto sync = [&]() -> Result<void> {
     const std::lock_guard lock(staging->mutex);
-    changed = TRY(Commit(caller, *staging));
-  }
+    changed = staging->removed.has_value();  // A refusal changes names, too.
+    if (TRY(Commit(caller, *staging))) changed = true;
+    return {};
+  };
+  auto outcome = sync();
   if (changed) state_->observer.Settle();
-  return {};
+  return outcome;
 }
 
 void Volume::Release(NodeId node, HandleId handle) {
@@ -325,22 +335,31 @@ void Volume::Undo(const Caller& caller, Staging& staging) {
   BringBack(caller, staging);
 }
 
-void Volume::BringBack(const Caller& caller, Staging& staging) {
+void Volume::Tell(Staging& staging, NodeId directory, std::string_view name) {
+  if (staging.untold != nullptr) {
+    staging.untold->emplace_back(directory, name);
+  } else {
+    state_->observer.NameChanged(directory, name);
+  }
+}
+
+bool Volume::BringBack(const Caller& caller, Staging& staging) {
   const std::optional<RemovedFile> removed = std::exchange(staging.removed, std::nullopt);
-  if (!removed) return;
+  if (!removed) return false;
   const std::lock_guard alone(state_->commits);
   auto outcome = WithinMemory([&] { return keystore_.RestoreFile(*removed); });
   if (!outcome.has_value()) {
     const ErrorCode code = outcome.error().code();
     // Another change came first, and stands.
-    if (code == ErrorCode::kStale || code == ErrorCode::kNotFound) return;
+    if (code == ErrorCode::kStale || code == ErrorCode::kNotFound) return false;
     static_cast<void>(
         state_->Refuse(caller, keystore_.Now(), staging.path,
                        std::move(outcome).error().Within("what was removed to be replaced stays removed")));
-    return;
+    return false;
   }
-  state_->observer.NameChanged(NodeId::OfDirectory(staging.entry), FileName(staging.member));
-  TellKept(outcome.value().kept);
+  Tell(staging, NodeId::OfDirectory(staging.entry), FileName(staging.member));
+  TellKept(outcome.value().kept, &staging);
+  return true;
 }
 
 // Precondition: the staging's mutex is held.
@@ -385,7 +404,7 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   if (live) state_->went_live.Add(staging.entry, live->number, keystore_.Now());
   replacement.Done();
   const auto tell = [&](Number entry, Member member) {
-    state_->observer.NameChanged(NodeId::OfDirectory(entry), FileName(member));
+    Tell(staging, NodeId::OfDirectory(entry), FileName(member));
   };
   for (const Member member : kMembers) {
     if (holder.file(member)) tell(holder.number, member);
@@ -400,7 +419,7 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
     if (live || written || IsHeld(before))
       state_->observer.Replaced(NodeId::OfDirectory(holder.number), FileName(member), before);
   }
-  TellKept(outcome.value().kept);
+  TellKept(outcome.value().kept, &staging);
   return true;
 }
 

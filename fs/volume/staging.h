@@ -8,6 +8,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fs/volume.h"
 #include "fs/volume/staged_bytes.h"
@@ -55,7 +58,9 @@ struct Staging {
 
   // The file that this process removed before it came to write this one: it returns unless a commit succeeds.
   std::optional<RemovedFile> removed;
-  bool committed = false;    // Something of it went live.
+  bool committed = false;  // Something of it went live.
+  // Set where the kernel holds a directory until the answer: what it is to be told meanwhile waits here.
+  std::vector<std::pair<NodeId, std::string_view>>* untold = nullptr;
   bool placeholder = false;  // It left a placeholder, and
   NodeId from_placeholder;   // it was opened by one; 0 if not.
 

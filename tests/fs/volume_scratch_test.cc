@@ -480,7 +480,9 @@ TEST_F(VolumeHalvesTest, TheSecondHalfKeepsOwnerAndMode) {
 TEST_F(VolumeHalvesTest, ARefusedSecondHalfBringsAllBack) {
   const auto made = Create();
   Must(Write(made, "-----BEGIN "));
+  tree_.listener.settled = 0;
   EXPECT_EQ(Failure(volume_.Flush(kRoot, made.handle)), kMalformed);
+  EXPECT_EQ(tree_.listener.settled, 1);  // Whoever looks next sees it.
   ExpectBack();
   // The handle may try again: it replaces what is back.
   Must(volume_.SetAttributes(kRoot, made.node.id, made.handle, {}, 0));
