@@ -12,7 +12,7 @@ namespace certfs::test {
 namespace {
 
 constexpr int kSeeds = 3000;
-constexpr int kSeedsMin = 1000;  // Fewer do not meet everything.
+constexpr int kSeedsMin = 2000;  // Fewer do not meet everything.
 
 class VolumeWorld final : public World {
  public:
