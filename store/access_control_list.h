@@ -30,6 +30,8 @@ class AccessControlList {
   Bytes Encode() const;
 
   bool empty() const { return entries_.empty(); }
+  // The memory that it takes outside its object.
+  std::size_t HeapBytes() const { return entries_.capacity() * sizeof(Entry); }
   // Whether it says no more than permission bits do: no list, or one without names and mask.
   bool IsMode() const;
   // The nine permission bits that it shows as: the group's are the mask where there is one.

@@ -15,7 +15,7 @@ constexpr std::size_t kBlockItemsMax = 64;
 std::size_t HeapBytes(const EntryHead& head) {
   constexpr std::size_t kShortName = 15;
   const std::size_t name = head.alias.text().size() > kShortName ? head.alias.text().capacity() : 0;
-  return name + head.attributes.access_acl.capacity() + head.attributes.default_acl.capacity();
+  return name + head.attributes.access_acl.HeapBytes() + head.attributes.default_acl.HeapBytes();
 }
 
 }  // namespace
