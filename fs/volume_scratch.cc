@@ -234,7 +234,8 @@ Result<Node> Volume::SetScratchAttributes(const Caller& caller, ScratchFile& scr
   }
   Attributes& attributes = scratch.attributes;
   if (change.mode || change.access_acl) {
-    // Tools set a mode by way of an ACL, too. Nobody but its owner sees it: its mode is all that counts of one.
+    // Tools set a mode by way of an ACL, too. Nobody but its owner sees it: its mode is all that counts of
+    // one.
     SetPermissions(attributes, change);
     attributes.mode &= 0777;
     attributes.access_acl = {};

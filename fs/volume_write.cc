@@ -98,8 +98,8 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
   }
   staging->removed = state_->first_halves.TakeRemoved(place.entry->number, *member, caller.thread, now);
   staging->created = !staging->removed;
-  staging->attributes =
-      staging->removed ? staging->removed->file.attributes : NewAttributesOf(*member, caller, *place.entry, now);
+  staging->attributes = staging->removed ? staging->removed->file.attributes
+                                         : NewAttributesOf(*member, caller, *place.entry, now);
   return staging;
 }
 

@@ -27,8 +27,8 @@ constexpr std::array<StorePolicy, 14> kStores{{
 
 constexpr StorePolicy kOther{"", Holds::kAnything, RuleSet::kGeneral, true, Removal::kAnyone, kOpen};
 
-// Files of one group may stand in one entry: a certificate and its key (and, staged, the request for them), or
-// a CRL, or a secret.
+// Files of one group may stand in one entry: a certificate and its key (and, staged, the request for them),
+// or a CRL, or a secret.
 constexpr int kGroupOfPairs = 0;
 int GroupOf(Member member) {
   switch (member) {

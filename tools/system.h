@@ -42,7 +42,8 @@ Error SystemError(const std::filesystem::path& path, int error);
 // Returns the whole of `path`, or of standard input for "-". kTooLarge over `bytes_max`.
 Result<Bytes> ReadWholeFile(const std::filesystem::path& path, std::size_t bytes_max);
 
-// Reads `file`, which is open on `path`; at most `bytes_max` + 1 bytes, so that the caller sees what is too long.
+// Reads `file`, which is open on `path`; at most `bytes_max` + 1 bytes, so that the caller sees what is too
+// long.
 Result<SecretBytes> ReadSecret(int file, const std::filesystem::path& path, std::size_t bytes_max);
 
 // Writes all of `bytes`.

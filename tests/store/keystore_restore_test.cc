@@ -123,8 +123,9 @@ TEST_P(KeystoreRestore, AFileThatReturnsByAWriteHasItsOwnerModeAndAcl) {
   const Number number = Pair();
   AttributeChange change{{}, 5, 6, {}, {}};
   // u::rw- u:7:r-- g::r-- m::r-- o::---, in the kernel's form.
-  constexpr std::uint8_t kList[] = {2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 7, 0, 0, 0, 4, 0,
-                                    4, 0, 255, 255, 255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255};
+  constexpr std::uint8_t kList[] = {2, 0, 0,   0,   1,   0,   6,  0, 255, 255, 255, 255, 2,   0,  4,
+                                    0, 7, 0,   0,   0,   4,   0,  4, 0,   255, 255, 255, 255, 16, 0,
+                                    4, 0, 255, 255, 255, 255, 32, 0, 0,   0,   255, 255, 255, 255};
   change.access_acl = Must(AccessControlList::Parse(kList));
   Must(keystore_->SetFileAttributes(number, Member::kCertificate, change));
   const Attributes returning = Get(number).file(Member::kCertificate)->attributes;

@@ -49,19 +49,31 @@ TEST(Cli, RefusesWrongUsage) {
   const ScratchDirectory scratch;
   const std::string short_key = Quoted(scratch.Write("short", "123"));
   const std::string cert = Quoted(scratch.Write("cert.pem", "x"));
-  for (const std::string& line :
-       {std::string(), std::string("frob"), std::string("init"),
-        "init " + Quoted(scratch / "k") + " --keyfile " + short_key,
-        "init " + Quoted(scratch / "k") + " --passphrase",
-        "init " + Quoted(scratch / "k") + " --passphrase --keyfile x",
-        "mount " + Quoted(scratch / "") + " " + Quoted(scratch / "") + " -o frob",
-        "mount " + Quoted(scratch / "") + " " + Quoted(scratch / ""), "verify " + Quoted(scratch / "none"),
-        std::string("revert"), std::string("revert machine"), std::string("revert machine/"), std::string("revert machine/a/b"),
-        std::string("revert machine/a@b"), std::string("watch"), std::string("watch -- true"),
-        std::string("watch machine/web"), std::string("watch machine/web --"), std::string("watch machine -- true"),
-        std::string("watch machine/a@b -- true"), "verify --at yesterday " + cert, "verify --purpose other " + cert,
-        "verify --store BACKUP_STORE " + cert, "verify --store .x " + cert,
-        "verify --roots " + Quoted(scratch / "none") + " " + cert}) {
+  for (const std::string& line : {std::string(),
+                                  std::string("frob"),
+                                  std::string("init"),
+                                  "init " + Quoted(scratch / "k") + " --keyfile " + short_key,
+                                  "init " + Quoted(scratch / "k") + " --passphrase",
+                                  "init " + Quoted(scratch / "k") + " --passphrase --keyfile x",
+                                  "mount " + Quoted(scratch / "") + " " + Quoted(scratch / "") + " -o frob",
+                                  "mount " + Quoted(scratch / "") + " " + Quoted(scratch / ""),
+                                  "verify " + Quoted(scratch / "none"),
+                                  std::string("revert"),
+                                  std::string("revert machine"),
+                                  std::string("revert machine/"),
+                                  std::string("revert machine/a/b"),
+                                  std::string("revert machine/a@b"),
+                                  std::string("watch"),
+                                  std::string("watch -- true"),
+                                  std::string("watch machine/web"),
+                                  std::string("watch machine/web --"),
+                                  std::string("watch machine -- true"),
+                                  std::string("watch machine/a@b -- true"),
+                                  "verify --at yesterday " + cert,
+                                  "verify --purpose other " + cert,
+                                  "verify --store BACKUP_STORE " + cert,
+                                  "verify --store .x " + cert,
+                                  "verify --roots " + Quoted(scratch / "none") + " " + cert}) {
     const End end = Certfs(line);
     EXPECT_EQ(end.code, 2) << line << "\n" << end.words;
     EXPECT_FALSE(end.words.empty()) << line;
@@ -122,9 +134,9 @@ TEST(Cli, VerifyRefuses) {
 // Goal: what is no mount is said to be none. Method: a plain directory.
 TEST(Cli, KnowsWhatIsNoMount) {
   const ScratchDirectory scratch;
-  for (const std::string& line :
-       {"umount " + Quoted(scratch / "x"), "why --mount " + Quoted(scratch / "x"), "revert machine/web --mount " + Quoted(scratch / "x"),
-        "watch machine/web --mount " + Quoted(scratch / "x") + " -- true"}) {
+  for (const std::string& line : {"umount " + Quoted(scratch / "x"), "why --mount " + Quoted(scratch / "x"),
+                                  "revert machine/web --mount " + Quoted(scratch / "x"),
+                                  "watch machine/web --mount " + Quoted(scratch / "x") + " -- true"}) {
     const End end = Certfs(line);
     EXPECT_EQ(end.code, 1) << line;
     EXPECT_TRUE(Has(end, "not a certfs mount")) << end.words;
