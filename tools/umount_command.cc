@@ -15,6 +15,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "tools/commands.h"
 #include "tools/mounts.h"
@@ -25,6 +26,9 @@ namespace certfs {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(30);
+constexpr std::chrono::milliseconds kMomentary =
+    std::chrono::seconds(2);  // How long a use may last that is none.
+constexpr std::chrono::milliseconds kRetry(10);
 
 // Returns a descriptor of the daemon that serves `mountpoint`; none if it cannot be told.
 Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {
@@ -63,10 +67,16 @@ Result<void> AskFusermount(const std::filesystem::path& mountpoint, bool lazily)
 }
 
 Result<void> Unmount(const std::filesystem::path& mountpoint, bool lazily) {
-  if (umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0) return {};
-  if (errno == EPERM) return AskFusermount(mountpoint, lazily);
-  if (errno == EBUSY) return InUse(mountpoint);
-  return SystemError(mountpoint, errno);
+  const auto deadline = std::chrono::steady_clock::now() + kMomentary;
+  for (;;) {
+    if (umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0) return {};
+    if (errno == EPERM) return AskFusermount(mountpoint, lazily);
+    if (errno != EBUSY) return SystemError(mountpoint, errno);
+    // Whoever only looks at all mounts, as df does, or wakes watchers of the last commit, is gone in a
+    // moment.
+    if (std::chrono::steady_clock::now() >= deadline) return InUse(mountpoint);
+    std::this_thread::sleep_for(kRetry);
+  }
 }
 
 Result<void> AwaitEnd(int daemon, const std::filesystem::path& mountpoint) {
