@@ -40,8 +40,8 @@ class ProcessTable {
   virtual ~ProcessTable() = default;
   // The process that `thread` belongs to; `thread` itself when that cannot be told.
   virtual std::int32_t ProcessOf(std::int32_t thread) const = 0;
-  // Says whether `thread` is being ended by a signal.
-  virtual bool IsDyingOfSignal(std::int32_t thread) const = 0;
+  // Says whether `thread` is being ended by a signal. kNoMemory when there is nothing left to find out with.
+  virtual Result<bool> IsDyingOfSignal(std::int32_t thread) const = 0;
   // The name of the program, for the log; may be empty.
   virtual std::string ProgramOf(std::int32_t thread) const = 0;
 };

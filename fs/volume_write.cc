@@ -227,7 +227,14 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
       AddPlaceholder(*staging);
       return {};
     }
-    const bool dying = state_->processes.IsDyingOfSignal(caller.thread);
+    const auto asked = state_->processes.IsDyingOfSignal(caller.thread);
+    if (!asked.has_value()) {
+      // It may be half of a file. Only what a living writer finished may go live.
+      staging->Discard();
+      staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, asked.error());
+      return *staging->refused;
+    }
+    const bool dying = asked.value();
     if (dying && process == staging->writer_process) {
       Undo(caller, *staging);
       staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());

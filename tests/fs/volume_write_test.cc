@@ -153,6 +153,32 @@ TEST_F(VolumeWriteTest, WhatAKilledChildLeftBehindIsNotCommittedByItsParent) {
   EXPECT_EQ(Live(), leaf_);
 }
 
+TEST_F(VolumeWriteTest, WhatMayBeHalfAFileIsNeverCommitted) {
+  const auto writer = Open();
+  Must(Write(writer, "# half a chain\n" + leaf_));
+  tree_.processes.unknown = true;
+  EXPECT_EQ(Failure(Flush(writer)), ErrorCode::kNoMemory);
+  tree_.processes.unknown = false;
+  EXPECT_EQ(Failure(Flush(writer)), ErrorCode::kNoMemory);  // A refused handle repeats its error.
+  Close(writer);
+  EXPECT_EQ(Live(), leaf_);
+  EXPECT_NE(Newest().find("nobody can tell"), std::string::npos);
+  const auto next = Open();
+  Must(Write(next, chain_));
+  Must(Flush(next));
+  Close(next);
+  EXPECT_EQ(Live(), chain_);
+}
+
+// Then nobody is asked about.
+TEST_F(VolumeWriteTest, AHandleThatWroteNothingClosesThoughNobodyCanBeAskedAbout) {
+  const auto writer = Open();
+  tree_.processes.unknown = true;
+  Must(Flush(writer));
+  Close(writer);
+  EXPECT_EQ(Live(), leaf_);
+}
+
 TEST_F(VolumeWriteTest, ADyingProcessThatWroteNothingLeavesTheWritingToOthers) {
   const auto writer = Open();
   Must(volume_.Write(kUser, writer.handle, 0, AsBytes(chain_)));
