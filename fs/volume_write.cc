@@ -22,7 +22,8 @@ Error MadeByCertfs() { return {ErrorCode::kReadOnly, "request.csr is made from r
 
 // What a file has that `caller` makes in `entry`.
 Attributes NewAttributesOf(Member member, const Caller& caller, const Entry& entry, Time now) {
-  return NewFileAttributes(member, {caller.uid, caller.gid}, entry.attributes, now);
+  const Actor owner{caller.uid, GroupToBe(caller, entry.attributes)};
+  return NewFileAttributes(member, owner, entry.attributes, now);
 }
 
 }  // namespace
