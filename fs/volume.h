@@ -95,6 +95,7 @@ struct OpenMode {
   bool write = false;
   bool append = false;
   bool truncate = false;
+  bool exclusive = false;  // O_EXCL of a create: nobody else may have made it when it goes live.
 };
 
 struct DirectoryItem {

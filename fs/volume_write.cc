@@ -122,6 +122,7 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
       return Created{NodeOfScratch(*scratch), handle};
     }
     const StagingPointer staging = TRY(NewStaging(caller, parent, name));
+    staging->exclusive = mode.exclusive;
     mode.truncate = true;
     const HandleId handle = TRY(OpenStaging(caller, Register(staging), mode));
     const std::lock_guard lock(staging->mutex);
@@ -386,6 +387,13 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   // A file that was removed since it was opened, or to make room for this one, returns as it was.
   const Attributes returning = staging.attributes;
   const bool is_new = staging.created && !staging.committed;
+  // The kernel asks at the create, when what another process is still writing is no file yet. A snapshot that
+  // stayed would keep the map from growing.
+  if (is_new && staging.exclusive) {
+    const auto there = TRY(TRY(keystore_.Snapshot())->FindEntryByNumber(staging.entry));
+    if (there && there->file(staging.member))
+      return Error(ErrorCode::kAlreadyExists, "another process has made it meanwhile");
+  }
   // A close that failed must not be followed by a commit at the last close: running out of memory refuses,
   // too.
   auto outcome = WithinMemory([&] {

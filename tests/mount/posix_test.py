@@ -305,6 +305,26 @@ class Objects(Trees):
     def at(self, path):
         return os.path.join(self.ours, path)
 
+    def test_of_two_that_make_a_file_exclusively_the_first_one_wins(self):
+        """For another user it is no file before it is committed; whoever comes second is told then."""
+        target = self.at(N) + "/cert.pem"
+        exclusively = W | os.O_CREAT | os.O_EXCL
+        mine = os.open(target, exclusively)
+        # Its own user is told at the open, as on tmpfs: to him it is there, and empty.
+        self.assertEqual(errno_of(os.open, target, exclusively), "EEXIST")
+        make = opened(exclusively, lambda file: os.write(file, self.leaf))
+        self.assertIsNone(as_user(OWNER, lambda: make(target)))
+        os.write(mine, self.chain)
+        self.assertEqual(errno_of(os.close, mine), "EEXIST")
+        self.assertEqual(pki.read(target), self.leaf)
+        self.assertIn("another process has made it meanwhile", self.mount.why().splitlines()[-1])
+        self.assertEqual(errno_of(os.open, target, exclusively), "EEXIST")
+        # rsync, install and mktemp make one after the other with O_EXCL, and remove in between.
+        for data in (self.chain, self.leaf):
+            os.unlink(target)
+            opened(exclusively, lambda file: os.write(file, data))(target)
+            self.assertEqual(pki.read(target), data)
+
     def test_a_file_that_is_removed_stays_with_who_has_it_open(self):
         for path, bytes_of in ((C, self.leaf), (K, pki.read(self.key))):
             with open(self.at(path), "rb") as file:
