@@ -306,19 +306,21 @@ class Objects(Trees):
         return os.path.join(self.ours, path)
 
     def test_of_two_that_make_a_file_exclusively_the_first_one_wins(self):
-        """For another user it is no file before it is committed; whoever comes second is told then."""
-        target = self.at(N) + "/cert.pem"
+        """tmpfs tells the second at its open. Here it is no file before it is committed, and who comes second is told then."""
         exclusively = W | os.O_CREAT | os.O_EXCL
-        mine = os.open(target, exclusively)
-        # Its own user is told at the open, as on tmpfs: to him it is there, and empty.
-        self.assertEqual(errno_of(os.open, target, exclusively), "EEXIST")
         make = opened(exclusively, lambda file: os.write(file, self.leaf))
-        self.assertIsNone(as_user(OWNER, lambda: make(target)))
-        os.write(mine, self.chain)
-        self.assertEqual(errno_of(os.close, mine), "EEXIST")
-        self.assertEqual(pki.read(target), self.leaf)
-        self.assertIn("another process has made it meanwhile", self.mount.why().splitlines()[-1])
-        self.assertEqual(errno_of(os.open, target, exclusively), "EEXIST")
+        for uid in (0, OWNER):
+            # A new entry each time: who removes a file and makes it again replaces it (contract rule 4), which is not making it.
+            target = self.at(f"mine/for{uid}") + "/cert.pem"
+            os.mkdir(os.path.dirname(target))
+            os.chown(os.path.dirname(target), OWNER, OWNER)
+            mine = os.open(target, exclusively)
+            self.assertIsNone(as_user(uid, lambda: make(target)))
+            os.write(mine, self.chain)
+            self.assertEqual(errno_of(os.close, mine), "EEXIST")
+            self.assertEqual((pki.read(target), os.stat(target).st_uid), (self.leaf, uid))
+            self.assertIn("another process has made it meanwhile", self.mount.why().splitlines()[-1])
+            self.assertEqual(errno_of(os.open, target, exclusively), "EEXIST")
         # rsync, install and mktemp make one after the other with O_EXCL, and remove in between.
         for data in (self.chain, self.leaf):
             os.unlink(target)
