@@ -11,7 +11,6 @@ Node NodeOf(const Store& store) {
   node.id = NodeId::OfDirectory(store.number);
   node.type = NodeType::kDirectory;
   node.attributes = store.attributes;
-  node.links = 2;
   return node;
 }
 
@@ -20,7 +19,6 @@ Node NodeOf(const Entry& entry) {
   node.id = NodeId::OfDirectory(entry.number);
   node.type = NodeType::kDirectory;
   node.attributes = entry.attributes;
-  node.links = 2;
   return node;
 }
 
@@ -108,7 +106,6 @@ Node FixedNode(Fixed fixed, const VolumeOptions& options) {
     case Fixed::kStatus:
       node.type = NodeType::kDirectory;
       node.attributes.mode = 0755;
-      node.links = 2;
       break;
     case Fixed::kLink:
       node.type = NodeType::kLink;
@@ -158,7 +155,8 @@ std::string StatusText(Fixed fixed, const Caller& caller, const RefusalLog& refu
 
 Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer,
                VolumeOptions options)
-    : keystore_(keystore), state_(std::make_unique<State>(processes, observer, std::move(options))) {
+    : keystore_(keystore),
+      state_(std::make_unique<State>(processes, observer, std::move(options), keystore.Now())) {
   // A successor process must not give out its predecessor's numbers again.
   const auto start = static_cast<std::uint64_t>(
       std::chrono::floor<std::chrono::seconds>(keystore_.Now()).time_since_epoch().count());
@@ -197,6 +195,8 @@ std::optional<Node> Volume::State::FindSuperseded(NodeId node, Time now) {
 }
 
 Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_view name) {
+  // The kernel has no such limit for us, and looks up before it makes, removes or renames.
+  if (name.size() > kNameBytesMax) return Error(ErrorCode::kNameTooLong, "a name is at most 255 bytes");
   if (const auto fixed = parent.fixed()) {
     if (const auto child = FixedChild(*fixed, name)) return GetAttributes(caller, NodeId::Of(*child), 0);
     if (*fixed != Fixed::kStores) return NoSuchName();
@@ -266,7 +266,10 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
                        ? reader->second->bytes().size()
                        : StatusText(*fixed, caller, state_->refusals, state_->options).size();
     }
-    found.attributes.mtime = found.attributes.ctime = found.attributes.atime = keystore_.Now();
+    const Time when = found.volatile_attributes  ? keystore_.Now()
+                      : *fixed == Fixed::kStores ? state_->stores_changed.load()
+                                                 : state_->began;
+    found.attributes.mtime = found.attributes.ctime = found.attributes.atime = when;
     return found;
   }
   if (node.is_staging()) {

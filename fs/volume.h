@@ -40,8 +40,8 @@ class ProcessTable {
   virtual ~ProcessTable() = default;
   // The process that `thread` belongs to; `thread` itself when that cannot be told.
   virtual std::int32_t ProcessOf(std::int32_t thread) const = 0;
-  // Says whether `thread` is being ended by a signal.
-  virtual bool IsDyingOfSignal(std::int32_t thread) const = 0;
+  // Says whether `thread` is being ended by a signal. kNoMemory when there is nothing left to find out with.
+  virtual Result<bool> IsDyingOfSignal(std::int32_t thread) const = 0;
   // The name of the program, for the log; may be empty.
   virtual std::string ProgramOf(std::int32_t thread) const = 0;
 };
@@ -53,7 +53,7 @@ struct Node {
   NodeType type = NodeType::kFile;
   Attributes attributes;
   std::uint64_t size = 0;
-  std::uint32_t links = 1;
+  std::uint32_t links = 1;  // Of a directory always: 2 would say that no directory is in it.
   // Whose inode number stat shows; 0 for its own. A writer of a live file sees the number of that: vim writes
   // no file that seems to be another than it had looked at, and cat finds that it would read what it writes.
   NodeId shown_as;
@@ -84,6 +84,9 @@ class VolumeObserver {
   virtual void Refused(const std::string& line) = 0;
 };
 
+// No name in any directory is longer.
+inline constexpr std::size_t kNameBytesMax = 255;
+
 // Opaque number of an open file; 0 is none.
 using HandleId = std::uint64_t;
 
@@ -92,6 +95,7 @@ struct OpenMode {
   bool write = false;
   bool append = false;
   bool truncate = false;
+  bool exclusive = false;  // O_EXCL of a create: nobody else may have made it when it goes live.
 };
 
 struct DirectoryItem {
@@ -122,7 +126,7 @@ class Volume {
   // Returns the path of the entry `directory` from the root of the tree; nothing if it is gone or is none.
   std::optional<std::string> PathOfDirectory(NodeId directory);
 
-  // kNotFound; kCorrupt.
+  // kNotFound; kNameTooLong for what no directory, or not this one, can hold; kCorrupt.
   Result<Node> Lookup(const Caller& caller, NodeId parent, std::string_view name);
   // `handle` is 0 or an open handle of this node. kStale for a superseded revision that nobody has open.
   Result<Node> GetAttributes(const Caller& caller, NodeId node, HandleId handle);

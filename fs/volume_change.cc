@@ -91,16 +91,26 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
                                    std::uint32_t mode) {
   return Recorded(caller, parent, name, [&]() -> Result<Node> {
     if (parent == NodeId::Of(Fixed::kStores)) {
-      return NodeOf(TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode)));
+      const Store made = TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode));
+      state_->stores_changed = keystore_.Now();
+      return NodeOf(made);
     }
     const Place place = TRY(Resolve(keystore_, parent));
-    if (place.entry && name == kNextName && !place.entry->is_staged())
-      return NodeOf(TRY(keystore_.CreateNext(place.entry->number, ActorOf(caller), mode)));
+    const auto in = [&](const Attributes& directory) {
+      mode |= directory.mode & kSetGroupId;  // A directory hands the bit down.
+      Actor owner = ActorOf(caller);
+      owner.gid = GroupToBe(caller, directory);
+      return owner;
+    };
+    if (place.entry && name == kNextName && !place.entry->is_staged()) {
+      const Actor owner = in(place.entry->attributes);
+      return NodeOf(TRY(keystore_.CreateNext(place.entry->number, owner, mode)));
+    }
     if (place.entry && TRY(TakesScratch(parent, name)))
       return NodeOfScratch(*TRY(MakeScratch(caller, parent, name, mode, true)));
     if (!place.store) return NotPermitted("no directory can be made here");
-    return NodeOf(
-        TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), ActorOf(caller), mode)));
+    const Actor owner = in(place.store->attributes);
+    return NodeOf(TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), owner, mode)));
   });
 }
 
@@ -108,7 +118,9 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
   return Recorded(caller, parent, name, [&]() -> Result<void> {
     if (parent == NodeId::Of(Fixed::kStores)) {
       if (name == kLinkName) return Error(ErrorCode::kNotADirectory, "a link");
-      return keystore_.RemoveStore(TRY(StoreName::Parse(name)));
+      TRY(keystore_.RemoveStore(TRY(StoreName::Parse(name))));
+      state_->stores_changed = keystore_.Now();
+      return {};
     }
     if (const auto removed = RemoveScratchDirectory(caller, parent, name)) return *removed;
     const Place place = TRY(Resolve(keystore_, parent));
@@ -192,7 +204,9 @@ Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_vie
                      "the store " + from.text() + " is protected");
       }
       if (new_parent != stores) return NotPermitted("a store stays among the stores");
-      return keystore_.RenameStore(from, TRY(StoreName::Parse(new_name)));
+      TRY(keystore_.RenameStore(from, TRY(StoreName::Parse(new_name))));
+      state_->stores_changed = keystore_.Now();
+      return {};
     }
     const Place from = TRY(Resolve(keystore_, parent));
     const Place to = TRY(Resolve(keystore_, new_parent));

@@ -106,6 +106,11 @@ Result<ScratchPointer> Volume::MakeScratch(const Caller& caller, NodeId director
   scratch->directory = is_directory;
   scratch->attributes.uid = caller.uid;
   scratch->attributes.gid = caller.gid;
+  if (const auto entry = directory.directory()) {
+    const auto snapshot = TRY(keystore_.Snapshot());
+    if (const auto above = TRY(snapshot->FindEntryByNumber(*entry)))
+      scratch->attributes.gid = GroupToBe(caller, above->attributes);
+  }
   scratch->attributes.mode = permissions & 0777;
   scratch->attributes.atime = scratch->attributes.mtime = scratch->attributes.ctime = now;
   TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, now));

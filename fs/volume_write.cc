@@ -22,7 +22,8 @@ Error MadeByCertfs() { return {ErrorCode::kReadOnly, "request.csr is made from r
 
 // What a file has that `caller` makes in `entry`.
 Attributes NewAttributesOf(Member member, const Caller& caller, const Entry& entry, Time now) {
-  return NewFileAttributes(member, {caller.uid, caller.gid}, entry.attributes, now);
+  const Actor owner{caller.uid, GroupToBe(caller, entry.attributes)};
+  return NewFileAttributes(member, owner, entry.attributes, now);
 }
 
 }  // namespace
@@ -121,6 +122,7 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
       return Created{NodeOfScratch(*scratch), handle};
     }
     const StagingPointer staging = TRY(NewStaging(caller, parent, name));
+    staging->exclusive = mode.exclusive;
     mode.truncate = true;
     const HandleId handle = TRY(OpenStaging(caller, Register(staging), mode));
     const std::lock_guard lock(staging->mutex);
@@ -227,7 +229,14 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
       AddPlaceholder(*staging);
       return {};
     }
-    const bool dying = state_->processes.IsDyingOfSignal(caller.thread);
+    const auto asked = state_->processes.IsDyingOfSignal(caller.thread);
+    if (!asked.has_value()) {
+      // It may be half of a file. Only what a living writer finished may go live.
+      staging->Discard();
+      staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, asked.error());
+      return *staging->refused;
+    }
+    const bool dying = asked.value();
     if (dying && process == staging->writer_process) {
       Undo(caller, *staging);
       staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, WriterDied());
@@ -378,6 +387,13 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   // A file that was removed since it was opened, or to make room for this one, returns as it was.
   const Attributes returning = staging.attributes;
   const bool is_new = staging.created && !staging.committed;
+  // The kernel asks at the create, when what another process is still writing is no file yet. A snapshot that
+  // stayed would keep the map from growing.
+  if (is_new && staging.exclusive) {
+    const auto there = TRY(TRY(keystore_.Snapshot())->FindEntryByNumber(staging.entry));
+    if (there && there->file(staging.member))
+      return Error(ErrorCode::kAlreadyExists, "another process has made it meanwhile");
+  }
   // A close that failed must not be followed by a commit at the last close: running out of memory refuses,
   // too.
   auto outcome = WithinMemory([&] {

@@ -289,7 +289,7 @@ void OnUsage(fuse_req_t req, fuse_ino_t) {
     out.f_bsize = out.f_frsize = kBlockBytes;
     out.f_blocks = usage.limit / kBlockBytes;
     out.f_bfree = out.f_bavail = (usage.limit - std::min(usage.limit, usage.used)) / kBlockBytes;
-    out.f_namemax = kStoreNameBytesMax;
+    out.f_namemax = kNameBytesMax;
     request.ReplyUsage(out);
     return {};
   });

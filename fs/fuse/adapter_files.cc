@@ -22,6 +22,7 @@ OpenMode ModeOf(int flags) {
   mode.write = (flags & O_ACCMODE) != O_RDONLY;
   mode.append = (flags & O_APPEND) != 0;
   mode.truncate = (flags & O_TRUNC) != 0;
+  mode.exclusive = (flags & O_EXCL) != 0;
   return mode;
 }
 

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "fs/fuse/session.h"
 
@@ -17,11 +18,15 @@ namespace certfs {
 
 namespace {
 
-// Returns the start of /proc/`thread`/`file`; empty when it cannot be read.
-std::string ReadProc(std::int32_t thread, const char* file) {
+// Returns the start of /proc/`thread`/`file`; empty when there is no such thread, or it is not shown to us.
+// kNoMemory when nothing was asked, because no descriptor is left to ask with.
+Result<std::string> ReadProc(std::int32_t thread, const char* file) {
   const std::string path = "/proc/" + std::to_string(thread) + "/" + file;
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return {};
+  if (descriptor < 0) {
+    if (errno != EMFILE && errno != ENFILE && errno != ENOMEM) return std::string();
+    return Error(ErrorCode::kNoMemory, "no file descriptor is left to see by whether the writer was killed");
+  }
   std::array<char, 2048> buffer;
   const ssize_t size = read(descriptor, buffer.data(), buffer.size());
   close(descriptor);
@@ -53,7 +58,16 @@ bool MayInspect(std::int32_t thread) {
 
 // Says whether `thread` has no memory any more: what an exiting thread gives up before its files. Unlike
 // stat, statm is shown without a wait.
-bool HasGivenUpMemory(std::int32_t thread) { return ReadProc(thread, "statm").starts_with("0 "); }
+Result<bool> HasGivenUpMemory(std::int32_t thread) {
+  const auto statm = ReadProc(thread, "statm");
+  if (statm.has_value()) return statm.value().starts_with("0 ");
+  // Following a link takes no descriptor, and only memory has a program. It is shown to fewer than statm is.
+  char target;
+  const std::string path = "/proc/" + std::to_string(thread) + "/exe";
+  if (readlink(path.c_str(), &target, 1) >= 0) return false;
+  if (errno == ENOENT) return true;
+  return statm.error();
+}
 
 class ProcFilesystem final : public ProcessTable {
  public:
@@ -63,20 +77,21 @@ class ProcFilesystem final : public ProcessTable {
     // it is.
     if (tgkill(thread, thread, 0) == 0 || errno == EPERM) return thread;
     constexpr std::string_view kLabel = "\nTgid:\t";
-    const std::string status = ReadProc(thread, "status");
-    const std::size_t at = status.find(kLabel);
-    return at == std::string::npos
-               ? thread
-               : static_cast<std::int32_t>(Number(std::string_view(status).substr(at + kLabel.size())));
+    const auto status = ReadProc(thread, "status");
+    if (!status.has_value()) return thread;
+    const std::size_t at = status.value().find(kLabel);
+    return at == std::string::npos ? thread
+                                   : static_cast<std::int32_t>(
+                                         Number(std::string_view(status.value()).substr(at + kLabel.size())));
   }
 
   // proc(5): field 52 of stat is the exit code "in the form reported by waitpid", set before the files are
   // closed. Its low seven bits are the signal. Since Linux 6.18 at the latest, reading stat waits for an
   // execve of that process, which itself waits for our answer when it closes a file that was written: stat is
   // read only of a thread that is exiting, hence in no execve.
-  bool IsDyingOfSignal(std::int32_t thread) const override {
-    if (!HasGivenUpMemory(thread)) return false;
-    const std::string stat = ReadProc(thread, "stat");
+  Result<bool> IsDyingOfSignal(std::int32_t thread) const override {
+    if (!TRY(HasGivenUpMemory(thread))) return false;
+    const std::string stat = TRY(ReadProc(thread, "stat"));
     if ((StatField(stat, 52) & 0x7F) != 0) return true;
     if (MayInspect(thread)) return false;
     // The exit code shows as 0 to a daemon that is neither root nor the caller's user. The flags show to
@@ -88,7 +103,9 @@ class ProcFilesystem final : public ProcessTable {
   }
 
   std::string ProgramOf(std::int32_t thread) const override {
-    std::string name = ReadProc(thread, "comm");
+    auto comm = ReadProc(thread, "comm");
+    if (!comm.has_value()) return {};
+    std::string name = std::move(comm).value();
     if (!name.empty() && name.back() == '\n') name.pop_back();
     return name;
   }

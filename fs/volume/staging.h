@@ -43,6 +43,7 @@ struct Staging {
   NodeId shown_as;                       // Constant: the live file that it was led away from; 0 for none.
   std::string path;                      // Constant; for refusals.
   bool created = false;                  // Constant: there was no file to replace.
+  bool exclusive = false;                // Set before others see it: it must still be new when it goes live.
   Number basis = 0;                      // Constant: the entry whose bytes it starts with; 0 for none.
   Number replaces = 0;                   // Constant: of a staged entry's file, the live entry. Else 0.
 

@@ -21,16 +21,20 @@
 namespace certfs {
 
 struct Volume::State {
-  State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in)
+  State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in,
+        Time began_in)
       : processes(processes_in),
         observer(observer_in),
         options(std::move(options_in)),
+        began(began_in),
         pins(processes_in),
-        first_halves(processes_in) {}
+        first_halves(processes_in),
+        stores_changed(began_in) {}
 
   const ProcessTable& processes;
   VolumeObserver& observer;
   const VolumeOptions options;
+  const Time began;
   RefusalLog refusals;
   SupersededContents superseded;
   StaleAnswers stale_answers;
@@ -41,6 +45,8 @@ struct Volume::State {
 
   ByteQuota staged{Staging::kBytesOfAllMax};  // Of all writers, scratch included.
   ScratchTable scratch{staged};
+  // When a store last came, went or was renamed through this volume. Nothing of it is kept: it begins anew.
+  std::atomic<Time> stores_changed;
 
   // One commit at a time, so that what it replaces is what was live before it.
   std::mutex commits;
@@ -155,6 +161,13 @@ inline Error NoMemory() {
   return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"};
 }
 inline Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
+// The group of what `caller` makes in `directory`: that of the directory, if it has the set-group-id bit. No
+// kernel does this for us.
+inline constexpr std::uint32_t kSetGroupId = 02000;
+inline std::uint32_t GroupToBe(const Caller& caller, const Attributes& directory) {
+  return (directory.mode & kSetGroupId) != 0 ? directory.gid : caller.gid;
+}
+
 inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
 inline Error WrittenByCertfs(const Store& store) {
   return {ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone"};

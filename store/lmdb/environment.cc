@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -31,6 +32,10 @@ constexpr MDB_dbi kFreeList = 0;  // LMDB's own table of freed pages.
 // all.
 constexpr auto kCourtesy = 50ms;
 constexpr auto kPatience = 5s;
+
+// What other threads may take of the address space while the map changes: glibc reserves this much when one
+// of them first allocates.
+constexpr std::uint64_t kTakenMeanwhile = std::uint64_t{128} << 20;
 
 // LMDB makes its lock file with a hole for each page and then writes to it through a mapping: on a full disk
 // that is a SIGBUS, not an error. Returns an errno, 0 for success.
@@ -63,6 +68,14 @@ ErrorCode CodeOf(int code) {
     default:
       return ErrorCode::kIo;
   }
+}
+
+// Says whether `bytes` of address space can be had beside what is in use. Returns an errno, 0 for yes.
+int FindAddressSpace(std::uint64_t bytes) {
+  void* const space = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (space == MAP_FAILED) return errno;
+  munmap(space, bytes);
+  return 0;
 }
 
 }  // namespace
@@ -142,7 +155,20 @@ Result<void> Environment::OpenTables(bool create) {
 Result<void> Environment::Resize(std::uint64_t bytes) {
   if (!gate_.Close())
     return Error(ErrorCode::kBusy, "the keystore cannot change its size while it is being read");
-  const int code = mdb_env_set_mapsize(env_, bytes);
+  // LMDB gives its map up before it asks for the new one, and when that fails has none, for ever: the next
+  // transaction would crash. So what the new map takes beyond the old is asked for first.
+  MDB_envinfo info;
+  MDB_stat stat;
+  int code = mdb_env_info(env_, &info);
+  if (code == 0) code = mdb_env_stat(env_, &stat);
+  if (code == 0) {
+    // Another process's size is known only to LMDB. It doubled a map that was full.
+    const std::uint64_t used = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+    const std::uint64_t size = bytes != 0 ? bytes : 2 * used;
+    const std::uint64_t more = size > info.me_mapsize ? size - info.me_mapsize : 0;
+    code = FindAddressSpace(more + kTakenMeanwhile);
+  }
+  if (code == 0) code = mdb_env_set_mapsize(env_, bytes);
   gate_.Open();
   if (code != 0) return Failure("change the size of the map", code);
   return {};

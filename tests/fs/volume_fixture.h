@@ -24,11 +24,15 @@ class InventedProcesses final : public ProcessTable {
     const auto found = process_of.find(thread);
     return found == process_of.end() ? thread : found->second;
   }
-  bool IsDyingOfSignal(std::int32_t thread) const override { return dying.contains(thread); }
+  Result<bool> IsDyingOfSignal(std::int32_t thread) const override {
+    if (unknown) return Error(ErrorCode::kNoMemory, "nobody can tell");
+    return dying.contains(thread);
+  }
   std::string ProgramOf(std::int32_t) const override { return "test"; }
 
   std::map<std::int32_t, std::int32_t> process_of;
   std::set<std::int32_t> dying;
+  bool unknown = false;  // Whether anybody is dying cannot be found out.
 };
 
 // Remembers what the kernel would have been told.

@@ -82,6 +82,70 @@ TEST_F(VolumeTest, NoLookupFindsWhatIsNotThere) {
   }
   EXPECT_EQ(Failure(tree_.Find(kRoot, "stores/" + std::string(129, 'x'))), ErrorCode::kNameTooLong);
   EXPECT_EQ(Failure(tree_.Find(kRoot, "stores/machine/" + std::string(121, 'x'))), ErrorCode::kNameTooLong);
+  EXPECT_EQ(Failure(tree_.Find(kRoot, "status/" + std::string(256, 'x'))), ErrorCode::kNameTooLong);
+  EXPECT_EQ(Failure(tree_.Find(kRoot, "status/" + std::string(255, 'x'))), ErrorCode::kNotFound);
+}
+
+// "The times of what is fixed are the mount's beginning; those of `stores` move when a store comes, goes or
+// is renamed, those of the status files whenever they are looked at."
+TEST_F(VolumeTest, TheTimesOfWhatIsFixed) {
+  const Time began = tree_.now;
+  const auto mtime = [&](std::string_view path) { return tree_.At(path).attributes.mtime; };
+  const auto later = [&] { return tree_.now += std::chrono::minutes(1); };
+  later();
+  for (const char* const path : {"", "stores", "status", "stores/TRUSTED_ROOT_CRLS"})
+    EXPECT_EQ(mtime(path), began) << path;
+  EXPECT_EQ(mtime("status/why"), tree_.now);
+  const Time came = tree_.now;
+  ASSERT_EQ(MakeDirectory(kRoot, "stores", "mine"), std::nullopt);
+  later();
+  EXPECT_EQ(MakeDirectory(kRoot, "stores", "mine"), ErrorCode::kAlreadyExists);
+  EXPECT_EQ(Rename(kRoot, "stores", "mine", "stores", "machine"), ErrorCode::kAlreadyExists);
+  EXPECT_EQ(RemoveDirectory(kRoot, "stores", "machine"), ErrorCode::kNotEmpty);
+  EXPECT_EQ(mtime("stores"), came);
+  const Time renamed = later();
+  ASSERT_EQ(Rename(kRoot, "stores", "mine", "stores", "ours"), std::nullopt);
+  later();
+  EXPECT_EQ(mtime("stores"), renamed);
+  const Time went = later();
+  ASSERT_EQ(RemoveDirectory(kRoot, "stores", "ours"), std::nullopt);
+  later();
+  EXPECT_EQ(mtime("stores"), went);
+  EXPECT_EQ(mtime(""), began);
+}
+
+TEST_F(VolumeTest, DirectoriesCountNoLinks) {
+  for (const char* const path : {"", "stores", "status", "stores/machine", "stores/machine/web"})
+    EXPECT_EQ(tree_.At(path).links, 1U) << path;
+}
+
+TEST_F(VolumeTest, WhatIsMadeInADirectoryWithTheSetGroupIdBitHasItsGroup) {
+  constexpr std::uint32_t kGroup = 77;
+  AttributeChange change;
+  change.gid = kGroup;
+  change.mode = 02755;
+  Must(volume_.SetAttributes(kRoot, tree_.At("stores/machine").id, 0, change, std::nullopt));
+  const auto group = [&](std::string_view path) { return tree_.At(path).attributes.gid; };
+  // What was there before is as it was.
+  EXPECT_EQ(group("stores/machine/web"), 0U);
+  tree_.MakeDirectory("stores/machine", "new");
+  tree_.MakeDirectory("stores/machine/new", "next");
+  for (const char* const path : {"stores/machine/new", "stores/machine/new/next"}) {
+    EXPECT_EQ(group(path), kGroup) << path;
+    EXPECT_EQ(tree_.At(path).attributes.mode, 02755U) << path;
+  }
+  Must(tree_.Put(kRoot, "stores/machine/new/key.pem", Vector("leaf.key")));
+  EXPECT_EQ(group("stores/machine/new/key.pem"), kGroup);
+  EXPECT_EQ(tree_.At("stores/machine/new/key.pem").attributes.mode, 0600U);
+  // A group that was given to a file stays through a replacement.
+  change = {};
+  change.gid = kGroup + 1;
+  Must(volume_.SetAttributes(kRoot, tree_.At("stores/machine/web/cert.pem").id, 0, change, std::nullopt));
+  change.gid = kGroup;
+  change.mode = 02755;
+  Must(volume_.SetAttributes(kRoot, tree_.At("stores/machine/web").id, 0, change, std::nullopt));
+  Must(tree_.Put(kRoot, "stores/machine/web/cert.pem", Vector("chain.pem")));
+  EXPECT_EQ(group("stores/machine/web/cert.pem"), kGroup + 1);
 }
 
 TEST_F(VolumeTest, MkdirRow) {

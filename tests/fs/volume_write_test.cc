@@ -153,6 +153,66 @@ TEST_F(VolumeWriteTest, WhatAKilledChildLeftBehindIsNotCommittedByItsParent) {
   EXPECT_EQ(Live(), leaf_);
 }
 
+TEST_F(VolumeWriteTest, OfTwoThatMakeAFileExclusivelyTheFirstOneWins) {
+  constexpr OpenMode kPlain = kReplace;
+  constexpr OpenMode kExclusive{false, true, false, true, true};
+  const NodeId empty = tree_.MakeDirectory("stores/machine", "made").id;
+  const std::string path = "stores/machine/made/cert.pem";
+  const auto make = [&](const Caller& caller, OpenMode mode) {
+    const auto made = Must(volume_.Create(caller, empty, "cert.pem", mode, 0644));
+    return Tree::Writer{made.node.id, made.handle};
+  };
+  const auto close = [&](const Tree::Writer& writer, const Caller& caller) {
+    const auto code = Failure(volume_.Flush(caller, writer.handle));
+    volume_.Release(writer.node, writer.handle);
+    return code;
+  };
+  for (const bool exclusive : {true, false}) {
+    const auto first = make(kRoot, exclusive ? kExclusive : kPlain);
+    const auto second = make(kUser, kPlain);
+    Must(volume_.Write(kRoot, first.handle, 0, AsBytes(chain_)));
+    Must(volume_.Write(kUser, second.handle, 0, AsBytes(leaf_)));
+    EXPECT_EQ(close(second, kUser), std::nullopt);
+    EXPECT_EQ(close(first, kRoot), exclusive ? std::optional(ErrorCode::kAlreadyExists) : std::nullopt);
+    EXPECT_EQ(Must(tree_.Get(kRoot, path)), exclusive ? leaf_ : chain_);
+    Must(volume_.Unlink(kRoot, empty, "cert.pem"));
+    tree_.now += std::chrono::hours(1);
+  }
+  // It holds for the making alone: what the same handle writes afterwards replaces.
+  const auto writer = make(kUser, kExclusive);
+  Must(volume_.Write(kUser, writer.handle, 0, AsBytes(leaf_)));
+  Must(volume_.Sync(kUser, writer.handle));
+  Must(volume_.Write(kUser, writer.handle, leaf_.size(), AsBytes(std::string_view("# more\n"))));
+  EXPECT_EQ(close(writer, kUser), std::nullopt);
+  EXPECT_EQ(Must(tree_.Get(kRoot, path)), leaf_ + "# more\n");
+}
+
+TEST_F(VolumeWriteTest, WhatMayBeHalfAFileIsNeverCommitted) {
+  const auto writer = Open();
+  Must(Write(writer, "# half a chain\n" + leaf_));
+  tree_.processes.unknown = true;
+  EXPECT_EQ(Failure(Flush(writer)), ErrorCode::kNoMemory);
+  tree_.processes.unknown = false;
+  EXPECT_EQ(Failure(Flush(writer)), ErrorCode::kNoMemory);  // A refused handle repeats its error.
+  Close(writer);
+  EXPECT_EQ(Live(), leaf_);
+  EXPECT_NE(Newest().find("nobody can tell"), std::string::npos);
+  const auto next = Open();
+  Must(Write(next, chain_));
+  Must(Flush(next));
+  Close(next);
+  EXPECT_EQ(Live(), chain_);
+}
+
+// Then nobody is asked about.
+TEST_F(VolumeWriteTest, AHandleThatWroteNothingClosesThoughNobodyCanBeAskedAbout) {
+  const auto writer = Open();
+  tree_.processes.unknown = true;
+  Must(Flush(writer));
+  Close(writer);
+  EXPECT_EQ(Live(), leaf_);
+}
+
 TEST_F(VolumeWriteTest, ADyingProcessThatWroteNothingLeavesTheWritingToOthers) {
   const auto writer = Open();
   Must(volume_.Write(kUser, writer.handle, 0, AsBytes(chain_)));

@@ -2,11 +2,14 @@
 // nothing and the keystore goes on. Method: tiny maps and a tiny tmpfs, filled through the door.
 
 #include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -147,6 +150,48 @@ TEST(KeystoreGrowth, AtTheLimitNothingChangesAndRemovingMakesRoom) {
     Must(keystore->RemoveEntry(keystore.store(), AliasOf("e" + std::to_string(i)), kRoot));
   }
   Must(keystore.Put(Must(keystore.Make("again")), 256 * kKiB));
+}
+
+// This process may take `bytes` more of address space than it has, until this object goes.
+class AddressSpaceLimit {
+ public:
+  explicit AddressSpaceLimit(std::uint64_t bytes) {
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    EXPECT_EQ(getrlimit(RLIMIT_AS, &before_), 0);
+    const rlimit limit{pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) + bytes, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+  }
+  ~AddressSpaceLimit() { EXPECT_EQ(setrlimit(RLIMIT_AS, &before_), 0); }
+  AddressSpaceLimit(const AddressSpaceLimit&) = delete;
+  AddressSpaceLimit& operator=(const AddressSpaceLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+// LMDB by itself would be left without a map, and crash at the next transaction.
+TEST(KeystoreGrowth, WithoutAddressSpaceNothingChangesAndItGrowsWhenThereIsSome) {
+  Growing keystore(256 * kMiB);
+  const auto fill = [&](char group, std::uint64_t used_max) -> Result<void> {
+    for (int i = 0; keystore->GetUsage().used < used_max; ++i) {
+      TRY(keystore.Put(TRY(keystore.Make(group + std::to_string(i))), 1 * kMiB));
+    }
+    return {};
+  };
+  Must(fill('a', 80 * kMiB));  // The map is of 128 MiB.
+  const Number small = Must(keystore.Make("small"));
+  {
+    const AddressSpaceLimit limit(64 * kMiB);  // The next one takes 128 more.
+    EXPECT_EQ(CodeOf(fill('b', 160 * kMiB)), ErrorCode::kNoMemory);
+    const std::string before = keystore.State();
+    EXPECT_EQ(CodeOf(fill('c', 160 * kMiB)), ErrorCode::kNoMemory);
+    Must(keystore.Put(small, 1000));  // What needs no room is done meanwhile.
+    EXPECT_NE(keystore.State(), before);
+  }
+  Must(fill('d', 160 * kMiB));
+  const auto snapshot = Must(keystore->Snapshot());
+  EXPECT_EQ(ReadText(*snapshot, *Must(snapshot->FindEntryByNumber(small)), Member::kSecret).size(), 1000U);
 }
 
 // A filesystem of its own that is soon full.
