@@ -14,21 +14,17 @@ Node NodeOf(const Store& store) {
   return node;
 }
 
-Node NodeOf(const Entry& entry) {
-  Node node;
-  node.id = NodeId::OfDirectory(entry.number);
-  node.type = NodeType::kDirectory;
-  node.attributes = entry.attributes;
-  return node;
-}
-
 Node NodeOf(const EntryHead& head) {
   Node node;
   node.id = NodeId::OfDirectory(head.number);
   node.type = NodeType::kDirectory;
   node.attributes = head.attributes;
-  node.links = 2;
+  node.revision = head.revision;
   return node;
+}
+
+Node NodeOf(const Entry& entry) {
+  return NodeOf(EntryHead{entry.number, entry.alias, entry.attributes, entry.revision});
 }
 
 Node NodeOf(const Entry& entry, Member member) {
@@ -162,6 +158,10 @@ Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver
       std::chrono::floor<std::chrono::seconds>(keystore_.Now()).time_since_epoch().count());
   state_->next_handle = start << 24 | 1;
   state_->next_staging = state_->next_handle;
+  const auto foreign = keystore.ForeignCommits();
+  state_->foreign_commits = foreign.has_value() ? foreign.value() : 0;
+  const auto stores = StoresOf(keystore_);
+  if (stores.has_value()) state_->listed = stores.value();
 }
 
 Volume::~Volume() = default;
@@ -380,18 +380,27 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
   return add_reader(std::move(kept));
 }
 
-void Volume::Named(NodeId node) { state_->superseded.Named(node); }
+void Volume::Named(const Node& node) {
+  state_->superseded.Named(node.id);
+  if (node.revision) state_->seen_entries.Named(node.id.number(), *node.revision);
+}
 
 bool Volume::IsHeld(NodeId node) { return state_->superseded.IsHeld(node); }
 
 std::optional<std::string> Volume::PathOfDirectory(NodeId directory) {
+  if (directory.fixed() == Fixed::kStores) return "stores";
   const auto snapshot = keystore_.Snapshot();
   if (!snapshot.has_value()) return std::nullopt;
   const auto place = Resolve(*snapshot.value(), directory);
-  if (!place.has_value() || !place.value().entry) return std::nullopt;
+  if (!place.has_value()) return std::nullopt;
+  if (place.value().store) return PathOf(*place.value().store);
+  if (!place.value().entry) return std::nullopt;
   return PathOf(*snapshot.value(), *place.value().entry);
 }
 
-void Volume::Forget(NodeId node, std::uint64_t count) { state_->superseded.Forget(node, count); }
+void Volume::Forget(NodeId node, std::uint64_t count) {
+  state_->superseded.Forget(node, count);
+  if (const auto number = node.directory()) state_->seen_entries.Forget(*number, count);
+}
 
 }  // namespace certfs

@@ -59,6 +59,7 @@ struct Node {
   NodeId shown_as;
   bool volatile_name = false;        // The kernel may not cache that the name leads here,
   bool volatile_attributes = false;  // nor what stat shows.
+  std::optional<Revision> revision;  // Of an entry's directory: that of its files.
   bool uncached = false;             // Its bytes stay out of the page cache (direct_io).
 };
 
@@ -75,6 +76,9 @@ class VolumeObserver {
   // A commit replaced `replaced` (none for a new file) by the file to which the name in `directory` leads
   // now. Whoever watches either is to hear of it; the kernel says it of no change that was not asked of it.
   virtual void Replaced(NodeId directory, std::string_view name, NodeId replaced) = 0;
+  // Another process changed what `directory`, a store or the list of stores, lists. What the kernel keeps of
+  // the listing is to go, and whoever watches the directory is to hear of it.
+  virtual void ListingChanged(NodeId directory) = 0;
   // The bytes of `node` are to leave the page cache.
   virtual void DropPages(NodeId node) = 0;
   // Waits, for a moment at most, until the kernel has heard of every change told so far: whoever looks after
@@ -119,13 +123,21 @@ class Volume {
 
   // The kernel keeps what it was given: says that it was given `node`, and that it forgot it `count` times.
   // What a commit replaces is kept for as long as the kernel holds it.
-  void Named(NodeId node);
+  void Named(const Node& node);
   void Forget(NodeId node, std::uint64_t count);
   // Says whether the kernel holds `node`, a file. Nobody can watch what it does not hold.
   bool IsHeld(NodeId node);
-  // Returns the path of the entry `directory` from the root of the tree; nothing if it is gone or is none.
+  // Returns the path of `directory`, an entry, a store or the list of stores, from the root of the tree;
+  // nothing if it is gone or is none of these.
   std::optional<std::string> PathOfDirectory(NodeId directory);
 
+  // Looks whether another process has committed, and tells the observer of what the kernel may know
+  // otherwise. What was replaced is kept, as after a commit of our own, where BACKUP_STORE has it. To be
+  // called by one thread, after the keystore's file was written, and again after a failure. Costs one look at
+  // a number for each entry that the kernel holds, besides what changed.
+  Result<void> CatchUp();
+
+  // kNotFound; kCorrupt.
   // kNotFound; kNameTooLong for what no directory, or not this one, can hold; kCorrupt.
   Result<Node> Lookup(const Caller& caller, NodeId parent, std::string_view name);
   // `handle` is 0 or an open handle of this node. kStale for a superseded revision that nobody has open.
@@ -235,6 +247,9 @@ class Volume {
   void AddPlaceholder(Staging& staging);
   // Tells the kernel that the state which BACKUP_STORE keeps in `entry` is another; nothing for 0.
   void TellKept(Number entry, Staging* staging = nullptr);
+  // The parts of CatchUp.
+  Result<void> CatchUpListings(TableSnapshot& snapshot);
+  Result<void> KeepReplaced(TableSnapshot& snapshot, const Entry& entry, Revision before);
   Result<void> Resize(Staging& staging, std::uint64_t size);
   // What was set on a name of `next` whose file went live in the entry `live`: its times are the live file's.
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);

@@ -426,6 +426,11 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
     if (holder.file(member)) tell(holder.number, member);
     if (live) tell(staging.entry, member);  // None of these is staged any more.
   }
+  state_->seen_entries.Told(holder.number, holder.revision - 1, holder.revision);
+  if (live) {
+    const Revision cleared = outcome.value().entry.revision;
+    state_->seen_entries.Told(staging.entry, cleared - 1, cleared);
+  }
   // The partner's bytes are the same, but not its node: who watches that must come along. Of a new file the
   // kernel has told the watchers of its directory itself, unless it was staged elsewhere.
   for (const Member member : kMembers) {

@@ -36,6 +36,7 @@ struct EntryHead {
   Number number = 0;
   Alias alias;
   Attributes attributes;  // Of the entry's directory.
+  Revision revision = 0;
 
   bool is_staged() const { return alias.is_next(); }
 };
@@ -77,6 +78,10 @@ class TableSnapshot {
   // By number.
   virtual Result<std::optional<Store>> FindStoreByNumber(Number number) = 0;
   virtual Result<std::optional<Entry>> FindEntryByNumber(Number number) = 0;
+
+  // A number that is another one once somebody has written the entry again; nothing where none is. Costs far
+  // less than reading it, and is not checked like what is read: a hint about where to look.
+  virtual Result<std::optional<std::uint64_t>> FindEntryMark(Number number) = 0;
 
   // The next in the order of a listing, behind `after`. A damaged one is kCorrupt; `skipped`, where the
   // caller gives it, then says where to go on.
@@ -133,6 +138,11 @@ class EntryTable {
   virtual Result<std::unique_ptr<TableSnapshot>> Snapshot() = 0;
   virtual Result<std::unique_ptr<TableTransaction>> BeginTransaction() = 0;
   virtual Usage GetUsage() = 0;
+
+  // A number that is another one whenever another process has committed since, however often this one did.
+  // What was committed then shows in the next snapshot. kBusy while it is in the middle
+  // of one; others as of Snapshot().
+  virtual Result<std::uint64_t> ForeignCommits() = 0;
 
   // Makes room after a transaction that WantsRoom. Returns false when the limit is reached, kBusy when a
   // snapshot or a transaction stays open, in whatever thread, that the change would pull the ground from

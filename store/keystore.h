@@ -126,6 +126,8 @@ class Keystore {
   // One consistent state to read from.
   Result<std::unique_ptr<TableSnapshot>> Snapshot() { return table_->Snapshot(); }
   Usage GetUsage() { return table_->GetUsage(); }
+  // As EntryTable::ForeignCommits.
+  Result<std::uint64_t> ForeignCommits() { return table_->ForeignCommits(); }
   Time Now() const { return clock_(); }
 
   // --- The door. Names are free if no other differs from them only in ASCII case.

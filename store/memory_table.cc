@@ -39,6 +39,7 @@ std::pair<std::string, std::string> KeyOf(const IssuedSerial& serial) {
 struct State {
   std::map<Number, Store> stores;
   std::map<Number, Entry> entries;
+  std::map<Number, std::uint64_t> marks;  // Of entries: which change wrote it.
   std::map<Position, Number> order;
   std::map<std::pair<Number, Member>, std::shared_ptr<const SecretBytes>> contents;
   std::map<std::pair<std::string, std::string>, SerialHolder> serials;  // By KeyOf.
@@ -59,6 +60,9 @@ class MemoryReads : public Interface {
   Result<std::optional<Store>> FindStoreByNumber(Number number) final { return Find(state().stores, number); }
   Result<std::optional<Entry>> FindEntryByNumber(Number number) final {
     return Find(state().entries, number);
+  }
+  Result<std::optional<std::uint64_t>> FindEntryMark(Number number) final {
+    return Find(state().marks, number);
   }
   Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor*) final {
     return Next(state().stores, kOfStores, after);
@@ -151,6 +155,7 @@ class MemoryTable final : public EntryTable {
         std::make_unique<MemoryTransaction>(*this, std::move(turn), *Current()));
   }
   Usage GetUsage() override { return {Current()->used, kLimit}; }
+  Result<std::uint64_t> ForeignCommits() override { return 0; }
   Result<bool> Grow() override { return false; }
 
   // Never twice the same: a transaction that is abandoned must not lend its digests to the next one.
@@ -229,6 +234,7 @@ Result<Number> MemoryTransaction::PutEntry(Entry entry) {
   ++store->second.entry_count;
   Touch(store->second);
   const Number number = entry.number;
+  state_.marks[number] = table_.NewMark();
   state_.order[PositionOf(entry.store, entry.alias.text())] = number;
   state_.entries.insert_or_assign(number, std::move(entry));
   return number;
@@ -270,6 +276,7 @@ Result<void> MemoryTransaction::RemoveEntry(const Entry& entry) {
   --store.entry_count;
   Touch(store);
   for (const Member member : kMembers) DropContent(old->first, member);
+  state_.marks.erase(old->first);
   state_.entries.erase(old);
   return {};
 }

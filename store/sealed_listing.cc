@@ -46,7 +46,8 @@ class SealedView::Lister final : public TreeVisitor {
       auto entry = view_.LoadEntry(store_, item, nullptr);
       if (entry.has_value()) {
         const Entry& found = *entry.value();
-        block->heads.push_back({CursorOf(item.key), {found.number, found.alias, found.attributes}});
+        block->heads.push_back(
+            {CursorOf(item.key), {found.number, found.alias, found.attributes, found.revision}});
         continue;
       }
       if (entry.error().code() != ErrorCode::kCorrupt) return std::move(entry).error();

@@ -50,6 +50,8 @@ class SealedTable final : public EntryTable {
     return {used_, map_bytes_max_};
   }
 
+  Result<std::uint64_t> ForeignCommits() override { return shared_.environment->ForeignCommits(); }
+
   Result<bool> Grow() override { return shared_.environment->Grow(map_bytes_max_); }
 
  private:

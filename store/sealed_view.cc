@@ -250,6 +250,15 @@ Result<std::optional<Entry>> SealedView::FindEntryByNumber(Number number) {
   return std::optional<Entry>(*entry);
 }
 
+// The commit that wrote the record stands in the clear part of its seal (store/README.md, "Sealed records").
+Result<std::optional<std::uint64_t>> SealedView::FindEntryMark(Number number) {
+  const std::optional<BytesView> sealed = TRY(transaction_.Get(lmdb::Table::kEntries, RecordKey(number)));
+  if (!sealed) return std::optional<std::uint64_t>();
+  Reader reader(*sealed);
+  reader.U64();
+  return std::optional(reader.U64());
+}
+
 // --- Listings
 
 Result<std::optional<Listed<Store>>> SealedView::NextStore(Cursor after, Cursor* skipped) {

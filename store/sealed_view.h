@@ -126,6 +126,7 @@ class SealedView {
   Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias);
   Result<std::optional<Store>> FindStoreByNumber(Number number);
   Result<std::optional<Entry>> FindEntryByNumber(Number number);
+  Result<std::optional<std::uint64_t>> FindEntryMark(Number number);
   Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped);
   Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped);
   Result<void> ListEntries(Number store, Cursor after, const EntryHeadSink& sink);
@@ -171,6 +172,9 @@ class SealedReads : public Interface {
   }
   Result<std::optional<Entry>> FindEntryByNumber(Number number) final {
     return view_.FindEntryByNumber(number);
+  }
+  Result<std::optional<std::uint64_t>> FindEntryMark(Number number) final {
+    return view_.FindEntryMark(number);
   }
   Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped) final {
     return view_.NextStore(after, skipped);

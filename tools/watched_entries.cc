@@ -123,7 +123,7 @@ Result<void> EntryNews::WatchEntry(const WatchedEntry& entry) {
   // What comes and goes above it; who may not watch that sees the entry's return when it looks the next time.
   watch(entry.store.parent_path());
   watch(entry.store);
-  if (watch(entry.directory) || errno == ENOENT) return {};
+  if (watch(entry.directory) || errno == ENOENT || errno == ESTALE) return {};
   const int error = errno;
   if (error == EACCES) {
     // A directory that may not be listed: its public files, where they may be read, tell as well.

@@ -48,7 +48,7 @@ fuse_ino_t Adapter::ToKernel(NodeId node) const {
 
 void Adapter::ReplyEntry(EntryRequest& request, const Node& node) {
   // Before the reply: the kernel may forget the node as soon as it has it.
-  volume.Named(node.id);
+  volume.Named(node);
   if (!request.ReplyEntry(EntryOf(*this, node))) volume.Forget(node.id, 1);
 }
 
@@ -60,6 +60,10 @@ void Adapter::AttributesChanged(NodeId node) {
 }
 void Adapter::Replaced(NodeId directory, std::string_view name, NodeId replaced) {
   if (waker) waker->Wake(directory, std::string(name), replaced);
+}
+void Adapter::ListingChanged(NodeId directory) {
+  if (notifier) notifier->ForgetPages(ToKernel(directory));
+  if (waker) waker->WakeDirectory(directory);
 }
 void Adapter::DropPages(NodeId node) {
   if (notifier) notifier->ForgetPages(ToKernel(node));

@@ -57,6 +57,7 @@ struct Adapter final : VolumeObserver {
   void NameChanged(NodeId directory, std::string_view name) override;
   void AttributesChanged(NodeId node) override;
   void Replaced(NodeId directory, std::string_view name, NodeId replaced) override;
+  void ListingChanged(NodeId directory) override;
   void DropPages(NodeId node) override;
   void Settle() override;
   void Refused(const std::string& line) override;

@@ -172,9 +172,9 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
                : fuse_add_direntry(req, buffer.data() + used, size - used, name.c_str(), &entry.attr, next);
       if (needed > size - used) return false;
       used += needed;
-      if (plus && !dots && item.node.id.member()) {
+      if (plus && !dots && (item.node.id.member() || item.node.revision)) {
         named.push_back(item.node.id);
-        adapter.volume.Named(item.node.id);
+        adapter.volume.Named(item.node);
       }
       return true;
     };

@@ -11,7 +11,10 @@
 #include <string>
 #include <vector>
 
+#include <spdlog/spdlog.h>
+
 #include "fs/fuse/adapter.h"
+#include "fs/fuse/data_watch.h"
 #include "fs/fuse/mount_table.h"
 
 namespace certfs {
@@ -145,6 +148,18 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
     adapter.waker = std::make_unique<Waker>(std::move(waker), adapter.volume,
                                             WakerMount{mountpoint, live.device(), options.stores_only},
                                             [&] { adapter.Settle(); });
+  }
+
+  // Ends before what it tells.
+  auto data_watch = DataWatch::Start(options.source, [&] {
+    const auto caught_up = adapter.volume.CatchUp();
+    const bool soon = !caught_up.has_value() && caught_up.error().code() == ErrorCode::kBusy;
+    if (!caught_up.has_value() && !soon)
+      spdlog::warn("changes by another process: {}", caught_up.error().message());
+    return caught_up.has_value();
+  });
+  if (!data_watch.has_value()) {
+    spdlog::warn("{}: what other processes change wakes no watcher", data_watch.error().message());
   }
 
   const std::unique_ptr<fuse_loop_config, DestroyLoopConfig> config(fuse_loop_cfg_create());

@@ -50,11 +50,17 @@ Waker::~Waker() {
 }
 
 void Waker::Wake(NodeId directory, std::string name, NodeId replaced) {
+  Add({directory, std::move(name), replaced});
+}
+
+void Waker::WakeDirectory(NodeId directory) { Add({directory, ".", NodeId(), WakerAction::kAttribute}); }
+
+void Waker::Add(Order order) {
   {
     const std::lock_guard lock(mutex_);
     if (!process_.running()) return;
     if (queue_.size() == kQueueMax) queue_.pop_front();
-    queue_.push_back({directory, std::move(name), replaced});
+    queue_.push_back(std::move(order));
   }
   wake_.notify_one();
 }
@@ -124,6 +130,7 @@ void Waker::Run() {
     settle_();
     std::string path = volume_.PathOfDirectory(order.directory).value_or("");
     if (mount_.stores_only && path.starts_with("stores/")) path.erase(0, std::strlen("stores/"));
+    if (mount_.stores_only && path == "stores") path = ".";
     std::optional<int> outcome = 0;
     if (!path.empty()) {
       outcome = CarryOut(order, path);

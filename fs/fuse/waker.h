@@ -40,6 +40,9 @@ class Waker {
   // The file `name` in `directory` is another one than `replaced`, which may be none.
   void Wake(NodeId directory, std::string name, NodeId replaced);
 
+  // Something came or went in `directory`, a store or the list of stores.
+  void WakeDirectory(NodeId directory);
+
   // Returns what the lookup of `name` by `caller` leads to, if it carries out an order: a node, or kNotFound.
   std::optional<Result<Node>> Lookup(const Caller& caller, NodeId directory, std::string_view name);
 
@@ -55,6 +58,7 @@ class Waker {
     WakerAction action = WakerAction::kRename;
   };
 
+  void Add(Order order);
   void Run();
   // Returns the errno, or nothing when the process has gone, or this is to stop.
   std::optional<int> CarryOut(const Order& order, const std::string& path);

@@ -14,6 +14,7 @@
 #include "fs/volume/first_halves.h"
 #include "fs/volume/pins.h"
 #include "fs/volume/scratch.h"
+#include "fs/volume/seen_entries.h"
 #include "fs/volume/staging.h"
 #include "fs/volume/superseded.h"
 #include "fs/volume/went_live.h"
@@ -40,6 +41,10 @@ struct Volume::State {
   StaleAnswers stale_answers;
   Pins pins;
   WentLive went_live;
+  SeenEntries seen_entries;
+  // CatchUp's alone: up to which commit of others the kernel was told, and what the stores held then.
+  std::uint64_t foreign_commits = 0;
+  std::map<Number, Digest> listed;
 
   FirstHalves first_halves;
 
@@ -133,6 +138,10 @@ struct Place {
 Result<Place> Resolve(TableSnapshot& snapshot, NodeId node);
 // The same in the newest state. For whoever changes the keystore next: the map grows only while nobody reads.
 Result<Place> Resolve(Keystore& keystore, NodeId node);
+
+// What each store holds, as the digest over its entries.
+Result<std::map<Number, Digest>> StoresOf(Keystore& keystore);
+Result<std::map<Number, Digest>> StoresOf(TableSnapshot& snapshot);
 
 // Nodes as stat shows them.
 Node NodeOf(const Store& store);

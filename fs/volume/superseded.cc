@@ -34,6 +34,15 @@ bool SupersededContents::IsHeld(NodeId node) {
   return IsNamed(node);
 }
 
+std::vector<NodeId> SupersededContents::HeldOf(const std::unordered_set<Number>& entries) {
+  std::vector<NodeId> held;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [value, count] : names_) {
+    if (entries.contains(NodeId(value).number())) held.emplace_back(value);
+  }
+  return held;
+}
+
 void SupersededContents::Add(Time now, ContentPointer content) {
   const std::lock_guard lock(mutex_);
   bytes_ += content->bytes().size();

@@ -12,6 +12,8 @@
 #include <map>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 #include "fs/volume/content.h"
 
@@ -31,6 +33,8 @@ class SupersededContents {
   void Named(NodeId node);
   void Forget(NodeId node, std::uint64_t count);
   bool IsHeld(NodeId node);
+  // Returns those that the kernel holds of the files of `entries`. Looks at all.
+  std::vector<NodeId> HeldOf(const std::unordered_set<Number>& entries);
 
   // Keeps the bytes of a revision that a commit at `now` replaces.
   void Add(Time now, ContentPointer content);

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "store/lmdb/transaction.h"
 
@@ -197,6 +198,31 @@ bool Environment::DiskIsFull() const noexcept {
   struct statvfs status {};
   if (mdb_env_get_fd(env_, &file) != 0 || fstatvfs(file, &status) != 0) return false;
   return status.f_bavail < kBlocksMin;
+}
+
+Result<std::uint64_t> Environment::ForeignCommits() {
+  constexpr int kAttemptsMax = 100;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    {
+      const auto transaction = TRY(Transaction::Begin(*this, Access::kRead));
+      const std::lock_guard lock(own_mutex_);
+      // Begun again under the lock, so that no commit of our own shows that is not counted yet.
+      mdb_txn_reset(transaction->get());
+      const int code = mdb_txn_renew(transaction->get());
+      MDB_envinfo info;
+      // Another process made the map larger; the next transaction adopts that.
+      if (code == MDB_MAP_RESIZED) continue;
+      if (code != 0) return Failure("count the commits", code);
+      if (const int failed = mdb_env_info(env_, &info); failed != 0)
+        return Failure("count the commits", failed);
+      // The file has a commit before readers get it, and nothing is written when they do: whoever looked in
+      // between would take the state before that commit for the one behind it, and never look again.
+      const std::uint64_t shown = mdb_txn_id(transaction->get());
+      if (info.me_last_txnid == shown) return shown - own_commits_;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return Error(ErrorCode::kBusy, "another process is in the middle of a commit");
 }
 
 Result<std::uint64_t> Environment::UsedBytes() {

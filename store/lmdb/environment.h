@@ -67,6 +67,13 @@ class Environment {
   // Returns how many bytes are in use, without pages that were freed.
   Result<std::uint64_t> UsedBytes();
 
+  // Returns how many commits there were by other processes, give or take a constant.
+  Result<std::uint64_t> ForeignCommits();
+  // Held by our own commits from before they show until they are counted.
+  std::unique_lock<std::mutex> BeginOwnCommit() { return std::unique_lock(own_mutex_); }
+  // Precondition: the lock of BeginOwnCommit is held.
+  void CountOwnCommit() noexcept { ++own_commits_; }
+
   // Says whether the disk beneath has no room left.
   bool DiskIsFull() const noexcept;
 
@@ -81,6 +88,8 @@ class Environment {
 
   MDB_env* env_;
   Gate gate_;
+  std::mutex own_mutex_;           // Taken inside the gate.
+  std::uint64_t own_commits_ = 0;  // Guarded by own_mutex_.
   std::array<unsigned int, kTableCount> handles_{};
 };
 

@@ -81,7 +81,13 @@ Result<void> Transaction::Remove(Table table, BytesView key) {
 
 Result<void> Transaction::Commit() {
   if (txn_ == nullptr) return Spent();
-  const int code = mdb_txn_commit(std::exchange(txn_, nullptr));
+  int code = 0;
+  {
+    const auto own = environment_.BeginOwnCommit();
+    const bool counts = mdb_txn_id(txn_) != base_;  // A write: its own number is the next.
+    code = mdb_txn_commit(std::exchange(txn_, nullptr));
+    if (code == 0 && counts) environment_.CountOwnCommit();
+  }
   environment_.gate().Leave();
   // LMDB calls a write that the disk had room for only in part an I/O error.
   if (code == EIO && environment_.DiskIsFull()) return Fail("commit", ENOSPC);

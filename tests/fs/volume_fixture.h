@@ -45,12 +45,14 @@ class Listener final : public VolumeObserver {
   void Replaced(NodeId directory, std::string_view name, NodeId node) override {
     replaced.push_back({directory, std::string(name), node});
   }
+  void ListingChanged(NodeId directory) override { listings.push_back(directory); }
   void DropPages(NodeId node) override { dropped.push_back(node); }
   void Settle() override { ++settled; }
   void Refused(const std::string& line) override { refusals.push_back(line); }
 
   std::vector<std::pair<NodeId, std::string>> changed;
   std::vector<NodeId> attributes_changed;
+  std::vector<NodeId> listings;
   std::vector<NodeId> dropped;
   struct Replacement {
     NodeId directory;

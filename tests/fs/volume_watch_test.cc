@@ -3,6 +3,7 @@
 // Goal: every node that a commit replaces, and that somebody may watch, is named once, with what it was.
 // Method: a volume over a keystore in memory, the kernel's part played by Named and Forget.
 
+#include "fs/volume/seen_entries.h"
 #include "tests/fs/volume_fixture.h"
 
 namespace certfs::test {
@@ -44,7 +45,7 @@ TEST_F(VolumeWatchTest, ThePartnerComesAlongIfTheKernelHoldsIt) {
   Must(Put("key.pem", "leaf.key"));
   const Node entry = tree.At("stores/machine/web");
   const Node key = tree.At("stores/machine/web/key.pem");
-  tree.volume.Named(key.id);
+  tree.volume.Named(key);
   EXPECT_TRUE(tree.volume.IsHeld(key.id));
   Must(Put("cert.pem", "leaf.pem"));
   EXPECT_EQ(Told(), (std::vector<Listener::Replacement>{{entry.id, "key.pem", key.id}}));
@@ -65,13 +66,36 @@ TEST_F(VolumeWatchTest, WhatWasStagedWakesBothMembersOfTheLiveEntry) {
                                                         {entry.id, "key.pem", NodeId()}}));
 }
 
+TEST(SeenEntries, KnowsWhatWasToldLast) {
+  SeenEntries seen;
+  using All = std::vector<SeenEntries::Known>;
+  seen.Named(7, 3);
+  seen.Named(7, 5);  // Given out again; the kernel still may have what it had.
+  EXPECT_EQ(seen.All(), (All{{7, 3, 0}}));
+  seen.Told(7, 4, 5);  // What came before is another's, and untold.
+  EXPECT_EQ(seen.All(), (All{{7, 3, 0}}));
+  seen.Told(7, 3, 4);
+  EXPECT_EQ(seen.All(), (All{{7, 4, 0}}));
+  seen.Looked(7, 9);
+  EXPECT_EQ(seen.All(), (All{{7, 4, 9}}));
+  seen.Looked(8, 9);
+  seen.Told(8, 0, 1);
+  seen.Forget(8, 1);
+  seen.Forget(7, 1);
+  EXPECT_EQ(seen.All(), (All{{7, 4, 9}}));
+  seen.Forget(7, 1);
+  EXPECT_EQ(seen.All(), All{});
+}
+
 TEST_F(VolumeWatchTest, AnEntryHasAPathUntilItGoes) {
   const Node entry = tree.At("stores/machine/web");
   EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/web");
   Must(tree.volume.Rename(kRoot, tree.At("stores/machine").id, "web", tree.At("stores/machine").id, "site",
                           0));
   EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/site");
-  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores/machine").id), std::nullopt);
+  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores/machine").id), "stores/machine");
+  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores").id), "stores");
+  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("status").id), std::nullopt);
   Must(tree.volume.RemoveDirectory(kRoot, tree.At("stores/machine").id, "site"));
   EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), std::nullopt);
 }

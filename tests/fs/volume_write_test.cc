@@ -494,8 +494,8 @@ TEST_F(VolumeWriteTest, ARemovedFileIsServedToAnOpenThatBeganBefore) {
 // A bind mount of a single file asks for its node for as long as it exists.
 TEST_F(VolumeWriteTest, WhatTheKernelHoldsIsKept) {
   const NodeId held = tree_.At(kCert).id;
-  volume_.Named(held);
-  volume_.Named(held);
+  volume_.Named(tree_.At(kCert));
+  volume_.Named(tree_.At(kCert));
   Must(tree_.Put(kRoot, kCert, Vector("chain.pem")));
   const NodeId unheld = tree_.At(kCert).id;
   Must(tree_.Put(kRoot, kCert, Vector("leaf.pem")));
@@ -513,7 +513,7 @@ TEST_F(VolumeWriteTest, WhatTheKernelHoldsIsKept) {
 // A refused commit supersedes nothing: the live bytes are not kept a second time.
 TEST_F(VolumeWriteTest, ARefusedCommitKeepsNothing) {
   const NodeId live = tree_.At(kKey).id;
-  volume_.Named(live);
+  volume_.Named(tree_.At(kKey));
   EXPECT_EQ(Failure(tree_.Put(kRoot, kKey, Vector("other.key"))), ErrorCode::kRejected);
   tree_.now += std::chrono::hours(1);
   Must(volume_.Unlink(kRoot, entry_, "key.pem"));

@@ -300,6 +300,106 @@ class Ending(harness.MountTest):
         self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
 
 
+class Foreign(harness.MountTest):
+    """Another process, here another mount of the same keystore, commits."""
+
+    def setUp(self):
+        self.alias = self.id().rpartition(".")[2][5:40]
+        self.live = self.mount.entry("machine", self.alias)
+        put(self.live + "/key.pem", pki.read(self.key))
+        put(self.live + "/cert.pem", self.leaf)
+        self.path = os.path.join(self.mount.directory, "other")
+        os.makedirs(self.path, exist_ok=True)
+        mounted = run(CERTFS, "mount", self.mount.keystore, self.path)
+        self.assertEqual(mounted.returncode, 0, mounted.stderr)
+        self.addCleanup(lambda: run(CERTFS, "umount", self.path))
+        self.other = os.path.join(self.path, "stores", "machine", self.alias)
+
+    def test_a_commit_wakes_and_shows(self):
+        for round in range(6):
+            new = (self.chain, self.leaf)[round % 2]
+            self.assertEqual(pki.read(self.live + "/cert.pem"), (self.leaf, self.chain)[round % 2])
+            with Watch(self.live) as directory, Watch(self.live + "/cert.pem") as file:
+                put(self.other + "/cert.pem", new)
+                start = time.monotonic()
+                self.assertTrue(directory.await_event(MOVED_TO, "cert.pem", 1))
+                self.assertTrue(file.await_event(DELETE_SELF, "", 1))
+                self.assertEqual(pki.read(self.live + "/cert.pem"), new)
+                self.assertEqual(os.stat(self.live + "/cert.pem").st_size, len(new))
+                self.assertLess(time.monotonic() - start, 1)
+
+    def test_a_commit_of_ones_own_wakes_once(self):
+        with Watch(self.live) as directory:
+            put(self.live + "/cert.pem", self.chain)
+            events = directory.events(0.5)
+        self.assertEqual(events.count((MOVED_TO, "cert.pem")), 1)
+
+    def test_a_pair_in_one_commit_wakes_both(self):
+        key = pki.new_key(os.path.join(self.work, "foreign.key"))
+        cert = self.issuing.issue("localhost", key)
+        pki.read(self.live + "/cert.pem")
+        os.mkdir(self.other + "/next")
+        with Watch(self.live) as directory:
+            put(self.other + "/next/key.pem", pki.read(key))
+            put(self.other + "/next/cert.pem", cert)
+            events = directory.events(1)
+        self.assertIn((MOVED_TO, "cert.pem"), events)
+        self.assertIn((MOVED_TO, "key.pem"), events)
+        self.assertEqual((pki.read(self.live + "/cert.pem"), pki.read(self.live + "/key.pem")), (cert, pki.read(key)))
+
+    def test_a_new_file_wakes_its_directory(self):
+        entry = self.mount.entry("vpxd", "new")
+        with Watch(entry) as directory:
+            put(os.path.join(self.path, "stores", "vpxd", "new", "cert.pem"), self.leaf)
+            self.assertTrue(directory.await_event(MOVED_TO, "cert.pem", 1))
+        self.assertEqual(pki.read(entry + "/cert.pem"), self.leaf)
+
+    def test_entries_and_stores_that_come_and_go_show(self):
+        store = os.path.dirname(self.live)
+        self.assertNotIn("added", os.listdir(store))
+        with Watch(store) as watch, Watch(self.mount.at("stores")) as stores:
+            os.mkdir(os.path.join(self.path, "stores", "machine", "added"))
+            self.assertTrue(watch.await_event(ATTRIB, "", 1))
+            self.assertIn("added", os.listdir(store))
+            os.rmdir(os.path.join(self.path, "stores", "machine", "added"))
+            self.assertTrue(watch.await_event(ATTRIB, "", 1))
+            self.assertNotIn("added", os.listdir(store))
+            os.mkdir(os.path.join(self.path, "stores", "brought"))
+            self.assertTrue(stores.await_event(ATTRIB, "", 1))
+            self.assertIn("brought", os.listdir(self.mount.at("stores")))
+
+    def test_certfs_watch_runs_once(self):
+        runs = pki.write(os.path.join(self.work, self.alias), b"")
+        watcher = subprocess.Popen([CERTFS, "watch", self.live, "--", "sh", "-c", 'echo run >> "$0"', runs], stdout=subprocess.PIPE)
+        self.addCleanup(watcher.stdout.close)
+        self.addCleanup(watcher.wait)
+        self.addCleanup(watcher.kill)
+        self.assertEqual(watcher.stdout.readline().decode(), f"machine/{self.alias}: watching\n")
+        put(self.other + "/cert.pem", self.chain)
+        time.sleep(2)
+        self.assertEqual(pki.read(runs), b"run\n")
+        # Removed and made anew: another entry, which is met all the same.
+        self.assertEqual(run("rm", "-r", self.other).returncode, 0)
+        os.mkdir(self.other)
+        put(self.other + "/cert.pem", self.leaf)
+        deadline = time.monotonic() + 5
+        while pki.read(runs) != b"run\n" * 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(pki.read(runs), b"run\n" * 2)
+
+    def test_the_last_of_a_storm_wakes(self):
+        for round in range(100):
+            put(self.other + "/cert.pem", (self.chain, self.leaf)[round % 2])
+        put(self.other + "/cert.pem", self.chain)
+        deadline = time.monotonic() + 1
+        while pki.read(self.live + "/cert.pem") != self.chain and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(pki.read(self.live + "/cert.pem"), self.chain)
+        with Watch(self.live + "/cert.pem") as file:
+            put(self.other + "/cert.pem", self.leaf)
+            self.assertTrue(file.await_event(DELETE_SELF, "", 1))
+
+
 class Command(harness.MountTest):
     """certfs watch."""
 

@@ -507,6 +507,53 @@ TEST_P(EntryTableContract, KnowsManySerialsAndForgetsThem) {
   for (std::uint8_t i = 0; i < 100; ++i) EXPECT_FALSE(Must(Snapshot()->FindSerial(serial(i))));
 }
 
+// Goal: own commits look like nobody else's. Method: commits, abandoned and read transactions between two
+// looks.
+TEST_P(EntryTableContract, CountsNoCommitOfItsOwnAsForeign) {
+  const std::uint64_t before = Must(table_->ForeignCommits());
+  const Number store = MakeStore("machine");
+  MakeEntries(store, 3);
+  Begin().reset();
+  EXPECT_EQ(List(*Snapshot(), store).size(), 3U);
+  EXPECT_EQ(Must(table_->ForeignCommits()), before);
+}
+
+// Goal: an entry's mark moves whenever it is written, and by nothing else. Method: content, attributes,
+// another entry, an abandoned change and the entry's end between two looks.
+TEST_P(EntryTableContract, MarksWhatWasWritten) {
+  const Number store = MakeStore("machine");
+  const auto mark = [&](Number number) { return Must(Snapshot()->FindEntryMark(number)); };
+  const auto write = [&](const char* alias) {
+    auto transaction = Begin();
+    Entry entry = NewEntry(store, alias);
+    const auto old = Must(transaction->FindEntryFolded(store, entry.alias));
+    if (old) entry = *old;
+    const Number number = Must(transaction->PutEntry(entry));
+    Must(transaction->Commit());
+    return number;
+  };
+  const Number first = write("a");
+  const Number second = write("b");
+  const auto before = mark(first);
+  ASSERT_TRUE(before && mark(second));
+  write("b");
+  EXPECT_EQ(mark(first), before);
+  {
+    const auto abandoned = Begin();
+    Must(abandoned->PutEntry(*Must(abandoned->FindEntryByNumber(first))));
+  }
+  EXPECT_EQ(mark(first), before);
+  const auto old = Snapshot();
+  write("a");
+  EXPECT_NE(mark(first), before);
+  EXPECT_EQ(Must(old->FindEntryMark(first)), before);
+  auto transaction = Begin();
+  Must(transaction->RemoveEntry(*Must(transaction->FindEntryByNumber(first))));
+  Must(transaction->Commit());
+  EXPECT_FALSE(mark(first));
+  EXPECT_FALSE(mark(store));
+}
+
 TEST_P(EntryTableContract, SaysHowFullItIs) {
   const Usage usage = table_->GetUsage();
   EXPECT_GT(usage.limit, usage.used);

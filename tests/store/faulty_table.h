@@ -57,6 +57,10 @@ class FaultyReads : public Interface {
     TRY(faults_.Pass());
     return real_->ReadFile(entry, member);
   }
+  Result<std::optional<std::uint64_t>> FindEntryMark(Number number) final {
+    TRY(faults_.Pass());
+    return real_->FindEntryMark(number);
+  }
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
     TRY(faults_.Pass());
     return real_->FindSerial(serial);
@@ -126,6 +130,7 @@ class FaultyTable final : public EntryTable {
         std::make_unique<FaultyTransaction>(TRY(real_->BeginTransaction()), faults_));
   }
   Usage GetUsage() override { return real_->GetUsage(); }
+  Result<std::uint64_t> ForeignCommits() override { return real_->ForeignCommits(); }
   Result<bool> Grow() override {
     TRY(faults_.Pass());
     return faults_.grows;

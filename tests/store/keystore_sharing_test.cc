@@ -163,8 +163,10 @@ TEST_P(KeystoreProcesses, ACommitOfAnotherShowsInTheNextSnapshot) {
   OtherWriter other(directory_.path(), "machine", "other", "5", "key.pem", PathOf("leaf.key"));
   Make("machine", "mine");
   const auto before = Must(keystore_->Snapshot());
+  const std::uint64_t foreign = Must(keystore_->ForeignCommits());
   other.Start();
   other.Finish();
+  EXPECT_EQ(Must(keystore_->ForeignCommits()), foreign + 10);
   EXPECT_EQ(CountOf(*before, "machine"), 1U);
   const auto after = Must(keystore_->Snapshot());
   EXPECT_EQ(CountOf(*after, "machine"), 6U);

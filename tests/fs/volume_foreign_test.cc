@@ -1,0 +1,193 @@
+// What another process commits: Volume::CatchUp.
+//
+// Goal: whatever the kernel knows of an entry that another process changed is told once, and nothing else; a
+// process between the halves of a pair still gets a pair. Method: two keystores over one table, of which the
+// volume knows one.
+
+#include "store/memory_table.h"
+#include "tests/fs/volume_fixture.h"
+
+namespace certfs::test {
+namespace {
+
+// A table that several keystores share as processes do. The test counts what is foreign to whom.
+class SharedTable final : public EntryTable {
+ public:
+  SharedTable(std::shared_ptr<EntryTable> real, const std::uint64_t& foreign)
+      : real_(std::move(real)), foreign_(foreign) {}
+
+  Result<std::unique_ptr<TableSnapshot>> Snapshot() override { return real_->Snapshot(); }
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override { return real_->BeginTransaction(); }
+  Usage GetUsage() override { return real_->GetUsage(); }
+  Result<std::uint64_t> ForeignCommits() override { return foreign_; }
+  Result<bool> Grow() override { return real_->Grow(); }
+
+ private:
+  std::shared_ptr<EntryTable> real_;
+  const std::uint64_t& foreign_;
+};
+
+class VolumeForeignTest : public ::testing::Test {
+ protected:
+  VolumeForeignTest() {
+    entry_ =
+        Must(other_->CreateEntry(StoreNumber("machine"), Must(Alias::Parse("web")), {0, 0}, 0755)).number;
+    Write(Member::kKey, "leaf.key");
+    Write(Member::kCertificate, "leaf.pem");
+    Must(volume_.CatchUp());
+    Forget();
+  }
+
+  std::unique_ptr<Keystore> Open() {
+    return Must(
+        Keystore::Over(std::make_unique<SharedTable>(table_, foreign_), {0, 0}, [this] { return now_; }));
+  }
+  Number StoreNumber(std::string_view name) {
+    return Must(Must(other_->Snapshot())->FindStore(Must(StoreName::Parse(name))))->number;
+  }
+  // By the other process.
+  void Write(Member member, const std::string& vector) {
+    Must(other_->WriteFile(entry_, member, Vector(vector), {0, 0}, {}));
+    ++foreign_;
+  }
+
+  Node Find(const Caller& caller, std::string_view file) {
+    return Must(volume_.Lookup(caller, NodeId::OfDirectory(entry_), file));
+  }
+  std::string Read(const Caller& caller, NodeId node) {
+    const HandleId handle = Must(volume_.Open(caller, node, kRead));
+    const SecretBytes bytes = Must(volume_.Read(node, handle, 0, std::size_t{2} << 20));
+    volume_.Release(node, handle);
+    return std::string(AsText(bytes.Reveal()));
+  }
+  // The kernel gets the entry's directory.
+  void Hold() {
+    volume_.Named(Must(volume_.Lookup(kRoot, NodeId::OfDirectory(StoreNumber("machine")), "web")));
+  }
+  void Forget() {
+    listener_.changed.clear();
+    listener_.replaced.clear();
+    listener_.listings.clear();
+  }
+
+  Time now_ = kVectorTime;
+  std::uint64_t foreign_ = 0;
+  std::shared_ptr<EntryTable> table_ = MakeMemoryTable();
+  std::unique_ptr<Keystore> mine_ = Open();
+  std::unique_ptr<Keystore> other_ = Open();
+  InventedProcesses processes_;
+  Listener listener_;
+  Volume volume_{*mine_, processes_, listener_, {0, 0, "certfs test\n"}};
+  Number entry_ = 0;
+};
+
+using Replaced = std::vector<Listener::Replacement>;
+
+TEST_F(VolumeForeignTest, WhatTheKernelHoldsIsToldOnce) {
+  Hold();
+  const Node cert = Find(kRoot, "cert.pem");
+  volume_.Named(cert);
+  Write(Member::kCertificate, "chain.pem");
+  Must(volume_.CatchUp());
+  const NodeId directory = NodeId::OfDirectory(entry_);
+  EXPECT_EQ(listener_.replaced,
+            (Replaced{{directory, "cert.pem", cert.id}, {directory, "key.pem", NodeId()}}));
+  EXPECT_EQ(std::count(listener_.changed.begin(), listener_.changed.end(),
+                       std::pair(directory, std::string("cert.pem"))),
+            1);
+  EXPECT_EQ(listener_.listings.size(), 2U);  // The store's, and BACKUP_STORE's.
+  Forget();
+  Must(volume_.CatchUp());
+  ++foreign_;  // Somebody committed something else.
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.replaced.empty() && listener_.changed.empty() && listener_.listings.empty());
+}
+
+TEST_F(VolumeForeignTest, WhatTheKernelDoesNotHoldIsNot) {
+  Write(Member::kCertificate, "chain.pem");
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.replaced.empty() && listener_.changed.empty());
+}
+
+TEST_F(VolumeForeignTest, AnOwnCommitIsNotToldAgain) {
+  Hold();
+  const Node live = Find(kRoot, "cert.pem");
+  const Node staging = Must(volume_.Stage(kRoot, live.id));
+  const HandleId handle = Must(volume_.Open(kRoot, staging.id, kReplace));
+  Must(volume_.Write(kRoot, handle, 0, Vector("chain.pem")));
+  Must(volume_.Flush(kRoot, handle));
+  volume_.Release(staging.id, handle);
+  Forget();
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.replaced.empty());
+  // What others do behind it is.
+  Write(Member::kCertificate, "leaf.pem");
+  Must(volume_.CatchUp());
+  EXPECT_EQ(listener_.replaced.size(), 2U);
+}
+
+TEST_F(VolumeForeignTest, AttributesReplaceNothing) {
+  Hold();
+  AttributeChange change;
+  change.mode = 0600;
+  Must(other_->SetFileAttributes(entry_, Member::kCertificate, change));
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.replaced.empty());
+}
+
+TEST_F(VolumeForeignTest, EntriesAndStoresThatComeAndGo) {
+  Hold();
+  const Number store = StoreNumber("machine");
+  Must(other_->RemoveFile(entry_, Member::kCertificate, {0, 0}));
+  Must(other_->RemoveFile(entry_, Member::kKey, {0, 0}));
+  Must(other_->RemoveEntry(store, Must(Alias::Parse("web")), {0, 0}));
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.replaced.empty());
+  EXPECT_FALSE(listener_.changed.empty());
+  EXPECT_NE(std::find(listener_.listings.begin(), listener_.listings.end(), NodeId::OfDirectory(store)),
+            listener_.listings.end());
+  Forget();
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.changed.empty() && listener_.listings.empty());
+  Must(other_->CreateStore(Must(StoreName::Parse("new")), {0, 0}, 0755));
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_EQ(listener_.listings, std::vector<NodeId>{NodeId::Of(Fixed::kStores)});
+}
+
+// Contract, rule 11, as far as BACKUP_STORE has what was replaced.
+TEST_F(VolumeForeignTest, WhoIsBetweenTheHalvesGetsAPair) {
+  Hold();
+  const Caller between{0, 0, 41};
+  const Node key = Find(between, "key.pem");
+  Read(between, key.id);
+  const Node cert = Find(between, "cert.pem");
+  Write(Member::kCertificate, "chain.pem");
+  Must(volume_.CatchUp());
+  EXPECT_EQ(Find(between, "cert.pem").id, cert.id);
+  EXPECT_EQ(Read(Caller{0, 0, 42}, Find(Caller{0, 0, 42}, "cert.pem").id), AsText(Vector("chain.pem")));
+  EXPECT_EQ(Read(between, cert.id), AsText(Vector("leaf.pem")));
+  // The next time it begins with what is live.
+  EXPECT_EQ(Read(between, Find(between, "cert.pem").id), AsText(Vector("chain.pem")));
+}
+
+// Replaced twice: what it began with is nowhere. It gets what is live, as without a pin, and never a third
+// thing.
+TEST_F(VolumeForeignTest, WhatNobodyHasIsNotServed) {
+  Hold();
+  const Caller between{0, 0, 41};
+  Read(between, Find(between, "key.pem").id);
+  const Node cert = Find(between, "cert.pem");
+  Write(Member::kCertificate, "chain.pem");
+  Write(Member::kCertificate, "leaf.pem");
+  Must(volume_.CatchUp());
+  EXPECT_EQ(Failure(volume_.Open(between, cert.id, kRead)), ErrorCode::kStale);
+  EXPECT_EQ(Read(between, Find(between, "cert.pem").id), AsText(Vector("leaf.pem")));
+}
+
+}  // namespace
+}  // namespace certfs::test
