@@ -32,6 +32,16 @@ def run(*command, **options):
     return subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, timeout=300, **options)
 
 
+def is_running(pid):
+    """Says whether any of the process runs: what has ended, and init has not noticed yet, holds nothing any more."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            ended = stat.read().rsplit(")", 1)[1].split()[0] in "ZX"
+        return not ended or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Mount:
     """A keystore and its mount. Close() ends both; so does the end of the process."""
 
@@ -67,7 +77,7 @@ class Mount:
         pid = self.pid()
         os.kill(pid, signal.SIGKILL)
         run("umount", "-l", self.path)
-        while os.path.exists(f"/proc/{pid}"):
+        while is_running(pid):
             time.sleep(0.005)
 
     def close(self):

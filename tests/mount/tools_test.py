@@ -13,7 +13,7 @@ import time
 
 import harness
 import pki
-from harness import CERTFS, errno_of, put, run
+from harness import CERTFS, errno_of, is_running, put, run
 
 
 def at_terminal(answers, *command):
@@ -154,7 +154,7 @@ class Unlocking(harness.unittest.TestCase):
             self.assertEqual((again.returncode, "already a certfs mount" in again.stderr), (1, True), again.stderr)
             pid = int(os.getxattr(self.point, "user.certfs.pid"))
             os.kill(pid, signal.SIGKILL)
-            while os.path.exists(f"/proc/{pid}"):
+            while is_running(pid):
                 time.sleep(0.005)
             self.assertEqual(errno_of(os.listdir, self.point), "ENOTCONN")
             if clear == "umount":
