@@ -16,20 +16,6 @@ ScratchTable::Name NameOf(const Caller& caller, NodeId directory, std::string_vi
   return {directory, std::string(name), caller.uid};
 }
 
-// Says whether bytes that `caller` may not read would come under another owner or mode: a replacement keeps
-// those of the file that it replaces, and who may rename in a directory may not therefore read what is in it.
-// Precondition: the mutexes of both are held.
-bool IsGivenAway(const Caller& caller, const ScratchFile& scratch, const Staging& staging) {
-  const Attributes& from = scratch.attributes;
-  if (!scratch.copied || caller.uid == 0 || caller.uid == from.uid) return false;
-  const std::uint32_t mode =
-      staging.created && scratch.wanted.mode ? *scratch.wanted.mode : staging.attributes.mode;
-  return staging.replaces != 0 || staging.attributes.uid != from.uid || staging.attributes.gid != from.gid ||
-         (mode & ~from.mode) != 0 || !staging.attributes.access_acl.empty();
-}
-
-Error SuchAName() { return {ErrorCode::kAlreadyExists, "there is such a name"}; }
-
 }  // namespace
 
 Node NodeOf(const ScratchFile& scratch, std::uint32_t links) {
@@ -274,52 +260,7 @@ std::optional<Result<void>> Volume::RemoveScratchDirectory(const Caller& caller,
   return Result<void>();
 }
 
-// --- Becoming live
-
-Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent,
-                                   std::string_view name, bool replace,
-                                   std::vector<std::pair<NodeId, std::string_view>>& untold) {
-  if (scratch.directory) return NotPermitted("a directory is no " + std::string(name));
-  const std::optional<Member> member = MemberNamed(name);
-  if (!replace && member) {
-    // Who renamed it away may put another there.
-    const auto there = Lookup(caller, parent, name);
-    if (there.has_value()) return SuchAName();
-  }
-  const std::lock_guard lock(scratch.mutex);
-  if (scratch.went_live) return NotPermitted("it went live already");
-  const StagingPointer staging = TRY(NewStaging(caller, parent, name));
-  const std::lock_guard staging_lock(staging->mutex);
-  staging->untold = &untold;
-  staging->wanted.atime = scratch.wanted.atime;
-  staging->wanted.mtime = scratch.wanted.mtime;
-  if (staging->created) {
-    staging->attributes.uid = scratch.attributes.uid;
-    staging->attributes.gid = scratch.attributes.gid;
-    staging->wanted.mode = scratch.wanted.mode;
-  }
-  if (IsGivenAway(caller, scratch, *staging)) {
-    BringBack(caller, *staging);
-    return NotPermitted("the copy of a file that you may not read stays with its owner");
-  }
-  auto changed = PutLive(caller, *staging, scratch.bytes.Reveal());
-  if (changed.has_value()) return {};
-  BringBack(caller, *staging);
-  return std::move(changed).error();
-}
-
-void Volume::TellAround(NodeId busy, const std::vector<std::pair<NodeId, std::string_view>>& untold) {
-  bool elsewhere = false;
-  for (const auto& [directory, name] : untold) {
-    if (directory == busy) continue;
-    state_->observer.NameChanged(directory, name);
-    elsewhere = true;
-  }
-  if (elsewhere) state_->observer.Settle();
-  for (const auto& [directory, name] : untold) {
-    if (directory == busy) state_->observer.NameChanged(directory, name);
-  }
-}
+// --- Other names, and becoming live
 
 std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId parent, std::string_view name,
                                                   NodeId new_parent, std::string_view new_name,
@@ -339,8 +280,8 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
       if (scratch->directory && new_parent.is_staging())
         return NotPermitted("a temporary directory holds files");
       const ScratchPointer there = FindScratch(caller, new_parent, new_name);
-      if (there && !replace) return SuchAName();
-      if (there && (there->directory || scratch->directory)) return SuchAName();
+      if (there && !replace) return NameTaken();
+      if (there && (there->directory || scratch->directory)) return NameTaken();
       if (!scratch->placeholder) {
         state_->scratch.Move(from, NameOf(caller, new_parent, new_name), now);
         return {};

@@ -58,6 +58,7 @@ std::optional<Member> MemberNamed(std::string_view file_name);
 
 // Says whether the file is key material: never readable by others, never in the page cache.
 constexpr bool IsKeyMaterial(Member member) { return member == Member::kKey || member == Member::kSecret; }
+inline constexpr std::uint32_t kBitsForOthers = 0007;
 
 // One file of an entry.
 struct File {

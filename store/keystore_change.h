@@ -14,7 +14,6 @@
 namespace certfs {
 
 inline constexpr std::uint32_t kPermissionBits = 07777;
-inline constexpr std::uint32_t kBitsForOthers = 0007;
 
 Result<Store> GetStore(TableSnapshot& table, Number number);
 Result<Store> GetStore(TableSnapshot& table, const StoreName& name);

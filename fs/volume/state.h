@@ -164,7 +164,6 @@ std::string PathOf(TableSnapshot& snapshot, const Entry& entry);
 std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChange& change);
 
 inline constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE of renameat2(2).
-inline constexpr std::uint32_t kBitsForOthers = 0007;
 
 inline Error NoMemory() {
   return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"};
@@ -177,6 +176,7 @@ inline std::uint32_t GroupToBe(const Caller& caller, const Attributes& directory
   return (directory.mode & kSetGroupId) != 0 ? directory.gid : caller.gid;
 }
 
+inline Error NameTaken() { return {ErrorCode::kAlreadyExists, "there is such a name"}; }
 inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }
 inline Error WrittenByCertfs(const Store& store) {
   return {ErrorCode::kReadOnly, store.name.text() + " is written by certfs alone"};
