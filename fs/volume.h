@@ -63,6 +63,10 @@ struct Node {
   bool uncached = false;             // Its bytes stay out of the page cache (direct_io).
 };
 
+// What the kernel keeps from all others until the request that is being answered has its answer: it hears
+// nothing of a directory that it holds.
+enum class KernelHolds { kNoDirectory, kDirectory };
+
 // What the kernel must be told when the tree changed under it. Calls come from any thread; implementations
 // return at once (fs/fuse queues them), save Settle.
 class VolumeObserver {
@@ -81,9 +85,10 @@ class VolumeObserver {
   virtual void ListingChanged(NodeId directory) = 0;
   // The bytes of `node` are to leave the page cache.
   virtual void DropPages(NodeId node) = 0;
-  // Waits, for a moment at most, until the kernel has heard of every change told so far: whoever looks after
-  // a write has returned then sees what it wrote. The one call that may wait.
-  virtual void Settle() = 0;
+  // Waits until the kernel has heard of every change told so far: whoever looks after a write has returned
+  // then sees what it wrote. The one call that may wait; for a moment at most where the kernel may have to
+  // wait for us.
+  virtual void Settle(KernelHolds holds) = 0;
   // A write that nobody waits for was refused, or something worth a line in the log happened.
   virtual void Refused(const std::string& line) = 0;
 };

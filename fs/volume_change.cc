@@ -166,7 +166,7 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
     }
     TellKept(outcome.kept);
     // Of BACKUP_STORE alone: the kernel holds this directory until the answer.
-    if (outcome.kept != 0) state_->observer.Settle();
+    if (outcome.kept != 0) state_->observer.Settle(KernelHolds::kDirectory);
     return {};
   });
 }
@@ -249,7 +249,7 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
   }
   if (staging) {
     auto set = SetStagingAttributes(caller, *staging, change, size);
-    if (set.has_value() && change.SetsPermissions()) state_->observer.Settle();
+    if (set.has_value() && change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);
     return set;
   }
   if (const ScratchPointer scratch = FindScratch(node))
@@ -281,7 +281,7 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
                                                           live ? std::nullopt : OwnerToBe(caller, change)));
       if (node.HasRevision(entry.revision)) return NodeOf(entry, *member);
       state_->observer.AttributesChanged(NodeOf(entry, *member).id);
-      if (change.SetsPermissions()) state_->observer.Settle();
+      if (change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);
       if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
       return Error(ErrorCode::kStale, "a superseded revision");
     }

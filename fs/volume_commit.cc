@@ -211,7 +211,7 @@ void Volume::TellAround(NodeId busy, const std::vector<std::pair<NodeId, std::st
     state_->observer.NameChanged(directory, name);
     elsewhere = true;
   }
-  if (elsewhere) state_->observer.Settle();
+  if (elsewhere) state_->observer.Settle(KernelHolds::kDirectory);
   for (const auto& [directory, name] : untold) {
     if (directory == busy) state_->observer.NameChanged(directory, name);
   }

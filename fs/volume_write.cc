@@ -188,7 +188,7 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
     error = state_->Refuse(caller, keystore_.Now(), staging->path, std::move(error));
     staging->refused = error;
     lock.unlock();
-    if (returns) state_->observer.Settle();
+    if (returns) state_->observer.Settle(KernelHolds::kNoDirectory);
     return error;
   };
   if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return refuse(TooLarge());
@@ -248,7 +248,7 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
     return {};
   };
   auto outcome = flush();
-  if (changed) state_->observer.Settle();
+  if (changed) state_->observer.Settle(KernelHolds::kNoDirectory);
   return outcome;
 }
 
@@ -263,7 +263,7 @@ Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
     return {};
   };
   auto outcome = sync();
-  if (changed) state_->observer.Settle();
+  if (changed) state_->observer.Settle(KernelHolds::kNoDirectory);
   return outcome;
 }
 

@@ -68,8 +68,8 @@ void Adapter::ListingChanged(NodeId directory) {
 void Adapter::DropPages(NodeId node) {
   if (notifier) notifier->ForgetPages(ToKernel(node));
 }
-void Adapter::Settle() {
-  if (notifier) notifier->Settle();
+void Adapter::Settle(KernelHolds holds) {
+  if (notifier) notifier->Settle(holds);
 }
 void Adapter::Refused(const std::string& line) { spdlog::warn("refused: {}", line); }
 

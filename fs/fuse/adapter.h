@@ -59,7 +59,7 @@ struct Adapter final : VolumeObserver {
   void Replaced(NodeId directory, std::string_view name, NodeId replaced) override;
   void ListingChanged(NodeId directory) override;
   void DropPages(NodeId node) override;
-  void Settle() override;
+  void Settle(KernelHolds holds) override;
   void Refused(const std::string& line) override;
 
   Volume volume;

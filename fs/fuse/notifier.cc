@@ -16,7 +16,10 @@ constexpr std::size_t kQueueMax = 65536;
 
 constexpr off_t kAttributesAlone = -1;
 
-constexpr auto kPatience = std::chrono::milliseconds(50);
+// By then what the kernel knows of names has expired.
+constexpr auto kPatience = std::chrono::seconds(1);
+constexpr auto kPatienceWhileHeld = std::chrono::milliseconds(50);
+constexpr int kPatientMax = 4;  // Of the mount's ten threads.
 
 constexpr auto kTidying = std::chrono::minutes(1);
 
@@ -55,10 +58,17 @@ void Notifier::Add(Notice notice) {
   if (first) wake_.notify_one();
 }
 
-void Notifier::Settle() {
+void Notifier::Settle(KernelHolds holds) {
   std::unique_lock lock(mutex_);
   const std::uint64_t told = told_;
-  heard_.wait_for(lock, kPatience, [&] { return stop_ || done_ >= told; });
+  const auto heard = [&] { return stop_ || done_ >= told; };
+  if (holds == KernelHolds::kDirectory || patient_ == kPatientMax) {
+    heard_.wait_for(lock, kPatienceWhileHeld, heard);
+    return;
+  }
+  ++patient_;
+  heard_.wait_for(lock, kPatience, heard);
+  --patient_;
 }
 
 // What the kernel does not know needs no telling: ENOENT is no failure, and nobody could act on another.

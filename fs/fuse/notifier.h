@@ -11,6 +11,8 @@
 #include <string>
 #include <thread>
 
+#include "fs/volume.h"
+
 struct fuse_session;
 
 namespace certfs {
@@ -30,9 +32,11 @@ class Notifier {
   // The pages of `inode` are to go.
   void ForgetPages(std::uint64_t inode);
 
-  // Waits until the kernel has heard of all that was told so far, or kPatience has passed: a directory that
-  // somebody else is at work in may take longer. The caller must hold nothing that a request needs.
-  void Settle();
+  // Waits until the kernel has heard of all that was told so far. A directory that somebody is at work in
+  // takes as long as that does: kPatience has an end before names expire by themselves, and a much nearer one
+  // for requests that hold a directory, and for so many others that those might find no thread to answer
+  // them. The caller must hold nothing that a request needs.
+  void Settle(KernelHolds holds);
 
  private:
   enum class Subject { kName, kAttributes, kPages };
@@ -53,6 +57,7 @@ class Notifier {
   std::deque<Notice> queue_;  // Guarded by mutex_, as all below.
   std::uint64_t told_ = 0;    // How many notices came in,
   std::uint64_t done_ = 0;    // and how many of them the kernel has heard, or were lost.
+  int patient_ = 0;           // How many wait for as long as it takes.
   bool stop_ = false;
   std::thread thread_;
 };

@@ -147,7 +147,7 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   if (waker.running() && live.device() != 0 && !options.read_only) {
     adapter.waker = std::make_unique<Waker>(std::move(waker), adapter.volume,
                                             WakerMount{mountpoint, live.device(), options.stores_only},
-                                            [&] { adapter.Settle(); });
+                                            [&] { adapter.Settle(KernelHolds::kNoDirectory); });
   }
 
   // Ends before what it tells.

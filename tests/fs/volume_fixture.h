@@ -47,7 +47,7 @@ class Listener final : public VolumeObserver {
   }
   void ListingChanged(NodeId directory) override { listings.push_back(directory); }
   void DropPages(NodeId node) override { dropped.push_back(node); }
-  void Settle() override { ++settled; }
+  void Settle(KernelHolds) override { ++settled; }
   void Refused(const std::string& line) override { refusals.push_back(line); }
 
   std::vector<std::pair<NodeId, std::string>> changed;
