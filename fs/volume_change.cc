@@ -172,7 +172,7 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
 }
 
 void Volume::TellKept(Number entry, Staging* staging) {
-  if (entry == 0) return;
+  if (entry == 0 || !state_->seen_entries.IsHeld(entry)) return;
   for (const Member member : kMembers) {
     if (staging != nullptr) {
       Tell(*staging, NodeId::OfDirectory(entry), FileName(member));

@@ -19,6 +19,11 @@ void SeenEntries::Forget(Number entry, std::uint64_t count) {
   if (seen->second.count == 0) entries_.erase(seen);
 }
 
+bool SeenEntries::IsHeld(Number entry) {
+  const std::lock_guard lock(mutex_);
+  return entries_.contains(entry);
+}
+
 void SeenEntries::Told(Number entry, Revision before, Revision after) {
   const std::lock_guard lock(mutex_);
   const auto seen = entries_.find(entry);

@@ -19,6 +19,8 @@ class SeenEntries {
   // The kernel was given the directory of `entry` once more, at `revision`; it forgot it `count` times.
   void Named(Number entry, Revision revision);
   void Forget(Number entry, std::uint64_t count);
+  // Says whether the kernel may know a name in that directory.
+  bool IsHeld(Number entry);
 
   // Says that the kernel hears of the step from `before` to `after`. What lies before `before`, another
   // process's, it has not heard of, and All still shows that.

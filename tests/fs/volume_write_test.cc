@@ -54,15 +54,17 @@ TEST_F(VolumeWriteTest, NothingShowsBeforeTheFlushOfTheOpener) {
 
 // Both members get new nodes, the kernel is told of both names, and the close waits until it has heard.
 TEST_F(VolumeWriteTest, ACommitTellsTheKernelBeforeItReturns) {
+  Must(tree_.Put(kRoot, kCert, Vector("chain.pem")));
+  // And of the state that BACKUP_STORE keeps, if the kernel knows it.
+  const Node kept = tree_.At("stores/BACKUP_STORE/bkp_web");
+  volume_.Named(kept);
   tree_.listener.changed.clear();
   tree_.listener.settled = 0;
   const auto writer = Open();
-  Must(Write(writer, chain_));
+  Must(Write(writer, leaf_));
   Must(Flush(writer));
   EXPECT_EQ(tree_.listener.settled, 1);
-  // And of the state that BACKUP_STORE keeps.
-  const NodeId kept = tree_.At("stores/BACKUP_STORE/bkp_web").id;
-  for (const NodeId directory : {entry_, kept}) {
+  for (const NodeId directory : {entry_, kept.id}) {
     for (const char* const name : {"cert.pem", "key.pem"}) {
       const std::pair<NodeId, std::string> told{directory, name};
       EXPECT_EQ(std::count(tree_.listener.changed.begin(), tree_.listener.changed.end(), told), 1) << name;
