@@ -13,6 +13,10 @@ namespace {
 
 bool IsKeyMaterial(NodeId node) { return node.member() && IsKeyMaterial(*node.member()); }
 
+// Whose pages are dropped when a handle is released that brought any: what is being written, and scratch, may
+// be a key.
+bool LeavesNoPages(NodeId node) { return node.is_staging() || IsKeyMaterial(node); }
+
 // Key material and what changes by the moment stays out of the page cache; so does what is being written.
 bool IsUncached(NodeId node) { return node.is_staging() || node.fixed() || IsKeyMaterial(node); }
 
@@ -34,7 +38,9 @@ void OnCreate(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t permis
                                                    ModeOf(file->flags), permissions));
     file->fh = created.handle;
     file->direct_io = 1;
+    adapter.paged.Opened(file->fh);
     if (!request.ReplyCreated(EntryOf(adapter, created.node), *file)) {
+      static_cast<void>(adapter.paged.Release(file->fh));
       adapter.volume.Release(created.node.id, created.handle);
     }
     return {};
@@ -63,7 +69,7 @@ void OnOpen(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
     file->direct_io = IsUncached(node) ? 1 : 0;
     file->keep_cache = IsUncached(node) ? 0 : 1;
     file->noflush = mode.write ? 0 : 1;
-    if (IsKeyMaterial(node)) adapter.paged.Opened(file->fh);
+    if (LeavesNoPages(node)) adapter.paged.Opened(file->fh);
     if (!request.ReplyOpen(*file)) {
       static_cast<void>(adapter.paged.Release(file->fh));
       adapter.volume.Release(node, file->fh);
@@ -79,7 +85,7 @@ void OnRead(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fu
     const NodeId node = adapter.FromKernel(inode);
     const SecretBytes bytes =
         TRY(adapter.volume.Read(node, file->fh, static_cast<std::uint64_t>(offset), size));
-    if (IsKeyMaterial(node)) adapter.paged.Read(file->fh, file->lock_owner);
+    if (LeavesNoPages(node)) adapter.paged.Read(file->fh, file->lock_owner);
     request.ReplyBytes(bytes.Reveal());
     return {};
   });
@@ -120,7 +126,7 @@ void OnRelease(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
     Adapter& adapter = AdapterOf(req);
     const NodeId node = adapter.FromKernel(inode);
     adapter.volume.Release(node, file->fh);
-    if (IsKeyMaterial(node) && adapter.paged.Release(file->fh)) adapter.DropPages(node);
+    if (LeavesNoPages(node) && adapter.paged.Release(file->fh)) adapter.DropPages(node);
     request.ReplyDone();
     return {};
   });

@@ -91,6 +91,22 @@ class Keys(harness.MountTest):
         finally:
             os.close(watch)
 
+    def test_nor_of_a_copy_in_a_temporary_file(self):
+        for name in (".secret.Xa3k9Q", "secret~"):
+            copy = os.path.join(os.path.dirname(self.path), name)
+            put(copy, b"s" * SIZE)
+            watch = os.open(copy, os.O_RDONLY)
+            try:
+                for how, bring in PAGED.items():
+                    with self.subTest(name=name, how=how):
+                        descriptor = os.open(copy, os.O_RDONLY)
+                        bring(descriptor)
+                        self.assertGreater(self.pages_soon(watch, True), 0)
+                        os.close(descriptor)
+                        self.assertEqual(self.pages_soon(watch, False), 0)
+            finally:
+                os.close(watch)
+
     def test_read_brings_none(self):
         watch = os.open(self.path, os.O_RDONLY)
         try:
