@@ -255,7 +255,7 @@ class Volume {
   // The parts of CatchUp.
   Result<void> CatchUpListings(TableSnapshot& snapshot);
   Result<void> KeepReplaced(TableSnapshot& snapshot, const Entry& entry, Revision before);
-  Result<void> Resize(Staging& staging, std::uint64_t size);
+  Result<void> Resize(const Caller& caller, Staging& staging, std::uint64_t size);
   // What was set on a name of `next` whose file went live in the entry `live`: its times are the live file's.
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);
   Result<Node> SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
@@ -270,9 +270,12 @@ class Volume {
   Result<Node> LookupScratch(const Caller& caller, NodeId directory, std::string_view name);
   // Whether `name` is a scratch name in `directory`; kReadOnly, kNotADirectory, kNameTooLong.
   Result<bool> TakesScratch(NodeId directory, std::string_view name);
+  // A file for `directory` that has no name yet, and one that has.
+  Result<std::shared_ptr<ScratchFile>> PrepareScratch(const Caller& caller, NodeId directory,
+                                                      std::uint32_t permissions, bool is_directory);
   Result<std::shared_ptr<ScratchFile>> MakeScratch(const Caller& caller, NodeId directory,
                                                    std::string_view name, std::uint32_t permissions,
-                                                   bool is_directory);
+                                                   bool is_directory, bool replace = false);
   Result<HandleId> OpenScratch(const Caller& caller, const std::shared_ptr<ScratchFile>& scratch,
                                OpenMode mode);
   Result<void> WriteScratch(HandleId handle, std::uint64_t offset, BytesView bytes);
@@ -289,9 +292,11 @@ class Volume {
                              bool replace);
   // Tells the kernel what `untold` says, while it holds `busy`, which it hears of last.
   void TellAround(NodeId busy, const std::vector<std::pair<NodeId, std::string_view>>& untold);
-  // Makes a scratch file live as the file `name` of the entry directory `parent`.
+  // Makes a scratch file live as the file `name` of the entry directory `parent`; `moves` says that the name
+  // by which it was asked for is to go.
   Result<void> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
-                             bool replace, std::vector<std::pair<NodeId, std::string_view>>& untold);
+                             bool replace, bool moves,
+                             std::vector<std::pair<NodeId, std::string_view>>& untold);
 
   Keystore& keystore_;
   std::unique_ptr<State> state_;

@@ -249,7 +249,8 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
   }
   if (staging) {
     auto set = SetStagingAttributes(caller, *staging, change, size);
-    if (set.has_value() && change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);
+    // A refusal may have changed names: what was removed to be replaced is there again.
+    if (!set.has_value() || change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);
     return set;
   }
   if (const ScratchPointer scratch = FindScratch(node))
@@ -277,8 +278,8 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       if (!live && !state_->FindSuperseded(node, keystore_.Now())) {
         return Error(ErrorCode::kStale, "a superseded revision");
       }
-      const Entry entry = TRY(keystore_.SetFileAttributes(node.number(), *member, change,
-                                                          live ? std::nullopt : OwnerToBe(caller, change)));
+      const Entry entry =
+          TRY(keystore_.SetFileAttributes(node.number(), *member, change, OwnerToBe(caller, change)));
       if (node.HasRevision(entry.revision)) return NodeOf(entry, *member);
       state_->observer.AttributesChanged(NodeOf(entry, *member).id);
       if (change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);

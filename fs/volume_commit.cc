@@ -115,16 +115,16 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   // A file that was removed since it was opened, or to make room for this one, returns as it was.
   const Attributes returning = staging.attributes;
   const bool is_new = staging.created && !staging.committed;
-  // The kernel asks at the create, when what another process is still writing is no file yet. A snapshot that
-  // stayed would keep the map from growing.
-  if (is_new && staging.exclusive) {
-    const auto there = TRY(TRY(keystore_.Snapshot())->FindEntryByNumber(staging.entry));
-    if (there && there->file(staging.member))
-      return Error(ErrorCode::kAlreadyExists, "another process has made it meanwhile");
-  }
   // A close that failed must not be followed by a commit at the last close: running out of memory refuses,
   // too.
-  auto outcome = WithinMemory([&] {
+  auto outcome = WithinMemory([&]() -> Result<WriteOutcome> {
+    // The kernel asks at the create, when what another process is still writing is no file yet. A snapshot
+    // that stayed would keep the map from growing.
+    if (staging.exclusive && !staging.committed) {
+      const auto there = TRY(TRY(keystore_.Snapshot())->FindEntryByNumber(staging.entry));
+      if (there && there->file(staging.member))
+        return Error(ErrorCode::kAlreadyExists, "another process has made it meanwhile");
+    }
     return keystore_.WriteFile(staging.entry, staging.member, bytes,
                                {staging.attributes.uid, staging.attributes.gid}, attributes,
                                is_new ? nullptr : &returning);
@@ -173,7 +173,7 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
 }
 
 Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent,
-                                   std::string_view name, bool replace,
+                                   std::string_view name, bool replace, bool moves,
                                    std::vector<std::pair<NodeId, std::string_view>>& untold) {
   if (scratch.directory) return NotPermitted("a directory is no " + std::string(name));
   const std::optional<Member> member = MemberNamed(name);
@@ -199,7 +199,11 @@ Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, N
     return NotPermitted("the copy of a file that you may not read stays with its owner");
   }
   auto changed = PutLive(caller, *staging, scratch.bytes.Reveal());
-  if (changed.has_value()) return {};
+  if (changed.has_value()) {
+    // With another name left it stays what it is.
+    scratch.went_live = moves && state_->scratch.LinksOf(scratch.node) <= 1;
+    return {};
+  }
   BringBack(caller, *staging);
   return std::move(changed).error();
 }

@@ -10,8 +10,6 @@ namespace certfs {
 
 namespace {
 
-constexpr std::size_t kScratchNameBytesMax = 255;
-
 ScratchTable::Name NameOf(const Caller& caller, NodeId directory, std::string_view name) {
   return {directory, std::string(name), caller.uid};
 }
@@ -75,13 +73,12 @@ Result<bool> Volume::TakesScratch(NodeId directory, std::string_view name) {
     const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
     if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
   }
-  if (name.size() > kScratchNameBytesMax)
-    return Error(ErrorCode::kNameTooLong, "a name is at most 255 bytes");
+  if (name.size() > kNameBytesMax) return Error(ErrorCode::kNameTooLong, "a name is at most 255 bytes");
   return true;
 }
 
-Result<ScratchPointer> Volume::MakeScratch(const Caller& caller, NodeId directory, std::string_view name,
-                                           std::uint32_t permissions, bool is_directory) {
+Result<ScratchPointer> Volume::PrepareScratch(const Caller& caller, NodeId directory,
+                                              std::uint32_t permissions, bool is_directory) {
   NodeId node;
   {
     const std::lock_guard lock(state_->mutex);
@@ -99,7 +96,13 @@ Result<ScratchPointer> Volume::MakeScratch(const Caller& caller, NodeId director
   }
   scratch->attributes.mode = permissions & 0777;
   scratch->attributes.atime = scratch->attributes.mtime = scratch->attributes.ctime = now;
-  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, now));
+  return scratch;
+}
+
+Result<ScratchPointer> Volume::MakeScratch(const Caller& caller, NodeId directory, std::string_view name,
+                                           std::uint32_t permissions, bool is_directory, bool replace) {
+  const ScratchPointer scratch = TRY(PrepareScratch(caller, directory, permissions, is_directory));
+  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, keystore_.Now(), replace));
   return scratch;
 }
 
@@ -112,22 +115,20 @@ Result<Node> Volume::CopyToScratch(const Caller& caller, NodeId directory, Membe
   if (replace) {
     const ScratchPointer there = FindScratch(caller, directory, name);
     if (there && there->directory) return Error(ErrorCode::kIsADirectory, "a directory");
-    state_->scratch.Remove(NameOf(caller, directory, name), keystore_.Now());
   }
-  const ScratchPointer scratch = TRY(MakeScratch(caller, directory, name, 0, false));
-  {
-    const std::lock_guard lock(scratch->mutex);
-    scratch->copied = true;
-    // Whoever may not read the live file may not read its copy.
-    scratch->attributes = place.entry->file(member)->attributes;
-    scratch->wanted.mode = scratch->attributes.mode;
-    // Under an ACL the bits of the group are its mask, and grant more than they seem to.
-    if (!scratch->attributes.access_acl.empty()) scratch->attributes.mode &= ~0070U;
-    scratch->attributes.access_acl = {};
-    if (scratch->bytes.Assign(bytes.Reveal())) return NodeOf(*scratch, 1);
-  }
-  state_->scratch.Remove(NameOf(caller, directory, name), keystore_.Now());
-  return NoMemory();
+  const ScratchPointer scratch = TRY(PrepareScratch(caller, directory, 0, false));
+  const std::lock_guard lock(scratch->mutex);
+  scratch->copied = true;
+  // Whoever may not read the live file may not read its copy.
+  scratch->attributes = place.entry->file(member)->attributes;
+  scratch->wanted.mode = scratch->attributes.mode;
+  // Under an ACL the bits of the group are its mask, and grant more than they seem to.
+  if (!scratch->attributes.access_acl.empty()) scratch->attributes.mode &= ~0070U;
+  scratch->attributes.access_acl = {};
+  if (!scratch->bytes.Assign(bytes.Reveal())) return NoMemory();
+  // A name that another has is taken from it only now that nothing can fail.
+  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, keystore_.Now(), replace));
+  return NodeOf(*scratch, 1);
 }
 
 void Volume::AddPlaceholder(Staging& staging) {
@@ -287,21 +288,19 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
         return {};
       }
       // What it stood for does not move along: an empty file does.
-      state_->scratch.Remove(NameOf(caller, new_parent, new_name), now);
-      TRY(MakeScratch(caller, new_parent, new_name, scratch->attributes.mode, false));
+      const std::uint32_t mode = [&] {
+        const std::lock_guard lock(scratch->mutex);
+        return scratch->attributes.mode;
+      }();
+      TRY(MakeScratch(caller, new_parent, new_name, mode, false, true));
       state_->scratch.Remove(from, now);
       return {};
     }
     std::vector<std::pair<NodeId, std::string_view>> untold;
-    auto committed = CommitScratch(caller, *scratch, new_parent, new_name, replace, untold);
+    auto committed = CommitScratch(caller, *scratch, new_parent, new_name, replace, true, untold);
     TellAround(new_parent, untold);
     TRY(std::move(committed));
     state_->scratch.Remove(from, now);
-    {
-      const std::lock_guard lock(scratch->mutex);
-      // Another name of it stays what it is.
-      scratch->went_live = state_->scratch.LinksOf(scratch->node) == 0;
-    }
     state_->observer.NameChanged(parent, name);
     state_->observer.NameChanged(new_parent, new_name);
     return {};
@@ -337,7 +336,7 @@ Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std:
         return NotPermitted("it cannot be linked");
       if (!takes) {
         std::vector<std::pair<NodeId, std::string_view>> untold;
-        auto committed = CommitScratch(caller, *scratch, parent, name, false, untold);
+        auto committed = CommitScratch(caller, *scratch, parent, name, false, false, untold);
         TellAround(parent, untold);
         TRY(std::move(committed));
         return Lookup(caller, parent, name);

@@ -122,7 +122,13 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
       return Created{NodeOfScratch(*scratch), handle};
     }
     const StagingPointer staging = TRY(NewStaging(caller, parent, name));
-    staging->exclusive = mode.exclusive;
+    // The kernel saw no such name, but somebody may have made the file since; to whoever renamed it away it
+    // is still there to be replaced.
+    const bool there = !staging->created && !staging->removed;
+    const bool away =
+        there && state_->first_halves.IsAway(staging->entry, staging->member, caller.thread, keystore_.Now());
+    if (mode.exclusive && there && !away) return NameTaken();
+    staging->exclusive = mode.exclusive && !away;
     mode.truncate = true;
     const HandleId handle = TRY(OpenStaging(caller, Register(staging), mode));
     const std::lock_guard lock(staging->mutex);
@@ -232,7 +238,8 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
     const auto asked = state_->processes.IsDyingOfSignal(caller.thread);
     if (!asked.has_value()) {
       // It may be half of a file. Only what a living writer finished may go live.
-      staging->Discard();
+      changed = staging->removed.has_value();
+      Undo(caller, *staging);
       staging->refused = state_->Refuse(caller, keystore_.Now(), staging->path, asked.error());
       return *staging->refused;
     }
@@ -297,7 +304,7 @@ void Volume::Release(NodeId node, HandleId handle) {
 }
 
 // Precondition: the staging's mutex is held.
-Result<void> Volume::Resize(Staging& staging, std::uint64_t size) {
+Result<void> Volume::Resize(const Caller& caller, Staging& staging, std::uint64_t size) {
   if (size == 0) {
     staging.Discard();
     staging.refused.reset();
@@ -307,7 +314,7 @@ Result<void> Volume::Resize(Staging& staging, std::uint64_t size) {
   if (size > kFileBytesMax) return TooLarge();
   if (size == staging.buffer.size()) return {};
   if (!staging.Resize(static_cast<std::size_t>(size))) {
-    staging.Discard();
+    Undo(caller, staging);
     staging.refused = NoMemory();
     return *staging.refused;
   }
@@ -320,7 +327,7 @@ Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging
   const std::lock_guard lock(staging.mutex);
   if (size) {
     if (!staging.opened) return NotPermitted("truncating by path");
-    auto resized = Resize(staging, *size);
+    auto resized = Resize(caller, staging, *size);
     if (!resized.has_value()) {
       return state_->Refuse(caller, keystore_.Now(), staging.path, std::move(resized).error());
     }

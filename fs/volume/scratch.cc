@@ -35,14 +35,20 @@ ScratchPointer ScratchTable::Make(NodeId node, std::uint32_t uid) {
   return std::make_shared<ScratchFile>(quota, node, uid);
 }
 
-Result<void> ScratchTable::Add(const Name& name, ScratchPointer file, Time now) {
+Result<void> ScratchTable::Add(const Name& name, ScratchPointer file, Time now, bool replace) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
-  if (names_.contains(name)) return Error(ErrorCode::kAlreadyExists, "there is such a temporary file");
-  // Names cost memory, too: a second one of a file counts like a file.
-  std::size_t& count = counts_[file->uid];
-  if (names_.size() >= kFilesMax || count >= kFilesOfUserMax) return TooMuch();
-  ++count;
+  const auto taken = names_.find(name);
+  if (taken != names_.end()) {
+    if (!replace) return Error(ErrorCode::kAlreadyExists, "there is such a temporary file");
+    RemoveName(taken);
+  } else {
+    // Names cost memory, too: a second one of a file counts like a file.
+    const auto count = counts_.find(file->uid);
+    const bool many = count != counts_.end() && count->second >= kFilesOfUserMax;
+    if (names_.size() >= kFilesMax || many) return TooMuch();
+  }
+  ++counts_[file->uid];
   Item& item = files_[file->node];
   names_.emplace(name, Place{file->node, next_serial_++});
   item.file = std::move(file);

@@ -67,8 +67,9 @@ class ScratchTable {
 
   // Makes a file without a name. Add gives it one; without one it goes with the pointer.
   ScratchPointer Make(NodeId node, std::uint32_t uid);
-  // Gives a file a name, its first or another. kAlreadyExists.
-  Result<void> Add(const Name& name, ScratchPointer file, Time now);
+  // Gives a file a name, its first or another; `replace` takes it from the file that has it. kAlreadyExists.
+  // After a failure all is as it was.
+  Result<void> Add(const Name& name, ScratchPointer file, Time now, bool replace = false);
 
   // Each of these is a use.
   ScratchPointer Find(const Name& name, Time now);

@@ -177,6 +177,18 @@ TEST_F(VolumeAclTest, ThroughASupersededRevisionItIsTheLiveFilesAndItsOwners) {
   volume_.Release(old.id, handle);
 }
 
+// The kernel permitted it by the owner that it knew.
+TEST_F(VolumeAclTest, WhoOwnsAFileNoMoreChangesItNoMore) {
+  Pair();
+  const NodeId node = tree_.At(kCert).id;
+  Must(Set(kRoot, node, {{}, kUser.uid, {}, {}, {}}));
+  Must(Set(kUser, node, {0640, {}, {}, {}, {}}));
+  Must(Set(kRoot, node, {{}, 7, {}, {}, {}}));
+  EXPECT_EQ(Failure(Set(kUser, node, {0644, {}, {}, {}, {}})), ErrorCode::kNotPermitted);
+  EXPECT_EQ(Failure(Set(kUser, node, AccessChange(Granting(7)))), ErrorCode::kNotPermitted);
+  EXPECT_EQ(AttributesAt(kCert).mode, 0640U);
+}
+
 TEST_F(VolumeAclTest, WhatIsMadeInherits) {
   Must(Set("stores/machine", DefaultChange(Granting(5, 5))));
   const Caller masked{0, 0, 100, 077};

@@ -323,6 +323,9 @@ TEST_F(VolumeScratchTest, FailsWhereThereIsTooMuchOfIt) {
   EXPECT_EQ(Failure(Rename(kRoot, "cert.pem", "cert.pem~")), kNoMemory);
   EXPECT_EQ(Missing(kRoot, "cert.pem~"), kNotFound);
   EXPECT_EQ(Missing(kRoot, "cert.pem"), std::nullopt);  // It was not renamed away.
+  // Nor is that lost which it would have replaced.
+  EXPECT_EQ(Failure(Rename(kRoot, "cert.pem", ".full1")), kNoMemory);
+  EXPECT_EQ(Read(kRoot, ".full1"), mib);
   EXPECT_EQ(Failure(volume_.Link(kRoot, tree_.At(kCert).id, entry_, "cert.pem~")), kNoMemory);
   // Others have their share, and live files can be written.
   Must(Rename(kUser, "cert.pem", "cert.pem~"));
@@ -491,6 +494,19 @@ TEST_F(VolumeHalvesTest, ARefusedSecondHalfBringsAllBack) {
   Close(made);
   EXPECT_EQ(Live(), leaf_);
   EXPECT_EQ(tree_.At(kCert).attributes.mode, 0640U);
+}
+
+TEST_F(VolumeHalvesTest, AWriterThatNobodyCanBeAskedAboutBringsAllBack) {
+  const auto made = Create();
+  Must(Write(made, leaf_));
+  tree_.processes.unknown = true;
+  tree_.listener.settled = 0;
+  EXPECT_EQ(Failure(volume_.Flush(kRoot, made.handle)), kNoMemory);
+  EXPECT_EQ(tree_.listener.settled, 1);
+  tree_.processes.unknown = false;
+  ExpectBack();
+  Close(made);
+  ExpectBack();
 }
 
 TEST_F(VolumeHalvesTest, AWriteThatIsRefusedBringsAllBack) {

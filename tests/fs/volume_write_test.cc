@@ -187,6 +187,21 @@ TEST_F(VolumeWriteTest, OfTwoThatMakeAFileExclusivelyTheFirstOneWins) {
   Must(volume_.Write(kUser, writer.handle, leaf_.size(), AsBytes(std::string_view("# more\n"))));
   EXPECT_EQ(close(writer, kUser), std::nullopt);
   EXPECT_EQ(Must(tree_.Get(kRoot, path)), leaf_ + "# more\n");
+  // It may come between the kernel's lookup, which found nothing, and this call.
+  EXPECT_EQ(Failure(volume_.Create(kRoot, empty, "cert.pem", kExclusive, 0644)), ErrorCode::kAlreadyExists);
+  // To whoever renamed it away it is not there.
+  Must(volume_.Rename(kRoot, empty, "cert.pem", empty, "cert.pem~", 0));
+  const auto again = make(kRoot, kExclusive);
+  Must(volume_.Write(kRoot, again.handle, 0, AsBytes(chain_)));
+  EXPECT_EQ(close(again, kRoot), std::nullopt);
+  EXPECT_EQ(Must(tree_.Get(kRoot, path)), chain_);
+  // Who makes it again may find that another did so meanwhile.
+  Must(volume_.Unlink(kRoot, empty, "cert.pem"));
+  const auto late = make(kRoot, kExclusive);
+  Must(volume_.Write(kRoot, late.handle, 0, AsBytes(chain_)));
+  Must(tree_.Put(kUser, path, AsBytes(leaf_)));
+  EXPECT_EQ(close(late, kRoot), ErrorCode::kAlreadyExists);
+  EXPECT_EQ(Must(tree_.Get(kRoot, path)), leaf_);
 }
 
 TEST_F(VolumeWriteTest, WhatMayBeHalfAFileIsNeverCommitted) {
