@@ -2,9 +2,6 @@
 // by byte. Method: histories of random operations (history.h) on a volume in memory, with processes and a
 // clock that the test invents. CERTFS_ROUNDS scales the number of seeds.
 
-#include <algorithm>
-#include <cstdlib>
-
 #include "tests/fs/history.h"
 #include "tests/fs/volume_fixture.h"
 
@@ -108,9 +105,7 @@ class VolumeWorld final : public World {
 };
 
 TEST(VolumeModel, RandomHistoriesGoAsTheModelSays) {
-  const char* const rounds = std::getenv("CERTFS_ROUNDS");
-  const int seeds =
-      std::max(kSeedsMin, static_cast<int>(kSeeds * (rounds != nullptr ? std::atof(rounds) : 1.0)));
+  const int seeds = HistoriesToPlay(kSeeds, kSeedsMin);
   Coverage coverage;
   for (int seed = 0; seed < seeds && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

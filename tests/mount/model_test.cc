@@ -18,7 +18,6 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <new>
 
@@ -193,9 +192,7 @@ TEST(MountModel, RandomHistoriesGoAsTheModelSays) {
   umask(0);
   SharedClock* const clock = NewSharedClock();
   ASSERT_NE(clock, nullptr);
-  const char* const rounds = std::getenv("CERTFS_ROUNDS");
-  const int seeds =
-      std::max(kSeedsMin, static_cast<int>(kSeeds * (rounds != nullptr ? std::atof(rounds) : 1.0)));
+  const int seeds = HistoriesToPlay(kSeeds, kSeedsMin);
   Coverage coverage;
   for (int seed = 0; seed < seeds && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
