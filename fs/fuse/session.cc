@@ -154,13 +154,7 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   }
 
   // Ends before what it tells.
-  auto data_watch = DataWatch::Start(options.source, [&] {
-    const auto caught_up = adapter.volume.CatchUp();
-    const bool soon = !caught_up.has_value() && caught_up.error().code() == ErrorCode::kBusy;
-    if (!caught_up.has_value() && !soon)
-      spdlog::warn("changes by another process: {}", caught_up.error().message());
-    return caught_up.has_value();
-  });
+  auto data_watch = DataWatch::Start(options.source, [&] { return adapter.volume.CatchUp(); });
   if (!data_watch.has_value()) {
     spdlog::warn("{}: what other processes change wakes no watcher", data_watch.error().message());
   }
