@@ -66,6 +66,16 @@ TEST_F(VolumeWatchTest, WhatWasStagedWakesBothMembersOfTheLiveEntry) {
                                                         {entry.id, "key.pem", NodeId()}}));
 }
 
+// Nobody wrote the key and the request to the mount: the kernel knows of neither.
+TEST_F(VolumeWatchTest, WhatARequestMakesIsTold) {
+  tree.MakeDirectory("stores/machine/web", "next");
+  const Node next = tree.At("stores/machine/web/next");
+  const std::string request = "Name = web\n";
+  Must(tree.Put(kRoot, "stores/machine/web/next/request.cfg", AsBytes(request)));
+  EXPECT_EQ(Told(), (std::vector<Listener::Replacement>{{next.id, "key.pem", NodeId()},
+                                                        {next.id, "request.csr", NodeId()}}));
+}
+
 TEST(SeenEntries, KnowsWhatWasToldLast) {
   SeenEntries seen;
   using All = std::vector<SeenEntries::Known>;

@@ -120,6 +120,15 @@ class Waking(harness.MountTest):
         self.assertEqual(pki.read(self.live + "/cert.pem"), self.leaf)
         self.assertEqual(pki.read(self.live + "/key.pem"), pki.read(self.key))
 
+    def test_a_request_that_certfs_makes_wakes_who_waits_for_it(self):
+        os.mkdir(self.live + "/next")
+        with Watch(self.live + "/next") as directory:
+            put(self.live + "/next/request.cfg", b"Name = web\n")
+            events = directory.events()
+        self.assertIn((MOVED_TO, "request.csr"), events)
+        self.assertIn((MOVED_TO, "key.pem"), events)
+        self.assertTrue(pki.read(self.live + "/next/request.csr").startswith(b"-----BEGIN CERTIFICATE REQUEST"))
+
     def test_what_changes_nothing_wakes_nobody(self):
         with Watch(self.live) as directory, Watch(self.live + "/cert.pem") as file:
             put(self.live + "/cert.pem", self.leaf)
