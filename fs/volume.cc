@@ -20,11 +20,12 @@ Node NodeOf(const EntryHead& head) {
   node.type = NodeType::kDirectory;
   node.attributes = head.attributes;
   node.revision = head.revision;
+  node.members = head.members;
   return node;
 }
 
 Node NodeOf(const Entry& entry) {
-  return NodeOf(EntryHead{entry.number, entry.alias, entry.attributes, entry.revision});
+  return NodeOf(EntryHead{entry.number, entry.alias, entry.attributes, entry.revision, entry.members()});
 }
 
 Node NodeOf(const Entry& entry, Member member) {
@@ -382,7 +383,7 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
 
 void Volume::Named(const Node& node) {
   state_->superseded.Named(node.id);
-  if (node.revision) state_->seen_entries.Named(node.id.number(), *node.revision);
+  if (node.revision) state_->seen_entries.Named(node.id.number(), *node.revision, node.members);
 }
 
 bool Volume::IsHeld(NodeId node) { return state_->superseded.IsHeld(node); }

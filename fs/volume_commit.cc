@@ -94,6 +94,7 @@ bool Volume::BringBack(const Caller& caller, Staging& staging) {
                        std::move(outcome).error().Within("what was removed to be replaced stays removed")));
     return false;
   }
+  state_->seen_entries.Moved(staging.entry, SetOf(staging.member), 0);
   Tell(staging, NodeId::OfDirectory(staging.entry), FileName(staging.member));
   TellKept(outcome.value().kept, &staging);
   return true;
@@ -155,9 +156,11 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
     if (live) tell(staging.entry, member);  // None of these is staged any more.
   }
   state_->seen_entries.Told(holder.number, holder.revision - 1, holder.revision);
+  state_->seen_entries.Moved(holder.number, holder.members(), 0);
   if (live) {
     const Revision cleared = outcome.value().entry.revision;
     state_->seen_entries.Told(staging.entry, cleared - 1, cleared);
+    state_->seen_entries.Moved(staging.entry, 0, kAllMembers);
   }
   // The partner's bytes are the same, but not its node: who watches that must come along. Of a new file that
   // was written here the kernel has told the watchers of its directory itself; not of one that was staged

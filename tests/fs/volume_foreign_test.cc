@@ -6,6 +6,7 @@
 
 #include "store/memory_table.h"
 #include "tests/fs/volume_fixture.h"
+#include "tests/store/faulty_table.h"
 
 namespace certfs::test {
 namespace {
@@ -39,8 +40,9 @@ class VolumeForeignTest : public ::testing::Test {
   }
 
   std::unique_ptr<Keystore> Open() {
-    return Must(
-        Keystore::Over(std::make_unique<SharedTable>(table_, foreign_), {0, 0}, [this] { return now_; }));
+    return Must(Keystore::Over(
+        std::make_unique<FaultyTable>(std::make_unique<SharedTable>(table_, foreign_), faults_), {0, 0},
+        [this] { return now_; }));
   }
   Number StoreNumber(std::string_view name) {
     return Must(Must(other_->Snapshot())->FindStore(Must(StoreName::Parse(name))))->number;
@@ -70,6 +72,12 @@ class VolumeForeignTest : public ::testing::Test {
     listener_.listings.clear();
   }
 
+  bool IsListed(NodeId directory) const {
+    return std::find(listener_.listings.begin(), listener_.listings.end(), directory) !=
+           listener_.listings.end();
+  }
+
+  Faults faults_;  // Of both; none while the test orders none.
   Time now_ = kVectorTime;
   std::uint64_t foreign_ = 0;
   std::shared_ptr<EntryTable> table_ = MakeMemoryTable();
@@ -187,6 +195,106 @@ TEST_F(VolumeForeignTest, WhatNobodyHasIsNotServed) {
   Must(volume_.CatchUp());
   EXPECT_EQ(Failure(volume_.Open(between, cert.id, kRead)), ErrorCode::kStale);
   EXPECT_EQ(Read(between, Find(between, "cert.pem").id), AsText(Vector("leaf.pem")));
+}
+
+// A removal moves no revision: the name goes at once all the same, and the watchers of its directory hear of
+// it.
+TEST_F(VolumeForeignTest, ARemovedFileIsTold) {
+  Hold();
+  const NodeId directory = NodeId::OfDirectory(entry_);
+  RemovedFile removed;
+  Must(other_->RemoveFile(entry_, Member::kKey, {0, 0}, &removed));
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_EQ(listener_.changed, (std::vector{std::pair(directory, std::string("key.pem"))}));
+  EXPECT_TRUE(IsListed(directory));
+  EXPECT_TRUE(listener_.replaced.empty());
+  Forget();
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.changed.empty() && listener_.listings.empty());
+  // It comes back as it was.
+  Must(other_->RestoreFile(removed));
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_EQ(listener_.replaced, (Replaced{{directory, "key.pem", NodeId()}}));
+  EXPECT_FALSE(IsListed(directory));
+}
+
+// Removed by others, while what remains is replaced.
+TEST_F(VolumeForeignTest, ARemovedFileIsToldBesideAReplacedOne) {
+  Hold();
+  Must(other_->RemoveFile(entry_, Member::kKey, {0, 0}));
+  Write(Member::kCertificate, "chain.pem");
+  Must(volume_.CatchUp());
+  const NodeId directory = NodeId::OfDirectory(entry_);
+  EXPECT_EQ(listener_.replaced, (Replaced{{directory, "cert.pem", NodeId()}}));
+  EXPECT_NE(std::find(listener_.changed.begin(), listener_.changed.end(),
+                      std::pair(directory, std::string("key.pem"))),
+            listener_.changed.end());
+  EXPECT_TRUE(IsListed(directory));
+}
+
+// The kernel knows what was asked for through the mount, and what a refused replacement brought back.
+TEST_F(VolumeForeignTest, AnOwnRemovalIsNotToldAgain) {
+  Hold();
+  const NodeId directory = NodeId::OfDirectory(entry_);
+  Must(volume_.Unlink(kRoot, directory, "cert.pem"));
+  Forget();
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.changed.empty() && !IsListed(directory));
+  const auto created = Must(volume_.Create(kRoot, directory, "cert.pem", kReplace));
+  Must(volume_.Write(kRoot, created.handle, 0, AsBytes("-----BEGIN nothing")));
+  EXPECT_TRUE(Failure(volume_.Flush(kRoot, created.handle)).has_value());
+  volume_.Release(created.node.id, created.handle);
+  Find(kRoot, "cert.pem");
+  Forget();
+  ++foreign_;
+  Must(volume_.CatchUp());
+  EXPECT_TRUE(listener_.changed.empty() && listener_.replaced.empty() && !IsListed(directory));
+}
+
+TEST_F(VolumeForeignTest, ARenamedStoreIsTold) {
+  Must(other_->RenameStore(Must(StoreName::Parse("hvc")), Must(StoreName::Parse("other"))));
+  ++foreign_;
+  Must(volume_.CatchUp());
+  const NodeId stores = NodeId::Of(Fixed::kStores);
+  EXPECT_EQ(listener_.listings, std::vector<NodeId>{stores});
+  EXPECT_EQ(listener_.changed, (std::vector{std::pair(stores, std::string("hvc"))}));
+}
+
+// Wherever it fails, in the end everything was told, and nothing twice.
+TEST_F(VolumeForeignTest, AFailureLosesNothing) {
+  Hold();
+  const NodeId directory = NodeId::OfDirectory(entry_);
+  const Number second =
+      Must(other_->CreateEntry(StoreNumber("machine"), Must(Alias::Parse("second")), {0, 0}, 0755)).number;
+  Must(other_->WriteFile(second, Member::kKey, Vector("leaf.key"), {0, 0}, {}));
+  ++foreign_;
+  Must(volume_.CatchUp());
+  volume_.Named(Must(volume_.Lookup(kRoot, NodeId::OfDirectory(StoreNumber("machine")), "second")));
+  std::size_t at = 0;
+  for (bool failed = true; failed; ++at) {
+    Forget();
+    Must(other_->RemoveFile(second, Member::kKey, {0, 0}));
+    Write(Member::kCertificate, at % 2 == 0 ? "chain.pem" : "leaf.pem");
+    // KeepReplaced may fail without anybody hearing of it.
+    faults_ = {at + 1, at % 3 == 0 ? ErrorCode::kNoMemory : ErrorCode::kIo};
+    failed = !volume_.CatchUp().has_value() || faults_.failed != 0;
+    faults_.fail_at = 0;
+    Must(volume_.CatchUp());
+    EXPECT_EQ(listener_.replaced,
+              (Replaced{{directory, "cert.pem", NodeId()}, {directory, "key.pem", NodeId()}}))
+        << at;
+    EXPECT_EQ(std::count(listener_.listings.begin(), listener_.listings.end(), NodeId::OfDirectory(second)),
+              1)
+        << at;
+    Must(other_->WriteFile(second, Member::kKey, Vector("leaf.key"), {0, 0}, {}));
+    ++foreign_;
+    Must(volume_.CatchUp());
+  }
+  EXPECT_GT(at, 5U);
 }
 
 }  // namespace

@@ -78,21 +78,26 @@ TEST_F(VolumeWatchTest, WhatARequestMakesIsTold) {
 
 TEST(SeenEntries, KnowsWhatWasToldLast) {
   SeenEntries seen;
-  using All = std::vector<SeenEntries::Known>;
-  seen.Named(7, 3);
-  seen.Named(7, 5);  // Given out again; the kernel still may have what it had.
-  EXPECT_EQ(seen.All(), (All{{7, 3, 0}}));
+  using All = std::vector<SeenEntry>;
+  constexpr Members kCert = SetOf(Member::kCertificate);
+  constexpr Members kKey = SetOf(Member::kKey);
+  seen.Named(7, 3, kCert);
+  seen.Named(7, 5, kKey);  // Given out again; the kernel still may have what it had.
+  EXPECT_EQ(seen.All(), (All{{7, 3, kCert, 0}}));
   seen.Told(7, 4, 5);  // What came before is another's, and untold.
-  EXPECT_EQ(seen.All(), (All{{7, 3, 0}}));
+  EXPECT_EQ(seen.All(), (All{{7, 3, kCert, 0}}));
   seen.Told(7, 3, 4);
-  EXPECT_EQ(seen.All(), (All{{7, 4, 0}}));
+  EXPECT_EQ(seen.All(), (All{{7, 4, kCert, 0}}));
+  seen.Moved(7, kKey, kCert);
+  EXPECT_EQ(seen.All(), (All{{7, 4, kKey, 0}}));
   seen.Looked(7, 9);
-  EXPECT_EQ(seen.All(), (All{{7, 4, 9}}));
+  EXPECT_EQ(seen.All(), (All{{7, 4, kKey, 9}}));
   seen.Looked(8, 9);
   seen.Told(8, 0, 1);
+  seen.Moved(8, kKey, 0);
   seen.Forget(8, 1);
   seen.Forget(7, 1);
-  EXPECT_EQ(seen.All(), (All{{7, 4, 9}}));
+  EXPECT_EQ(seen.All(), (All{{7, 4, kKey, 9}}));
   seen.Forget(7, 1);
   EXPECT_EQ(seen.All(), All{});
 }
