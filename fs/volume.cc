@@ -388,15 +388,15 @@ void Volume::Named(const Node& node) {
 
 bool Volume::IsHeld(NodeId node) { return state_->superseded.IsHeld(node); }
 
-std::optional<std::string> Volume::PathOfDirectory(NodeId directory) {
-  if (directory.fixed() == Fixed::kStores) return "stores";
-  const auto snapshot = keystore_.Snapshot();
-  if (!snapshot.has_value()) return std::nullopt;
-  const auto place = Resolve(*snapshot.value(), directory);
-  if (!place.has_value()) return std::nullopt;
-  if (place.value().store) return PathOf(*place.value().store);
-  if (!place.value().entry) return std::nullopt;
-  return PathOf(*snapshot.value(), *place.value().entry);
+Result<std::optional<std::string>> Volume::PathOfDirectory(NodeId directory) {
+  return WithinMemory([&]() -> Result<std::optional<std::string>> {
+    if (directory.fixed() == Fixed::kStores) return std::optional<std::string>("stores");
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place place = TRY(Resolve(*snapshot, directory));
+    if (place.store) return std::optional(PathOf(*place.store));
+    if (!place.entry) return std::optional<std::string>();
+    return std::optional(PathOf(*snapshot, *place.entry));
+  });
 }
 
 void Volume::Forget(NodeId node, std::uint64_t count) {

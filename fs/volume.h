@@ -136,8 +136,8 @@ class Volume {
   // Says whether the kernel holds `node`, a file. Nobody can watch what it does not hold.
   bool IsHeld(NodeId node);
   // Returns the path of `directory`, an entry, a store or the list of stores, from the root of the tree;
-  // nothing if it is gone or is none of these.
-  std::optional<std::string> PathOfDirectory(NodeId directory);
+  // nothing if it is gone or is none of these. kNoMemory: ask again later.
+  Result<std::optional<std::string>> PathOfDirectory(NodeId directory);
 
   // Looks whether another process has committed, and tells the observer of what the kernel may know
   // otherwise. What was replaced is kept, as after a commit of our own, where BACKUP_STORE has it. To be

@@ -5,8 +5,10 @@
 // volume knows one.
 
 #include "store/memory_table.h"
+#include "store/sealed_table.h"
 #include "tests/fs/volume_fixture.h"
 #include "tests/store/faulty_table.h"
+#include "tests/store/table_fixture.h"
 
 namespace certfs::test {
 namespace {
@@ -295,6 +297,62 @@ TEST_F(VolumeForeignTest, AFailureLosesNothing) {
     Must(volume_.CatchUp());
   }
   EXPECT_GT(at, 5U);
+}
+
+// All locked memory there is, until it goes.
+class Hog {
+ public:
+  Hog() {
+    for (std::size_t size = std::size_t{1} << 20; size >= 64; size /= 2) {
+      while (WithinMemory([&]() -> Result<void> {
+               taken_.emplace_back(size);
+               return {};
+             }).has_value()) {
+      }
+    }
+  }
+
+ private:
+  std::vector<SecretBytes> taken_;
+};
+
+// The threads that ask these have nobody to answer to: nothing may leave them but a failure.
+int RunOutOfLockedMemory() {
+  static_cast<void>(LockSecrets());
+  const TemporaryDirectory directory;
+  Must(CreateSealedTable(directory.path(), TestKeys()));
+  const std::shared_ptr<EntryTable> table = Must(OpenSealedTable(directory.path(), TestKeys()));
+  std::uint64_t foreign = 0;
+  const auto open = [&] {
+    return Must(
+        Keystore::Over(std::make_unique<SharedTable>(table, foreign), {0, 0}, [] { return kVectorTime; }));
+  };
+  const auto mine = open();
+  const auto other = open();
+  InventedProcesses processes;
+  Listener listener;
+  Volume volume{*mine, processes, listener, {0, 0, "certfs test\n"}};
+  const Number store = Must(Must(other->Snapshot())->FindStore(Must(StoreName::Parse("machine"))))->number;
+  const Number entry = Must(other->CreateEntry(store, Must(Alias::Parse("web")), {0, 0}, 0755)).number;
+  volume.Named(Must(volume.Lookup(kRoot, NodeId::OfDirectory(store), "web")));
+  Must(other->WriteFile(entry, Member::kKey, Vector("leaf.key"), {0, 0}, {}));
+  ++foreign;
+  {
+    const Hog hog;
+    if (Failure(volume.CatchUp()) != ErrorCode::kNoMemory) return 1;
+    if (Failure(volume.PathOfDirectory(NodeId::OfDirectory(entry))) != ErrorCode::kNoMemory) return 2;
+    volume.DropExpired();
+    if (!listener.replaced.empty()) return 3;
+  }
+  Must(volume.CatchUp());
+  if (listener.replaced != Replaced{{NodeId::OfDirectory(entry), "key.pem", NodeId()}}) return 4;
+  if (Must(volume.PathOfDirectory(NodeId::OfDirectory(entry))) != "stores/machine/web") return 5;
+  return ::testing::Test::HasFailure() ? 6 : 0;
+}
+
+// In a process of its own: locked memory is set aside once and for all.
+TEST(VolumeForeign, RunningOutOfLockedMemoryIsAFailureLikeAnyOther) {
+  EXPECT_EXIT(std::_Exit(RunOutOfLockedMemory()), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

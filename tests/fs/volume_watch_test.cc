@@ -104,15 +104,16 @@ TEST(SeenEntries, KnowsWhatWasToldLast) {
 
 TEST_F(VolumeWatchTest, AnEntryHasAPathUntilItGoes) {
   const Node entry = tree.At("stores/machine/web");
-  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/web");
+  const auto path = [&](NodeId directory) { return Must(tree.volume.PathOfDirectory(directory)); };
+  EXPECT_EQ(path(entry.id), "stores/machine/web");
   Must(tree.volume.Rename(kRoot, tree.At("stores/machine").id, "web", tree.At("stores/machine").id, "site",
                           0));
-  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/site");
-  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores/machine").id), "stores/machine");
-  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores").id), "stores");
-  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("status").id), std::nullopt);
+  EXPECT_EQ(path(entry.id), "stores/machine/site");
+  EXPECT_EQ(path(tree.At("stores/machine").id), "stores/machine");
+  EXPECT_EQ(path(tree.At("stores").id), "stores");
+  EXPECT_EQ(path(tree.At("status").id), std::nullopt);
   Must(tree.volume.RemoveDirectory(kRoot, tree.At("stores/machine").id, "site"));
-  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), std::nullopt);
+  EXPECT_EQ(path(entry.id), std::nullopt);
 }
 
 }  // namespace
