@@ -20,11 +20,12 @@ Node NodeOf(const EntryHead& head) {
   node.type = NodeType::kDirectory;
   node.attributes = head.attributes;
   node.revision = head.revision;
+  node.members = head.members;
   return node;
 }
 
 Node NodeOf(const Entry& entry) {
-  return NodeOf(EntryHead{entry.number, entry.alias, entry.attributes, entry.revision});
+  return NodeOf(EntryHead{entry.number, entry.alias, entry.attributes, entry.revision, entry.members()});
 }
 
 Node NodeOf(const Entry& entry, Member member) {
@@ -382,20 +383,20 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
 
 void Volume::Named(const Node& node) {
   state_->superseded.Named(node.id);
-  if (node.revision) state_->seen_entries.Named(node.id.number(), *node.revision);
+  if (node.revision) state_->seen_entries.Named(node.id.number(), *node.revision, node.members);
 }
 
 bool Volume::IsHeld(NodeId node) { return state_->superseded.IsHeld(node); }
 
-std::optional<std::string> Volume::PathOfDirectory(NodeId directory) {
-  if (directory.fixed() == Fixed::kStores) return "stores";
-  const auto snapshot = keystore_.Snapshot();
-  if (!snapshot.has_value()) return std::nullopt;
-  const auto place = Resolve(*snapshot.value(), directory);
-  if (!place.has_value()) return std::nullopt;
-  if (place.value().store) return PathOf(*place.value().store);
-  if (!place.value().entry) return std::nullopt;
-  return PathOf(*snapshot.value(), *place.value().entry);
+Result<std::optional<std::string>> Volume::PathOfDirectory(NodeId directory) {
+  return WithinMemory([&]() -> Result<std::optional<std::string>> {
+    if (directory.fixed() == Fixed::kStores) return std::optional<std::string>("stores");
+    const auto snapshot = TRY(keystore_.Snapshot());
+    const Place place = TRY(Resolve(*snapshot, directory));
+    if (place.store) return std::optional(PathOf(*place.store));
+    if (!place.entry) return std::optional<std::string>();
+    return std::optional(PathOf(*snapshot, *place.entry));
+  });
 }
 
 void Volume::Forget(NodeId node, std::uint64_t count) {

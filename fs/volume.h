@@ -31,6 +31,7 @@ struct Caller {
 };
 
 struct Content;  // Private to fs/.
+struct SeenEntry;
 struct Staging;
 struct ScratchFile;
 
@@ -59,7 +60,8 @@ struct Node {
   NodeId shown_as;
   bool volatile_name = false;        // The kernel may not cache that the name leads here,
   bool volatile_attributes = false;  // nor what stat shows.
-  std::optional<Revision> revision;  // Of an entry's directory: that of its files.
+  std::optional<Revision> revision;  // Of an entry's directory: that of its files,
+  Members members = 0;               // and which it has.
   bool uncached = false;             // Its bytes stay out of the page cache (direct_io).
 };
 
@@ -80,8 +82,9 @@ class VolumeObserver {
   // A commit replaced `replaced` (none for a new file) by the file to which the name in `directory` leads
   // now. Whoever watches either is to hear of it; the kernel says it of no change that was not asked of it.
   virtual void Replaced(NodeId directory, std::string_view name, NodeId replaced) = 0;
-  // Another process changed what `directory`, a store or the list of stores, lists. What the kernel keeps of
-  // the listing is to go, and whoever watches the directory is to hear of it.
+  // Another process changed what `directory`, a store or the list of stores, lists, or removed a file of it,
+  // an entry. What the kernel keeps of the listing is to go, and whoever watches the directory is to hear of
+  // it.
   virtual void ListingChanged(NodeId directory) = 0;
   // The bytes of `node` are to leave the page cache.
   virtual void DropPages(NodeId node) = 0;
@@ -133,13 +136,14 @@ class Volume {
   // Says whether the kernel holds `node`, a file. Nobody can watch what it does not hold.
   bool IsHeld(NodeId node);
   // Returns the path of `directory`, an entry, a store or the list of stores, from the root of the tree;
-  // nothing if it is gone or is none of these.
-  std::optional<std::string> PathOfDirectory(NodeId directory);
+  // nothing if it is gone or is none of these. kNoMemory: ask again later.
+  Result<std::optional<std::string>> PathOfDirectory(NodeId directory);
 
   // Looks whether another process has committed, and tells the observer of what the kernel may know
   // otherwise. What was replaced is kept, as after a commit of our own, where BACKUP_STORE has it. To be
-  // called by one thread, after the keystore's file was written, and again after a failure. Costs one look at
-  // a number for each entry that the kernel holds, besides what changed.
+  // called by one thread, after the keystore's file was written, and again after a failure (kNoMemory is
+  // one): what could not be looked at is told then, and nothing twice. Costs one look at a number for each
+  // entry that the kernel holds, besides what changed.
   Result<void> CatchUp();
 
   // kNotFound; kCorrupt.
@@ -253,6 +257,9 @@ class Volume {
   // Tells the kernel that the state which BACKUP_STORE keeps in `entry` is another; nothing for 0.
   void TellKept(Number entry, Staging* staging = nullptr);
   // The parts of CatchUp.
+  struct ForeignChange;
+  Result<std::optional<ForeignChange>> LookAt(TableSnapshot& snapshot, const SeenEntry& known);
+  void TellForeign(const ForeignChange& change, const std::vector<NodeId>& held);
   Result<void> CatchUpListings(TableSnapshot& snapshot);
   Result<void> KeepReplaced(TableSnapshot& snapshot, const Entry& entry, Revision before);
   Result<void> Resize(const Caller& caller, Staging& staging, std::uint64_t size);

@@ -161,6 +161,7 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
       RemovedFile removed;
       outcome = TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller), &removed));
       replacement.Done();
+      state_->seen_entries.Moved(place.entry->number, 0, SetOf(*member));
       state_->first_halves.Replaced(place.entry->number, *member);
       state_->first_halves.Removed(caller.thread, std::move(removed), keystore_.Now());
     }

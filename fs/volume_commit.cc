@@ -94,6 +94,7 @@ bool Volume::BringBack(const Caller& caller, Staging& staging) {
                        std::move(outcome).error().Within("what was removed to be replaced stays removed")));
     return false;
   }
+  state_->seen_entries.Moved(staging.entry, SetOf(staging.member), 0);
   Tell(staging, NodeId::OfDirectory(staging.entry), FileName(staging.member));
   TellKept(outcome.value().kept, &staging);
   return true;
@@ -155,17 +156,21 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
     if (live) tell(staging.entry, member);  // None of these is staged any more.
   }
   state_->seen_entries.Told(holder.number, holder.revision - 1, holder.revision);
+  state_->seen_entries.Moved(holder.number, holder.members(), 0);
   if (live) {
     const Revision cleared = outcome.value().entry.revision;
     state_->seen_entries.Told(staging.entry, cleared - 1, cleared);
+    state_->seen_entries.Moved(staging.entry, 0, kAllMembers);
   }
-  // The partner's bytes are the same, but not its node: who watches that must come along. Of a new file the
-  // kernel has told the watchers of its directory itself, unless it was staged elsewhere.
+  // The partner's bytes are the same, but not its node: who watches that must come along. Of a new file that
+  // was written here the kernel has told the watchers of its directory itself; not of one that was staged
+  // elsewhere, or that certfs made besides, as it makes a key and a request of request.cfg.
   for (const Member member : kMembers) {
     if (!holder.file(member)) continue;
     const NodeId before = replacement.NodeBefore(holder.number, member);
-    const bool written = before != NodeId() && member == staging.member;
-    if (live || written || IsHeld(before))
+    const bool is_new = before == NodeId();
+    const bool told = is_new && member == staging.member;
+    if (live || (!told && (is_new || member == staging.member || IsHeld(before))))
       state_->observer.Replaced(NodeId::OfDirectory(holder.number), FileName(member), before);
   }
   TellKept(outcome.value().kept, &staging);

@@ -56,6 +56,13 @@ inline constexpr std::array<Member, 6> kMembers{Member::kCertificate,    Member:
 std::string_view FileName(Member member);
 std::optional<Member> MemberNamed(std::string_view file_name);
 
+// A set of them, one bit for each.
+using Members = std::uint8_t;
+constexpr Members SetOf(Member member) {
+  return static_cast<Members>(1U << (static_cast<unsigned>(member) - 1));
+}
+inline constexpr Members kAllMembers = (1U << kMembers.size()) - 1;
+
 // Says whether the file is key material: never readable by others, never in the page cache.
 constexpr bool IsKeyMaterial(Member member) { return member == Member::kKey || member == Member::kSecret; }
 inline constexpr std::uint32_t kBitsForOthers = 0007;
@@ -86,11 +93,14 @@ struct Entry {
   // Whether this is the replacement of another entry, which waits in its `next/` until it is complete.
   bool is_staged() const { return alias.is_next(); }
   bool is_pair() const { return file(Member::kCertificate) && file(Member::kKey); }
-  bool empty() const {
-    for (const auto& each : files) {
-      if (each) return false;
+  bool empty() const { return members() == 0; }
+  // Which files it has.
+  Members members() const {
+    Members found = 0;
+    for (const Member member : kMembers) {
+      if (file(member)) found |= SetOf(member);
     }
-    return true;
+    return found;
   }
 };
 

@@ -28,7 +28,8 @@ Result<void> TableSnapshot::ListEntries(Number store, Cursor after, const EntryH
     if (!next.value()) break;
     const Entry& entry = next.value()->item;
     after = next.value()->at;
-    if (!sink(after, {entry.number, entry.alias, entry.attributes, entry.revision})) return {};
+    if (!sink(after, {entry.number, entry.alias, entry.attributes, entry.revision, entry.members()}))
+      return {};
   }
   if (damage) return *std::move(damage);
   return {};

@@ -37,6 +37,7 @@ struct EntryHead {
   Alias alias;
   Attributes attributes;  // Of the entry's directory.
   Revision revision = 0;
+  Members members = 0;  // Which files it has.
 
   bool is_staged() const { return alias.is_next(); }
 };

@@ -47,7 +47,8 @@ class SealedView::Lister final : public TreeVisitor {
       if (entry.has_value()) {
         const Entry& found = *entry.value();
         block->heads.push_back(
-            {CursorOf(item.key), {found.number, found.alias, found.attributes, found.revision}});
+            {CursorOf(item.key),
+             {found.number, found.alias, found.attributes, found.revision, found.members()}});
         continue;
       }
       if (entry.error().code() != ErrorCode::kCorrupt) return std::move(entry).error();

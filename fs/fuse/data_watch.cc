@@ -5,6 +5,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -23,13 +25,26 @@ constexpr int kBurstMilliseconds = 2;
 constexpr std::chrono::milliseconds kPause{10};
 constexpr int kPauseFactor = 4;
 constexpr std::chrono::milliseconds kPauseMax{500};
-// After a failure.
-constexpr int kRetryMilliseconds = 200;
 
 }  // namespace
 
+Retries::News Retries::Note(const Result<void>& outcome) {
+  if (outcome.has_value()) {
+    wait_.reset();
+    next_ = kFirst;
+    return std::exchange(failing_, false) ? News::kWorksAgain : News::kNone;
+  }
+  // It passes by itself, and says nothing about what fails otherwise.
+  if (outcome.error().code() == ErrorCode::kBusy) {
+    wait_ = kFirst;
+    return News::kNone;
+  }
+  wait_ = std::exchange(next_, std::min(2 * next_, kLast));
+  return std::exchange(failing_, true) ? News::kNone : News::kFails;
+}
+
 Result<std::unique_ptr<DataWatch>> DataWatch::Start(const std::filesystem::path& keystore,
-                                                    std::function<bool()> written) {
+                                                    std::function<Result<void>()> written) {
   const std::string path = (keystore / "data.mdb").string();
   const auto failed = [&] {
     return Error(ErrorCode::kIo, path + ": cannot be watched: " + std::strerror(errno));
@@ -46,7 +61,7 @@ Result<std::unique_ptr<DataWatch>> DataWatch::Start(const std::filesystem::path&
   return std::unique_ptr<DataWatch>(new DataWatch(inotify, stop, std::move(written)));
 }
 
-DataWatch::DataWatch(int inotify, int stop, std::function<bool()> written)
+DataWatch::DataWatch(int inotify, int stop, std::function<Result<void>()> written)
     : inotify_(inotify), stop_(stop), written_(std::move(written)), thread_([this] { Run(); }) {}
 
 DataWatch::~DataWatch() {
@@ -57,10 +72,11 @@ DataWatch::~DataWatch() {
 }
 
 void DataWatch::Run() {
-  bool again = false;
+  Retries retries;
   for (;;) {
     std::array<pollfd, 2> waiting{pollfd{stop_, POLLIN, 0}, pollfd{inotify_, POLLIN, 0}};
-    const int got = poll(waiting.data(), waiting.size(), again ? kRetryMilliseconds : -1);
+    const auto wait = retries.wait();
+    const int got = poll(waiting.data(), waiting.size(), wait ? static_cast<int>(wait->count()) : -1);
     if (got < 0 && errno != EINTR) return;
     if (waiting[0].revents != 0) return;
     if (got < 0 || (got > 0 && waiting[1].revents == 0)) continue;
@@ -70,7 +86,11 @@ void DataWatch::Run() {
     while (read(inotify_, events.data(), events.size()) > 0) {
     }
     const auto start = std::chrono::steady_clock::now();
-    again = !written_();
+    const auto outcome = written_();
+    const Retries::News news = retries.Note(outcome);
+    if (news == Retries::News::kFails)
+      spdlog::warn("changes by another process: {}; trying again", outcome.error().message());
+    if (news == Retries::News::kWorksAgain) spdlog::info("changes by another process: caught up again");
     const auto took =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
     const auto pause = std::clamp(kPauseFactor * took, kPause, kPauseMax);

@@ -145,7 +145,13 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
                  mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
   }
   const LiveMount live(session.get(), mountpoint, adapter);
-  adapter.notifier = std::make_unique<Notifier>(session.get(), [&adapter] { adapter.volume.DropExpired(); });
+  adapter.notifier = std::make_unique<Notifier>(session.get(), [&adapter] {
+    // What cannot be done now is done the next time.
+    static_cast<void>(WithinMemory([&]() -> Result<void> {
+      adapter.volume.DropExpired();
+      return {};
+    }));
+  });
   // A mount that cannot be told from another is left alone, and one that is read-only takes no operation.
   if (waker.running() && live.device() != 0 && !options.read_only) {
     adapter.waker = std::make_unique<Waker>(std::move(waker), adapter.volume,
@@ -154,13 +160,7 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   }
 
   // Ends before what it tells.
-  auto data_watch = DataWatch::Start(options.source, [&] {
-    const auto caught_up = adapter.volume.CatchUp();
-    const bool soon = !caught_up.has_value() && caught_up.error().code() == ErrorCode::kBusy;
-    if (!caught_up.has_value() && !soon)
-      spdlog::warn("changes by another process: {}", caught_up.error().message());
-    return caught_up.has_value();
-  });
+  auto data_watch = DataWatch::Start(options.source, [&] { return adapter.volume.CatchUp(); });
   if (!data_watch.has_value()) {
     spdlog::warn("{}: what other processes change wakes no watcher", data_watch.error().message());
   }

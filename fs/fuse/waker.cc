@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <utility>
@@ -17,6 +18,9 @@ namespace {
 
 // Beyond it the oldest are lost: nobody watches for tens of thousands of commits at once.
 constexpr std::size_t kQueueMax = 65536;
+
+// After running out of memory.
+constexpr std::chrono::milliseconds kRetry{200};
 
 // What the kernel learns of a revision that nobody has open and that is not kept: enough to be replaced.
 Node Unknown(NodeId id) {
@@ -118,6 +122,21 @@ std::optional<int> Waker::CarryOut(const Order& order, const std::string& path) 
   return outcome;
 }
 
+std::optional<int> Waker::Attempt(Order& order, std::string& path) {
+  const auto found = volume_.PathOfDirectory(order.directory);
+  if (!found.has_value()) return found.error().code() == ErrorCode::kNoMemory ? ENOMEM : 0;
+  path = found.value().value_or("");
+  if (mount_.stores_only && path.starts_with("stores/")) path.erase(0, std::strlen("stores/"));
+  if (mount_.stores_only && path == "stores") path = ".";
+  if (path.empty()) return 0;
+  const std::optional<int> outcome = CarryOut(order, path);
+  if (outcome != EACCES && outcome != EPERM) return outcome;
+  // A daemon that is not root may not write to every directory. Watchers then learn of a change of
+  // attributes.
+  order.action = WakerAction::kAttribute;
+  return CarryOut(order, path);
+}
+
 void Waker::Run() {
   bool told = false;
   std::unique_lock lock(mutex_);
@@ -128,23 +147,17 @@ void Waker::Run() {
     queue_.pop_front();
     lock.unlock();
     settle_();
-    std::string path = volume_.PathOfDirectory(order.directory).value_or("");
-    if (mount_.stores_only && path.starts_with("stores/")) path.erase(0, std::strlen("stores/"));
-    if (mount_.stores_only && path == "stores") path = ".";
-    std::optional<int> outcome = 0;
-    if (!path.empty()) {
-      outcome = CarryOut(order, path);
-      if (outcome == EACCES || outcome == EPERM) {
-        // A daemon that is not root may not write to every directory. Watchers then learn of a change of
-        // attributes.
-        order.action = WakerAction::kAttribute;
-        outcome = CarryOut(order, path);
-      }
-    }
-    if (outcome && *outcome != 0 && *outcome != ENOENT && *outcome != ESTALE && !std::exchange(told, true)) {
+    std::string path;
+    const std::optional<int> outcome = Attempt(order, path);
+    const bool woken = outcome == 0 || outcome == ENOENT || outcome == ESTALE;
+    if (outcome && !woken && outcome != ENOMEM && !std::exchange(told, true))
       spdlog::warn("{}/{}: its watchers were not woken: {}", path, order.name, std::strerror(*outcome));
-    }
     lock.lock();
+    if (outcome == ENOMEM) {
+      // The oldest is what is lost when there are too many.
+      if (queue_.size() < kQueueMax) queue_.push_front(std::move(order));
+      wake_.wait_for(lock, kRetry, [this] { return stop_; });
+    }
     if (!outcome && !stop_) {
       spdlog::error("the process certfs-waker has gone: watchers are not woken until the next mount");
       process_.Close();

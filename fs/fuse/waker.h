@@ -40,7 +40,7 @@ class Waker {
   // The file `name` in `directory` is another one than `replaced`, which may be none.
   void Wake(NodeId directory, std::string name, NodeId replaced);
 
-  // Something came or went in `directory`, a store or the list of stores.
+  // Something came or went in `directory`: a store, the list of stores, or an entry.
   void WakeDirectory(NodeId directory);
 
   // Returns what the lookup of `name` by `caller` leads to, if it carries out an order: a node, or kNotFound.
@@ -60,6 +60,9 @@ class Waker {
 
   void Add(Order order);
   void Run();
+  // Returns the errno of carrying `order` out, as CarryOut; ENOMEM: try again later. Puts the path of its
+  // directory into `path`.
+  std::optional<int> Attempt(Order& order, std::string& path);
   // Returns the errno, or nothing when the process has gone, or this is to stop.
   std::optional<int> CarryOut(const Order& order, const std::string& path);
 

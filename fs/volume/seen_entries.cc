@@ -4,10 +4,12 @@
 
 namespace certfs {
 
-void SeenEntries::Named(Number entry, Revision revision) {
+void SeenEntries::Named(Number entry, Revision revision, Members members) {
   const std::lock_guard lock(mutex_);
   Seen& seen = entries_[entry];
-  if (seen.count++ == 0) seen.told = revision;
+  if (seen.count++ != 0) return;
+  seen.told = revision;
+  seen.members = members;
 }
 
 void SeenEntries::Forget(Number entry, std::uint64_t count) {
@@ -30,17 +32,24 @@ void SeenEntries::Told(Number entry, Revision before, Revision after) {
   if (seen != entries_.end() && seen->second.told == before) seen->second.told = after;
 }
 
+void SeenEntries::Moved(Number entry, Members came, Members went) {
+  const std::lock_guard lock(mutex_);
+  const auto seen = entries_.find(entry);
+  if (seen != entries_.end())
+    seen->second.members = static_cast<Members>((seen->second.members | came) & ~went);
+}
+
 void SeenEntries::Looked(Number entry, std::uint64_t mark) {
   const std::lock_guard lock(mutex_);
   const auto seen = entries_.find(entry);
   if (seen != entries_.end()) seen->second.mark = mark;
 }
 
-std::vector<SeenEntries::Known> SeenEntries::All() {
+std::vector<SeenEntry> SeenEntries::All() {
   const std::lock_guard lock(mutex_);
-  std::vector<Known> all;
+  std::vector<SeenEntry> all;
   all.reserve(entries_.size());
-  for (const auto& [number, seen] : entries_) all.push_back({number, seen.told, seen.mark});
+  for (const auto& [number, seen] : entries_) all.push_back({number, seen.told, seen.members, seen.mark});
   return all;
 }
 

@@ -1,5 +1,6 @@
-// The entries whose directories the kernel holds, each with the revision of which it was told last. Only
-// there can a change by another process meet somebody who watches, or a name that is cached. Private to fs/.
+// The entries whose directories the kernel holds, each with the revision and the files of which it was told
+// last: a file that is removed moves no revision. Only there can a change by another process meet somebody
+// who watches, or a name that is cached. Private to fs/.
 //
 // Thread-safety: may be used from any thread.
 
@@ -14,10 +15,20 @@
 
 namespace certfs {
 
+struct SeenEntry {
+  Number entry;
+  Revision told;
+  Members members;
+  std::uint64_t mark;  // As of the last look; 0 for none.
+
+  friend bool operator==(const SeenEntry&, const SeenEntry&) = default;
+};
+
 class SeenEntries {
  public:
-  // The kernel was given the directory of `entry` once more, at `revision`; it forgot it `count` times.
-  void Named(Number entry, Revision revision);
+  // The kernel was given the directory of `entry` once more, at `revision` and with the files `members`; it
+  // forgot it `count` times.
+  void Named(Number entry, Revision revision, Members members);
   void Forget(Number entry, std::uint64_t count);
   // Says whether the kernel may know a name in that directory.
   bool IsHeld(Number entry);
@@ -26,23 +37,20 @@ class SeenEntries {
   // process's, it has not heard of, and All still shows that.
   void Told(Number entry, Revision before, Revision after);
 
+  // Says that the kernel hears of files that came, and of others that went.
+  void Moved(Number entry, Members came, Members went);
+
   // Says that somebody looked whether the kernel knows the entry as it was at `mark`
   // (TableSnapshot::FindEntryMark).
   void Looked(Number entry, std::uint64_t mark);
 
-  struct Known {
-    Number entry;
-    Revision told;
-    std::uint64_t mark;  // As of the last look; 0 for none.
-
-    friend bool operator==(const Known&, const Known&) = default;
-  };
-  std::vector<Known> All();
+  std::vector<SeenEntry> All();
 
  private:
   struct Seen {
     std::uint64_t count = 0;
     Revision told = 0;
+    Members members = 0;
     std::uint64_t mark = 0;
   };
   std::mutex mutex_;

@@ -21,6 +21,12 @@
 
 namespace certfs {
 
+// What the lists of stores and of entries show of a store.
+struct ListedStore {
+  std::string name;
+  Digest entries{};
+};
+
 struct Volume::State {
   State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in,
         Time began_in)
@@ -44,7 +50,7 @@ struct Volume::State {
   SeenEntries seen_entries;
   // CatchUp's alone: up to which commit of others the kernel was told, and what the stores held then.
   std::uint64_t foreign_commits = 0;
-  std::map<Number, Digest> listed;
+  std::map<Number, ListedStore> listed;
 
   FirstHalves first_halves;
 
@@ -139,9 +145,9 @@ Result<Place> Resolve(TableSnapshot& snapshot, NodeId node);
 // The same in the newest state. For whoever changes the keystore next: the map grows only while nobody reads.
 Result<Place> Resolve(Keystore& keystore, NodeId node);
 
-// What each store holds, as the digest over its entries.
-Result<std::map<Number, Digest>> StoresOf(Keystore& keystore);
-Result<std::map<Number, Digest>> StoresOf(TableSnapshot& snapshot);
+// All stores.
+Result<std::map<Number, ListedStore>> StoresOf(Keystore& keystore);
+Result<std::map<Number, ListedStore>> StoresOf(TableSnapshot& snapshot);
 
 // Nodes as stat shows them.
 Node NodeOf(const Store& store);

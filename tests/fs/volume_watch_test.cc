@@ -66,38 +66,54 @@ TEST_F(VolumeWatchTest, WhatWasStagedWakesBothMembersOfTheLiveEntry) {
                                                         {entry.id, "key.pem", NodeId()}}));
 }
 
+// Nobody wrote the key and the request to the mount: the kernel knows of neither.
+TEST_F(VolumeWatchTest, WhatARequestMakesIsTold) {
+  tree.MakeDirectory("stores/machine/web", "next");
+  const Node next = tree.At("stores/machine/web/next");
+  const std::string request = "Name = web\n";
+  Must(tree.Put(kRoot, "stores/machine/web/next/request.cfg", AsBytes(request)));
+  EXPECT_EQ(Told(), (std::vector<Listener::Replacement>{{next.id, "key.pem", NodeId()},
+                                                        {next.id, "request.csr", NodeId()}}));
+}
+
 TEST(SeenEntries, KnowsWhatWasToldLast) {
   SeenEntries seen;
-  using All = std::vector<SeenEntries::Known>;
-  seen.Named(7, 3);
-  seen.Named(7, 5);  // Given out again; the kernel still may have what it had.
-  EXPECT_EQ(seen.All(), (All{{7, 3, 0}}));
+  using All = std::vector<SeenEntry>;
+  constexpr Members kCert = SetOf(Member::kCertificate);
+  constexpr Members kKey = SetOf(Member::kKey);
+  seen.Named(7, 3, kCert);
+  seen.Named(7, 5, kKey);  // Given out again; the kernel still may have what it had.
+  EXPECT_EQ(seen.All(), (All{{7, 3, kCert, 0}}));
   seen.Told(7, 4, 5);  // What came before is another's, and untold.
-  EXPECT_EQ(seen.All(), (All{{7, 3, 0}}));
+  EXPECT_EQ(seen.All(), (All{{7, 3, kCert, 0}}));
   seen.Told(7, 3, 4);
-  EXPECT_EQ(seen.All(), (All{{7, 4, 0}}));
+  EXPECT_EQ(seen.All(), (All{{7, 4, kCert, 0}}));
+  seen.Moved(7, kKey, kCert);
+  EXPECT_EQ(seen.All(), (All{{7, 4, kKey, 0}}));
   seen.Looked(7, 9);
-  EXPECT_EQ(seen.All(), (All{{7, 4, 9}}));
+  EXPECT_EQ(seen.All(), (All{{7, 4, kKey, 9}}));
   seen.Looked(8, 9);
   seen.Told(8, 0, 1);
+  seen.Moved(8, kKey, 0);
   seen.Forget(8, 1);
   seen.Forget(7, 1);
-  EXPECT_EQ(seen.All(), (All{{7, 4, 9}}));
+  EXPECT_EQ(seen.All(), (All{{7, 4, kKey, 9}}));
   seen.Forget(7, 1);
   EXPECT_EQ(seen.All(), All{});
 }
 
 TEST_F(VolumeWatchTest, AnEntryHasAPathUntilItGoes) {
   const Node entry = tree.At("stores/machine/web");
-  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/web");
+  const auto path = [&](NodeId directory) { return Must(tree.volume.PathOfDirectory(directory)); };
+  EXPECT_EQ(path(entry.id), "stores/machine/web");
   Must(tree.volume.Rename(kRoot, tree.At("stores/machine").id, "web", tree.At("stores/machine").id, "site",
                           0));
-  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), "stores/machine/site");
-  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores/machine").id), "stores/machine");
-  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("stores").id), "stores");
-  EXPECT_EQ(tree.volume.PathOfDirectory(tree.At("status").id), std::nullopt);
+  EXPECT_EQ(path(entry.id), "stores/machine/site");
+  EXPECT_EQ(path(tree.At("stores/machine").id), "stores/machine");
+  EXPECT_EQ(path(tree.At("stores").id), "stores");
+  EXPECT_EQ(path(tree.At("status").id), std::nullopt);
   Must(tree.volume.RemoveDirectory(kRoot, tree.At("stores/machine").id, "site"));
-  EXPECT_EQ(tree.volume.PathOfDirectory(entry.id), std::nullopt);
+  EXPECT_EQ(path(entry.id), std::nullopt);
 }
 
 }  // namespace

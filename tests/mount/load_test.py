@@ -13,6 +13,7 @@ import time
 
 import harness
 import pki
+import watch_test
 from harness import errno_of, put, run
 
 SECONDS = max(3.0, 10 * harness.ROUNDS)
@@ -195,6 +196,40 @@ class LockedMemory(harness.MountTest):
         for path in paths:
             self.assertEqual(self.await_success(pki.read, path), large)
         self.await_success(put, paths[0], b"small again")
+
+    def test_a_commit_of_another_process_while_there_is_none(self):
+        """What the daemon cannot look at now it looks at later, and tells those who watch; it does not end."""
+        watched = self.mount.entry("APPLMGMT_PASSWORD", "watched")
+        put(watched + "/secret", b"before")
+        paths = {}
+        for size in [1 << 20] * 40 + [1 << power for power in range(19, 5, -1) for _ in range(4)]:
+            path = self.mount.entry("APPLMGMT_PASSWORD", f"size{size}-{len(paths)}") + "/secret"
+            put(path, os.urandom(size))
+            paths[path] = size
+        other = os.path.join(self.mount.directory, "other")
+        os.makedirs(other, exist_ok=True)
+        mounted = run(harness.CERTFS, "mount", self.mount.keystore, other)
+        self.assertEqual(mounted.returncode, 0, mounted.stderr)
+        self.addCleanup(run, harness.CERTFS, "umount", other)
+        daemon, readers, refused = self.mount.pid(), [], 0
+        with watch_test.Watch(watched) as directory:
+            try:
+                for path in paths:
+                    try:
+                        readers.append(os.open(path, os.O_RDONLY))
+                    except OSError as error:
+                        self.assertEqual(error.errno, errno.ENOMEM)
+                        refused += 1
+                self.assertGreater(refused, 8)
+                put(os.path.join(other, "stores", "APPLMGMT_PASSWORD", "watched", "secret"), b"after")
+                time.sleep(1)
+            finally:
+                for each in readers:
+                    os.close(each)
+            self.assertTrue(harness.is_running(daemon))
+            self.assertTrue(directory.await_event(watch_test.MOVED_TO, "secret", 15))
+        self.assertEqual(self.await_success(pki.read, watched + "/secret"), b"after")
+        self.assertEqual(self.mount.pid(), daemon)
 
 
 class ManyEntries(harness.MountTest):

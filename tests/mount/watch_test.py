@@ -120,6 +120,15 @@ class Waking(harness.MountTest):
         self.assertEqual(pki.read(self.live + "/cert.pem"), self.leaf)
         self.assertEqual(pki.read(self.live + "/key.pem"), pki.read(self.key))
 
+    def test_a_request_that_certfs_makes_wakes_who_waits_for_it(self):
+        os.mkdir(self.live + "/next")
+        with Watch(self.live + "/next") as directory:
+            put(self.live + "/next/request.cfg", b"Name = web\n")
+            events = directory.events()
+        self.assertIn((MOVED_TO, "request.csr"), events)
+        self.assertIn((MOVED_TO, "key.pem"), events)
+        self.assertTrue(pki.read(self.live + "/next/request.csr").startswith(b"-----BEGIN CERTIFICATE REQUEST"))
+
     def test_what_changes_nothing_wakes_nobody(self):
         with Watch(self.live) as directory, Watch(self.live + "/cert.pem") as file:
             put(self.live + "/cert.pem", self.leaf)
@@ -367,6 +376,28 @@ class Foreign(harness.MountTest):
             os.mkdir(os.path.join(self.path, "stores", "brought"))
             self.assertTrue(stores.await_event(ATTRIB, "", 1))
             self.assertIn("brought", os.listdir(self.mount.at("stores")))
+
+    def test_a_file_that_goes_wakes_its_directory(self):
+        self.assertEqual(sorted(os.listdir(self.live)), ["cert.pem", "key.pem"])
+        with Watch(self.live) as directory:
+            os.unlink(self.other + "/cert.pem")
+            self.assertTrue(directory.await_event(ATTRIB, "", 1))
+            # At once, long before names expire.
+            self.assertEqual(os.listdir(self.live), ["key.pem"])
+            self.assertFalse(os.path.exists(self.live + "/cert.pem"))
+            put(self.other + "/cert.pem", self.leaf)
+            self.assertTrue(directory.await_event(MOVED_TO, "cert.pem", 1))
+        self.assertEqual(pki.read(self.live + "/cert.pem"), self.leaf)
+
+    def test_a_store_that_is_renamed_shows(self):
+        os.mkdir(os.path.join(self.path, "stores", "before"))
+        self.assertIn("before", os.listdir(self.mount.at("stores")))
+        os.stat(self.mount.at("stores", "before"))
+        with Watch(self.mount.at("stores")) as stores:
+            os.rename(os.path.join(self.path, "stores", "before"), os.path.join(self.path, "stores", "after"))
+            self.assertTrue(stores.await_event(ATTRIB, "", 1))
+            self.assertFalse(os.path.exists(self.mount.at("stores", "before")))
+            self.assertIn("after", os.listdir(self.mount.at("stores")))
 
     def test_certfs_watch_runs_once(self):
         runs = pki.write(os.path.join(self.work, self.alias), b"")
