@@ -168,9 +168,9 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   for (const Member member : kMembers) {
     if (!holder.file(member)) continue;
     const NodeId before = replacement.NodeBefore(holder.number, member);
-    const bool is_new = before == NodeId();
-    const bool told = is_new && member == staging.member;
-    if (live || (!told && (is_new || member == staging.member || IsHeld(before))))
+    const bool came = before == NodeId();
+    const bool told = came && member == staging.member;
+    if (live || (!told && (came || member == staging.member || IsHeld(before))))
       state_->observer.Replaced(NodeId::OfDirectory(holder.number), FileName(member), before);
   }
   TellKept(outcome.value().kept, &staging);
