@@ -211,6 +211,9 @@ class Keystore {
   Result<WriteOutcome> WriteLive(TableTransaction& transaction, const Store& store, Entry entry,
                                  Write& write);
   Result<WriteOutcome> WriteNext(TableTransaction& transaction, const Store& store, Entry next, Write& write);
+  // Makes the key that `write` to entry `number` is going to need, if it is a request that has none yet. That
+  // may take seconds, during which no transaction is open.
+  Result<std::optional<PrivateKey>> MakeKeyFor(Number number, const Write& write);
   Result<WriteOutcome> WriteRequest(TableTransaction& transaction, Entry next, Write& write);
   Result<WriteOutcome> GoLive(TableTransaction& transaction, const Store& store, Entry live, Entry next,
                               Judged judged);

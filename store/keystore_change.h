@@ -51,7 +51,8 @@ struct Keystore::Write {
   Actor actor;
   const AttributeChange& attributes;
   const Attributes* returning = nullptr;
-  bool untouched = false;  // Out: nothing was put, and there is nothing to commit.
+  bool untouched = false;                        // Out: nothing was put, and there is nothing to commit.
+  std::optional<PrivateKey> key = std::nullopt;  // Of a request: what it makes if no key waits.
 };
 
 // What judging leaves to be written.

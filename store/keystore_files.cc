@@ -152,6 +152,7 @@ Result<WriteOutcome> Keystore::WriteFile(Number number, Member member, BytesView
   if (bytes.size() > kFileBytesMax)
     return Error(ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB");
   Write write{member, bytes, actor, attributes, returning};
+  write.key = TRY(MakeKeyFor(number, write));
   const auto change = [&](TableTransaction& transaction) -> Result<WriteOutcome> {
     write.untouched = false;
     Entry entry = TRY(GetEntry(transaction, number));

@@ -21,6 +21,10 @@ Error OtherKeyWaits(const PrivateKey& key) {
           "the staged key is " + key.Describe() + ", not of the KeyType asked for: remove it first"};
 }
 
+Result<PrivateKey> GenerateKey(const RequestConfig& config) {
+  return PrivateKey::Generate(config.key_type.value_or(kDefaultKeyType));
+}
+
 }  // namespace
 
 Result<Entry> Keystore::CreateNext(Number number, Actor actor, std::uint32_t mode) {
@@ -152,23 +156,42 @@ Result<WriteOutcome> Keystore::GoLive(TableTransaction& transaction, const Store
   return WriteOutcome{std::move(next), true, std::move(judged.findings), kept, std::move(live)};
 }
 
+Result<std::optional<PrivateKey>> Keystore::MakeKeyFor(Number number, const Write& write) {
+  std::optional<PrivateKey> none;
+  if (write.member != Member::kRequest) return none;
+  const auto config = RequestConfig::Parse(write.bytes);
+  if (!config.has_value()) return none;  // The change says so, if it says nothing else first.
+  {
+    const auto snapshot = TRY(table_->Snapshot());
+    const std::optional<Entry> next = TRY(snapshot->FindEntryByNumber(number));
+    if (!next || !next->is_staged() || next->file(Member::kKey) || next->file(Member::kCertificate))
+      return none;
+    if (next->file(Member::kRequest)) {
+      const SecretBytes staged = TRY(ReadLive(*snapshot, *next, Member::kRequest));
+      if (EqualSecrets(staged.Reveal(), write.bytes)) return none;
+    }
+  }  // The snapshot would keep the map from growing for as long as a key takes.
+  return std::optional(TRY(GenerateKey(config.value())));
+}
+
 Result<WriteOutcome> Keystore::WriteRequest(TableTransaction& transaction, Entry next, Write& write) {
   const Time now = clock_();
   const RequestConfig config = TRY(RequestConfig::Parse(write.bytes));
   if (next.file(Member::kCertificate)) return CertificateWaits();
-  std::optional<PrivateKey> key;
+  std::optional<PrivateKey> waiting;
   if (next.file(Member::kKey)) {
     // A key that waits for its CA is never thrown away.
-    key = TRY(ReadKeyFile(TRY(transaction.ReadFile(next, Member::kKey)).Reveal())).key;
-    if (config.key_type && !key->Is(*config.key_type)) return OtherKeyWaits(*key);
+    waiting = TRY(ReadKeyFile(TRY(transaction.ReadFile(next, Member::kKey)).Reveal())).key;
+    if (config.key_type && !waiting->Is(*config.key_type)) return OtherKeyWaits(*waiting);
   } else {
-    key = TRY(PrivateKey::Generate(config.key_type.value_or(kDefaultKeyType)));
-    const SecretBytes text = WritePem("PRIVATE KEY", TRY(key->ToPkcs8()).Reveal());
+    // One that was made for it is used in each attempt of the change; what waited may have gone since.
+    if (!write.key) write.key = TRY(GenerateKey(config));
+    const SecretBytes text = WritePem("PRIVATE KEY", TRY(write.key->ToPkcs8()).Reveal());
     next.file(Member::kKey).emplace().attributes =
         NewFileAttributes(Member::kKey, write.actor, next.attributes, now);
     TRY(transaction.PutFile(next, Member::kKey, text.Reveal()));
   }
-  const Bytes request = TRY(MakeSigningRequest(config, *key));
+  const Bytes request = TRY(MakeSigningRequest(config, waiting ? *waiting : *write.key));
   auto& file = next.file(Member::kSigningRequest);
   if (!file)
     file.emplace().attributes = NewFileAttributes(Member::kSigningRequest, write.actor, next.attributes, now);

@@ -34,6 +34,8 @@ constexpr auto kQuiet = std::chrono::milliseconds(100);
 constexpr auto kBurst = std::chrono::seconds(2);
 // A name may be cached for a second where an event came before its change: then it shows now.
 constexpr auto kSecondLook = std::chrono::milliseconds(1100);
+// What could not be looked at, or run, is tried again: there need be no event when room is made.
+constexpr auto kRetry = std::chrono::seconds(1);
 
 struct Options {
   std::vector<std::string> entries;
@@ -118,7 +120,7 @@ class Watch {
  public:
   Watch(const Options& options, const Mount& mount, const std::vector<WatchedEntry>& entries)
       : once_(options.once), mountpoint_(mount.mountpoint), news_(mount, entries), command_(options.command) {
-    for (const WatchedEntry& entry : entries) watched_.push_back({entry, {}, {}});
+    for (const WatchedEntry& entry : entries) watched_.push_back({entry, {}, {}, false});
   }
 
   // Returns when a signal ends it, or when the command was to run once and has.
@@ -129,6 +131,7 @@ class Watch {
     WatchedEntry entry;
     EntryState told;  // What the command was last run for.
     EntryState seen;  // What was there when we last looked.
+    bool said;        // Whether it was said that it changed; the command has yet to start.
   };
 
   Result<void> Begin();
@@ -150,6 +153,7 @@ class Watch {
   bool second_look_ = false;           // Whether the next look is the second after an event.
   std::optional<Moment> look_at_;      // When to look next; nothing while all is quiet.
   std::optional<Moment> burst_since_;  // When the events began that were not looked at yet.
+  std::string failure_;                // Why the last look failed; empty if it did not.
   bool ending_ = false;                // A signal asked for the end.
 };
 
@@ -175,6 +179,7 @@ Result<void> Watch::Look() {
   TRY(news_.Arm());
   std::vector<EntryState> states;
   for (const Watched& each : watched_) states.push_back(TRY(ReadEntryState(each.entry.directory, each.seen)));
+  std::vector<Watched*> changed;
   std::string names;
   std::string paths;
   for (std::size_t i = 0; i < watched_.size(); ++i) {
@@ -182,14 +187,24 @@ Result<void> Watch::Look() {
     if (states[i].files.empty() && !each.seen.files.empty())
       std::cerr << "certfs: " << each.entry.name << ": is gone; waiting until it is there again" << std::endl;
     each.seen = std::move(states[i]);
-    if (!IsNews(each.told, each.seen)) continue;
-    each.told = each.seen;
+    if (!IsNews(each.told, each.seen)) {
+      each.said = false;
+      continue;
+    }
+    changed.push_back(&each);
     names += (names.empty() ? "" : "\n") + each.entry.name;
     paths += (paths.empty() ? "" : "\n") + each.entry.directory.string();
-    std::cout << each.entry.name << ": changed" << std::endl;
+    if (!each.said) std::cout << each.entry.name << ": changed" << std::endl;
+    each.said = true;
   }
-  if (names.empty()) return {};
-  return command_.Start(names, paths, mountpoint_.string(), before_);
+  if (changed.empty()) return {};
+  TRY(command_.Start(names, paths, mountpoint_.string(), before_));
+  // Until it has started all of it stays news.
+  for (Watched* const each : changed) {
+    each->told = each->seen;
+    each->said = false;
+  }
+  return {};
 }
 
 void Watch::LookSoon() {
@@ -275,9 +290,16 @@ Result<ExitCode> Watch::Run() {
     if (!second_look_) look_at_ = std::chrono::steady_clock::now() + kSecondLook;
     second_look_ = !second_look_;
     const auto looked = Look();
-    if (looked.has_value()) continue;
+    if (looked.has_value()) {
+      failure_.clear();
+      continue;
+    }
     CheckMount(false);
-    if (mounted_) std::cerr << "certfs: " << looked.error().message() << std::endl;
+    if (!mounted_) continue;
+    look_at_ = std::chrono::steady_clock::now() + kRetry;
+    const std::string& failure = looked.error().message();
+    if (failure != failure_) std::cerr << "certfs: " << failure << "; trying again" << std::endl;
+    failure_ = failure;
   }
 }
 

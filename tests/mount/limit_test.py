@@ -27,9 +27,9 @@ class Descriptors(harness.MountTest):
         self.limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
         self.addCleanup(self.raise_limit)
 
-    def lower_limit(self):
+    def lower_limit(self, limit=0):
         """The limit is of the descriptors' numbers: with 0 every open fails, however many are free."""
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (0, self.limits[1]))
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (limit, self.limits[1]))
 
     def raise_limit(self):
         resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.limits)
@@ -64,14 +64,23 @@ class Descriptors(harness.MountTest):
                 self.assertEqual(pki.read(target), self.leaf)
 
     def test_a_writer_that_lives_commits(self):
+        """No request takes one that it cannot do without: with as many as there are, and with none."""
         entry = self.mount.entry("machine", "lives")
         put(entry + "/key.pem", pki.read(self.key))
         put(entry + "/cert.pem", self.leaf)
-        self.lower_limit()
-        put(entry + "/cert.pem", self.chain)
-        self.assertEqual((pki.read(entry + "/cert.pem"), pki.read(entry + "/key.pem")), (self.chain, pki.read(self.key)))
-        self.assertEqual(errno_of(put, entry + "/cert.pem", self.leaf + b"trailing"), "EINVAL")
+        for limit in (len(os.listdir(f"/proc/{self.pid}/fd")), 0):
+            with self.subTest(limit):
+                self.lower_limit(limit)
+                for content in (self.chain, self.leaf):
+                    put(entry + "/cert.pem", content)
+                    self.assertEqual((pki.read(entry + "/cert.pem"), pki.read(entry + "/key.pem")), (content, pki.read(self.key)))
+                    # Refused by the close, and by the write itself.
+                    for bad in (self.leaf + b"trailing", b"garbage"):
+                        self.assertEqual(errno_of(put, entry + "/cert.pem", bad), "EINVAL")
+                    self.assertEqual(pki.read(entry + "/cert.pem"), content)
         self.raise_limit()
+        self.assertEqual(pki.read(entry + "/cert.pem"), self.leaf)
+        put(entry + "/cert.pem", self.chain)
         self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
         self.assertEqual(self.mount.pid(), self.pid)
 

@@ -29,10 +29,10 @@ class Watcher:
 
     COMMAND = 'echo "$CERTFS_ENTRY|$CERTFS_PATH|$CERTFS_MOUNT" | tr "\\n" " " >> "$0"; echo >> "$0"'
 
-    def __init__(self, work, *arguments, command=None, **options):
+    def __init__(self, work, *arguments, command=None, program=(CERTFS,), **options):
         self.runs_file = os.path.join(work, f"runs-{time.monotonic_ns()}")
         command = command or ["sh", "-c", self.COMMAND, self.runs_file]
-        self.process = subprocess.Popen([CERTFS, "watch", *arguments, "--", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+        self.process = subprocess.Popen([*program, "watch", *arguments, "--", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.said = ""
 
@@ -165,6 +165,29 @@ class WatchCommand(harness.MountTest):
         self.assertEqual(pki.read(runs), b"begun\n")
         pki.write(runs + ".go", b"")
         self.assertTrue(until(lambda: pki.read(runs) == b"begun\n" * 2))
+
+    def test_a_command_that_cannot_be_started_is_started_when_there_is_room(self):
+        """Its user may have no further process for a while. No privileges: the limit does not hold for root."""
+        entry = self.entry("crowded")
+        program = shutil.copy(CERTFS, os.path.join(self.mount.directory, "certfs"))
+        os.chmod(program, 0o755)
+        # A user who has no other process.
+        user = ("setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups", "--bounding-set", "-all", "--inh-caps", "-all")
+        watcher = self.watch("--once", "machine/crowded", command=["sh", "-c", "exit 7"], program=(*user, program), cwd="/")
+
+        def allow(processes):
+            done = run(*user, "prlimit", "--pid", watcher.process.pid, f"--nproc={processes}:", cwd="/")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+        allow(1)
+        put(entry + "/cert.pem", self.renewal())
+        self.assertTrue(watcher.says("fork: Resource temporarily unavailable"), watcher.words())
+        time.sleep(2.5)  # It tries again, and again.
+        self.assertIsNone(watcher.process.poll())
+        allow(10)
+        self.assertEqual(watcher.process.wait(PATIENCE), 7)
+        # All is said once.
+        self.assertEqual((watcher.words().count(": changed"), watcher.words().count("fork")), (1, 1), watcher.words())
 
     def test_signals(self):
         entry = self.entry("signals")

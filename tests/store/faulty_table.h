@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -16,6 +17,8 @@ struct Faults {
   ErrorCode code = ErrorCode::kIo;
   bool grows = false;  // What Grow answers.
   std::size_t failed = 0;
+  std::function<void()> begins = {};                 // Called once, before the next transaction.
+  std::function<void(Member, BytesView)> puts = {};  // Called for each file put, also where that fails.
 
   Result<void> Pass() {
     if (fail_at == 0 || --fail_at != 0) return {};
@@ -84,6 +87,7 @@ class FaultyTransaction final : public FaultyReads<TableTransaction> {
     return real_->PutEntry(std::move(entry));
   }
   Result<void> PutFile(Entry& entry, Member member, BytesView bytes) override {
+    if (faults_.puts) faults_.puts(member, bytes);
     TRY(faults_.Pass());
     return real_->PutFile(entry, member, bytes);
   }
@@ -125,6 +129,7 @@ class FaultyTable final : public EntryTable {
         std::make_unique<FaultyReads<TableSnapshot>>(TRY(real_->Snapshot()), faults_));
   }
   Result<std::unique_ptr<TableTransaction>> BeginTransaction() override {
+    if (const auto begins = std::exchange(faults_.begins, nullptr)) begins();
     TRY(faults_.Pass());
     return std::unique_ptr<TableTransaction>(
         std::make_unique<FaultyTransaction>(TRY(real_->BeginTransaction()), faults_));

@@ -1,6 +1,10 @@
 // Goal: a new certificate and key wait for each other in the staged entry, and replace the live pair in one
 // commit. Method: changes through the door on both tables, in either order, accepted and refused.
 
+#include <ctime>
+
+#include "store/memory_table.h"
+#include "tests/store/faulty_table.h"
 #include "tests/store/keystore_fixture.h"
 
 namespace certfs {
@@ -280,6 +284,90 @@ TEST_P(KeystoreNext, TheServerRulesHoldForWhatIsStaged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Doors, KeystoreNext, kBothDoors, NameOfDoor);
+
+// When the key of a request is made: over a table that tells of its transactions.
+class KeystoreRequestKey : public testing::Test {
+ protected:
+  KeystoreRequestKey()
+      : keystore_(Must(
+            Keystore::Over(std::make_unique<FaultyTable>(MakeMemoryTable(), faults_), kRoot, clock_.get()))) {
+    const auto store = Must(Must(keystore_->Snapshot())->FindStore(NameOf("machine")));
+    const Number live = Must(keystore_->CreateEntry(store->number, AliasOf("www"), kRoot, 0755)).number;
+    next_ = Must(keystore_->CreateNext(live, kRoot, 0755)).number;
+    faults_.puts = [this](Member member, BytesView bytes) {
+      if (member == kKey) keys_put_.emplace_back(AsText(bytes));
+    };
+  }
+  Result<WriteOutcome> Ask(std::string_view config = "Name = x\n") {
+    return keystore_->WriteFile(next_, kRequest, AsBytes(config), kRoot, {});
+  }
+  std::string StagedKey() {
+    const auto snapshot = Must(keystore_->Snapshot());
+    return ReadText(*snapshot, *Must(snapshot->FindEntryByNumber(next_)), kKey);
+  }
+
+  Faults faults_;
+  FixedClock clock_;
+  std::unique_ptr<Keystore> keystore_;
+  Number next_ = 0;
+  std::vector<std::string> keys_put_;
+};
+
+TEST_F(KeystoreRequestKey, IsMadeOnceHoweverOftenTheMapGrows) {
+  faults_.code = ErrorCode::kNoSpace;
+  faults_.grows = true;
+  std::size_t repeated = 0;
+  for (std::size_t call = 1;; ++call) {
+    SCOPED_TRACE(call);
+    ASSERT_LT(call, 100U);
+    keys_put_.clear();
+    faults_.failed = 0;
+    faults_.fail_at = call;
+    const auto outcome = Ask();
+    const bool failed = faults_.failed != 0;
+    faults_.fail_at = faults_.failed = 0;
+    if (!outcome.has_value()) continue;  // The look before the change, which makes no room.
+    ASSERT_FALSE(keys_put_.empty());
+    repeated += keys_put_.size() - 1;
+    for (const std::string& key : keys_put_) EXPECT_EQ(key, StagedKey());
+    if (!failed) break;
+    for (const Member member : {kKey, kRequest, kSigningRequest})
+      Must(keystore_->RemoveFile(next_, member, kRoot));
+  }
+  EXPECT_GE(repeated, 3U);  // PutFile of the request, PutEntry, Commit.
+}
+
+TEST_F(KeystoreRequestKey, IsMadeBeforeTheTransaction) {
+  const auto worked = [] {
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+  };
+  std::chrono::nanoseconds begun{};
+  faults_.begins = [&] { begun = worked(); };
+  const std::chrono::nanoseconds started = worked();
+  Must(Ask("Name = x\nKeyType = rsa-4096\n"));
+  // It takes a hundred times what is left to do.
+  EXPECT_GT(begun - started, worked() - begun);
+}
+
+TEST_F(KeystoreRequestKey, TheKeyThatCameMeanwhileIsUsed) {
+  const auto text = std::string(AsText(VectorOf(kNewKey)));
+  faults_.begins = [&] { Must(keystore_->WriteFile(next_, kKey, AsBytes(text), kRoot, {})); };
+  Must(Ask());
+  EXPECT_EQ(keys_put_, std::vector{text});
+  EXPECT_EQ(StagedKey(), text);
+}
+
+TEST_F(KeystoreRequestKey, IsMadeAfterAllWhenTheOneThatWaitedWentMeanwhile) {
+  Must(keystore_->WriteFile(next_, kKey, VectorOf(kNewKey), kRoot, {}));
+  keys_put_.clear();
+  faults_.begins = [&] { Must(keystore_->RemoveFile(next_, kKey, kRoot)); };
+  Must(Ask());
+  ASSERT_EQ(keys_put_.size(), 1U);
+  EXPECT_EQ(StagedKey(), keys_put_.front());
+  EXPECT_NE(StagedKey(), std::string(AsText(VectorOf(kNewKey))));
+}
 
 TEST(KeystoreNextOnDisk, WhatIsStagedSurvives) {
   const TemporaryDirectory directory;
