@@ -60,6 +60,11 @@ void Pins::DropTooMuch() {
   }
 }
 
+void Pins::DropExpired(Time now) {
+  const std::lock_guard lock(mutex_);
+  DropOld(now);
+}
+
 Pins::Readers::iterator Pins::OfThread(Readers& readers, std::int32_t thread) const {
   return std::find_if(readers.begin(), readers.end(),
                       [&](const Reader& each) { return each.thread == thread; });

@@ -50,6 +50,9 @@ class Pins {
   // pinned.
   ContentPointer Find(Number entry, Member member, std::int32_t thread, Time now);
 
+  // Forgets what nobody gets any more.
+  void DropExpired(Time now);
+
  private:
   // What a commit replaced. Those who are pinned to it share it.
   struct Old {

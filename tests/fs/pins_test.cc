@@ -199,6 +199,33 @@ TEST_F(PinsTest, HoweverManyArePinnedThereIsAnEnd) {
   EXPECT_NE(pins.Find(20, Member::kKey, 1020, tree_.now), nullptr);
 }
 
+// A clock that goes back shows whether anything was left.
+TEST_F(PinsTest, WhatWasReplacedIsForgottenThoughNobodyComes) {
+  const NodeId old = tree_.At(kKey).id;
+  const Revision began = OpenedRevision(kReader, kCert);
+  Renew();
+  for (const bool due : {false, true}) {
+    const auto later = std::chrono::milliseconds(due ? 2001 : 2000);
+    tree_.now += later;
+    tree_.volume.DropExpired();
+    tree_.now -= later;
+    EXPECT_EQ(Must(tree_.Find(kReader, kKey)).id == old, !due);
+    EXPECT_EQ(tree_.volume.GetAttributes(kUser, old, 0).has_value(), !due);
+  }
+  EXPECT_EQ(OpenedRevision(kReader, kKey), began + 1);
+}
+
+TEST_F(PinsTest, ABindMountKeepsItsRevision) {
+  const Node old = tree_.At(kKey);
+  tree_.volume.Named(old);
+  Renew();
+  tree_.now += std::chrono::minutes(1);
+  tree_.volume.DropExpired();
+  EXPECT_TRUE(tree_.volume.GetAttributes(kUser, old.id, 0).has_value());
+  tree_.volume.Forget(old.id, 1);
+  EXPECT_FALSE(tree_.volume.GetAttributes(kUser, old.id, 0).has_value());
+}
+
 TEST_F(PinsTest, AnEntryWithoutAPairHasNone) {
   tree_.MakeDirectory("stores/machine", "lone");
   Must(tree_.Put(kRoot, "stores/machine/lone/cert.pem", Vector("leaf.pem")));
