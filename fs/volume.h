@@ -214,8 +214,9 @@ class Volume {
   Result<void> Sync(const Caller& caller, HandleId handle);
   void Release(NodeId node, HandleId handle);
 
-  // Wipes what was kept for long enough. To be called now and then; until it is, nobody gets at it all the
-  // same.
+  // Wipes what was kept for long enough: scratch, first halves, and what a commit replaced, a key perhaps. To
+  // be called now and then, and once what a commit replaced has had its two seconds; until it is, nobody gets
+  // at it all the same.
   void DropExpired();
 
   Usage GetUsage() { return keystore_.GetUsage(); }

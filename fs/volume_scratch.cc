@@ -56,6 +56,8 @@ void Volume::DropExpired() {
   const Time now = keystore_.Now();
   state_->scratch.DropExpired(now);
   state_->first_halves.DropExpired(now);
+  state_->superseded.DropExpired(now);
+  state_->pins.DropExpired(now);
 }
 
 // --- Making

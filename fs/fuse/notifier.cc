@@ -1,5 +1,6 @@
 #include "fs/fuse/notifier.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -22,6 +23,7 @@ constexpr auto kPatienceWhileHeld = std::chrono::milliseconds(50);
 constexpr int kPatientMax = 4;  // Of the mount's ten threads.
 
 constexpr auto kTidying = std::chrono::minutes(1);
+constexpr auto kTidyingAfterNotice = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -85,6 +87,7 @@ void Notifier::Tell(const Notice& notice) {
 void Notifier::Run() {
   std::unique_lock lock(mutex_);
   auto due = std::chrono::steady_clock::now() + kTidying;
+  bool noticed = false;  // Since it was last tidied.
   for (;;) {
     wake_.wait_until(lock, due, [this] { return stop_ || !queue_.empty(); });
     if (stop_) return;
@@ -92,7 +95,9 @@ void Notifier::Run() {
       lock.unlock();
       tidy_();
       lock.lock();
-      due = std::chrono::steady_clock::now() + kTidying;
+      // Once more after the last notice, which may have come a moment before.
+      due = std::chrono::steady_clock::now() + (noticed ? kTidyingAfterNotice : kTidying);
+      noticed = false;
       continue;
     }
     // All that is there at once: a commit brings several, and whoever waits wants to hear of the last.
@@ -102,6 +107,8 @@ void Notifier::Run() {
     lock.lock();
     done_ += notices.size();
     heard_.notify_all();
+    due = std::min(due, std::chrono::steady_clock::now() + kTidyingAfterNotice);
+    noticed = true;
   }
 }
 

@@ -19,7 +19,8 @@ namespace certfs {
 
 class Notifier {
  public:
-  // `tidy` is called from the notifier's thread about once a minute.
+  // `tidy` is called from the notifier's thread about once a minute, and twice, some seconds apart, after
+  // the kernel was told of anything: what a commit replaced is kept for two of them.
   Notifier(fuse_session* session, std::function<void()> tidy);
   ~Notifier();
   Notifier(const Notifier&) = delete;

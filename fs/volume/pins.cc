@@ -15,6 +15,12 @@ constexpr std::size_t kOldMax = 16;
 
 }  // namespace
 
+std::size_t Pins::Old::bytes() const {
+  std::size_t sum = 0;
+  for (const ContentPointer& content : contents) sum += content->bytes().size();
+  return sum;
+}
+
 void Pins::DropOld(Time now) {
   while (!order_.empty() && order_.front().first + kPinned < now) {
     const Number entry = order_.front().second;
@@ -30,6 +36,33 @@ void Pins::DropOld(Time now) {
   }
   std::erase_if(moving_, [&](const auto& each) { return each.second.since + kPinned < now; });
   still_ = moving_.empty();
+}
+
+bool Pins::IsPinnedTo(const OldPointer& old) const {
+  const auto readers = readers_.find(old->entry);
+  if (readers == readers_.end()) return false;
+  return std::any_of(readers->second.begin(), readers->second.end(),
+                     [&](const Reader& each) { return each.pinned == old; });
+}
+
+void Pins::DropTooMuch() {
+  std::erase_if(kept_, [](const std::weak_ptr<Old>& each) { return each.expired(); });
+  std::size_t bytes = 0;
+  for (const std::weak_ptr<Old>& each : kept_) bytes += each.lock()->bytes();
+  for (const bool also_pinned : {false, true}) {
+    for (const std::weak_ptr<Old>& each : kept_) {
+      if (bytes <= kBytesMax) return;
+      const OldPointer old = each.lock();
+      if (!also_pinned && IsPinnedTo(old)) continue;
+      bytes -= old->bytes();
+      old->contents.clear();
+    }
+  }
+}
+
+void Pins::DropExpired(Time now) {
+  const std::lock_guard lock(mutex_);
+  DropOld(now);
 }
 
 Pins::Readers::iterator Pins::OfThread(Readers& readers, std::int32_t thread) const {
@@ -67,11 +100,11 @@ void Pins::Opened(Number entry, Revision revision, Member member, std::int32_t t
     readers.erase(reader);  // The other half: whatever it was of, the next open begins a pair.
     return;
   }
-  Reader begun{thread, 0, member, revision, now, {}};
+  Reader begun{thread, 0, member, revision, now, nullptr};
   if (moving != moving_.end()) {
     // A commit may have come between the moment at which this open saw what was live and this one.
-    for (const Old& old : moving->second.old) {
-      if (old.revision == revision) begun.contents = old.contents;
+    for (const OldPointer& old : moving->second.old) {
+      if (old->revision == revision) begun.pinned = old;
     }
   }
   if (reader != readers.end()) {
@@ -89,12 +122,16 @@ void Pins::Replacing(Number entry, Revision revision, const std::vector<ContentP
   Moving& moving = moving_[entry];
   moving.since = now;
   still_ = false;
-  moving.old.push_back({revision, contents});
+  const auto old = std::make_shared<Old>(Old{entry, revision, contents});
+  moving.old.push_back(old);
   if (moving.old.size() > kOldMax) moving.old.pop_front();
-
+  kept_.push_back(old);
   const auto found = readers_.find(entry);
-  if (found == readers_.end()) return;
-  Readers& readers = found->second;
+  if (found != readers_.end()) Pin(found->second, old, committer);
+  DropTooMuch();
+}
+
+void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer) const {
   // Whoever commits wants to read what it wrote.
   const std::int32_t own = processes_.ProcessOf(committer);
   std::erase_if(readers, [&](Reader& each) { return ProcessOf(each) == own; });
@@ -111,7 +148,7 @@ void Pins::Replacing(Number entry, Revision revision, const std::vector<ContentP
     --i;
   }
   for (Reader& each : readers) {
-    if (each.revision == revision) each.contents = contents;
+    if (each.revision == old->revision) each.pinned = old;
   }
 }
 
@@ -130,8 +167,8 @@ ContentPointer Pins::Find(Number entry, Member member, std::int32_t thread, Time
   Readers& readers = found->second;
   auto reader = OfThread(readers, thread);
   if (reader == readers.end()) reader = OfProcess(readers, thread, member, now);
-  if (reader == readers.end() || !reader->Wants(member, now)) return nullptr;
-  for (const ContentPointer& content : reader->contents) {
+  if (reader == readers.end() || !reader->pinned || !reader->Wants(member, now)) return nullptr;
+  for (const ContentPointer& content : reader->pinned->contents) {
     if (content->node.member() == member) return content;
   }
   return nullptr;

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -28,6 +29,10 @@ inline constexpr auto kPinned = std::chrono::seconds(2);
 
 class Pins {
  public:
+  // What is kept in all, two of the largest pairs; beyond it the oldest that nobody is pinned to goes, then
+  // the oldest. Keys among it are locked memory, and whoever may renew could replace a pair without end.
+  static constexpr std::size_t kBytesMax = std::size_t{4} << 20;
+
   explicit Pins(const ProcessTable& processes) : processes_(processes) {}
 
   // Says that `thread` opened `member` of `revision` of `entry`, one half of a pair.
@@ -45,7 +50,20 @@ class Pins {
   // pinned.
   ContentPointer Find(Number entry, Member member, std::int32_t thread, Time now);
 
+  // Forgets what nobody gets any more.
+  void DropExpired(Time now);
+
  private:
+  // What a commit replaced. Those who are pinned to it share it.
+  struct Old {
+    Number entry;
+    Revision revision;
+    std::vector<ContentPointer> contents;  // None once there was too much of all.
+
+    std::size_t bytes() const;
+  };
+  using OldPointer = std::shared_ptr<Old>;
+
   // A thread that has opened one half.
   struct Reader {
     std::int32_t thread;
@@ -53,36 +71,36 @@ class Pins {
     Member opened;
     Revision revision;
     Time first;
-    std::vector<ContentPointer> contents;  // What it is pinned to; none while its revision is live.
+    OldPointer pinned;  // What it is pinned to; null while its revision is live.
 
     bool Wants(Member member, Time now) const { return member != opened && first + kPinned >= now; }
   };
   using Readers = std::vector<Reader>;
 
-  // What a commit replaced. An open that is under way may still be of it.
-  struct Old {
-    Revision revision;
-    std::vector<ContentPointer> contents;
-  };
   struct Moving {
     Time since;
-    std::deque<Old> old;  // Newest last.
+    std::deque<OldPointer> old;  // Newest last. An open that is under way may still be of them.
   };
 
   // Precondition, of all: mutex_ is held.
   void DropOld(Time now);
+  void DropTooMuch();
+  bool IsPinnedTo(const OldPointer& old) const;
   Readers::iterator OfThread(Readers& readers, std::int32_t thread) const;
   // Who of the thread's process waits for `member`, the newest first; the process may open each half in
   // another thread.
   Readers::iterator OfProcess(Readers& readers, std::int32_t thread, Member member, Time now) const;
   std::int32_t ProcessOf(Reader& reader) const;
+  // Pins to `old` those of its revision, save the process of `committer`.
+  void Pin(Readers& readers, const OldPointer& old, std::int32_t committer) const;
 
   const ProcessTable& processes_;
   std::mutex mutex_;
   std::unordered_map<Number, Readers> readers_;  // By entry. Guarded by mutex_, as all below.
   std::deque<std::pair<Time, Number>> order_;    // When to look at each of them again, oldest first.
   std::unordered_map<Number, Moving> moving_;
-  std::atomic<bool> still_ = true;  // Whether moving_ is empty; read without the mutex.
+  std::deque<std::weak_ptr<Old>> kept_;  // All that there is, oldest first.
+  std::atomic<bool> still_ = true;       // Whether moving_ is empty; read without the mutex.
 };
 
 }  // namespace certfs

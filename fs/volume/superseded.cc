@@ -70,6 +70,11 @@ ContentPointer SupersededContents::Find(NodeId node, Time now) {
   return held == held_places_.end() ? nullptr : *held->second;
 }
 
+void SupersededContents::DropExpired(Time now) {
+  const std::lock_guard lock(mutex_);
+  DropOld(now);
+}
+
 void SupersededContents::DropOld(Time now) {
   while (!recent_.empty() && (recent_.size() > kRecentMax || recent_.front().when + kSupersededKept < now)) {
     ContentPointer content = recent_.front().content;

@@ -43,6 +43,9 @@ class SupersededContents {
   // Returns them; nothing once they are dropped.
   ContentPointer Find(NodeId node, Time now);
 
+  // Forgets what is no longer recent, save what the kernel holds.
+  void DropExpired(Time now);
+
  private:
   // Precondition, of all: mutex_ is held.
   void DropOld(Time now);

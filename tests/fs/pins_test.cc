@@ -13,6 +13,17 @@ constexpr auto kKey = "stores/machine/web/key.pem";
 constexpr Caller kReader{33, 33, 300};
 constexpr Caller kReadersOtherThread{33, 33, 301};
 
+// A file of entry `entry`; a key has `size` bytes.
+ContentPointer Made(Number entry, Member member, Revision revision, std::size_t size = 0) {
+  auto made = std::make_shared<Content>();
+  made->node = NodeId::OfFile(entry, member, revision);
+  if (member == Member::kKey) made->secret = SecretBytes(size);
+  return made;
+}
+std::vector<ContentPointer> MadePair(Number entry, Revision revision, std::size_t size = 0) {
+  return {Made(entry, Member::kCertificate, revision), Made(entry, Member::kKey, revision, size)};
+}
+
 class PinsTest : public testing::Test {
  protected:
   PinsTest() {
@@ -119,13 +130,8 @@ TEST_F(PinsTest, NamesMayBeCachedOnceItIsQuiet) {
 
 // An open that saw the old revision as live, and a commit that came before it was noted.
 TEST_F(PinsTest, AnOpenThatACommitOvertookIsPinnedToo) {
-  const auto content = [](Member member, Revision revision) {
-    auto made = std::make_shared<Content>();
-    made->node = NodeId::OfFile(20, member, revision);
-    return ContentPointer(made);
-  };
   Pins pins(tree_.processes);
-  const std::vector<ContentPointer> old{content(Member::kCertificate, 5), content(Member::kKey, 5)};
+  const std::vector<ContentPointer> old = MadePair(20, 5);
   pins.Replacing(20, 5, old, kRoot.thread, tree_.now);
   pins.Opened(20, 5, Member::kCertificate, kReader.thread, tree_.now);
   EXPECT_EQ(pins.Find(20, Member::kKey, kReader.thread, tree_.now), old[1]);
@@ -136,18 +142,88 @@ TEST_F(PinsTest, AnOpenThatACommitOvertookIsPinnedToo) {
 
 // An open of the new revision, before anybody was told that the old one was replaced.
 TEST_F(PinsTest, AnOpenThatOvertookTheTellingIsNotForgotten) {
-  const auto content = [](Member member, Revision revision) {
-    auto made = std::make_shared<Content>();
-    made->node = NodeId::OfFile(20, member, revision);
-    return ContentPointer(made);
-  };
   Pins pins(tree_.processes);
   pins.Opened(20, 6, Member::kKey, kReader.thread, tree_.now);
-  pins.Replacing(20, 5, {content(Member::kCertificate, 5), content(Member::kKey, 5)}, kRoot.thread,
-                 tree_.now);
-  const std::vector<ContentPointer> next{content(Member::kCertificate, 6), content(Member::kKey, 6)};
+  pins.Replacing(20, 5, MadePair(20, 5), kRoot.thread, tree_.now);
+  const std::vector<ContentPointer> next = MadePair(20, 6);
   pins.Replacing(20, 6, next, kRoot.thread, tree_.now);
   EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.now), next[0]);
+}
+
+// How many bytes of `contents` somebody keeps.
+std::size_t KeptBytes(const std::vector<std::weak_ptr<const Content>>& contents) {
+  std::size_t bytes = 0;
+  for (const auto& each : contents) {
+    if (const ContentPointer content = each.lock()) bytes += content->bytes().size();
+  }
+  return bytes;
+}
+
+TEST_F(PinsTest, LargeKeysThatAreReplacedAgainAndAgainAreNotAllKept) {
+  constexpr std::size_t kLarge = std::size_t{1} << 20;
+  Pins pins(tree_.processes);
+  pins.Opened(20, 1, Member::kCertificate, kReader.thread, tree_.now);
+  std::vector<std::weak_ptr<const Content>> all;
+  for (Revision revision = 1; revision <= 20; ++revision) {
+    for (const Number entry : {20, 21}) {
+      const std::vector<ContentPointer> pair = MadePair(entry, revision, kLarge);
+      all.insert(all.end(), pair.begin(), pair.end());
+      pins.Replacing(entry, revision, pair, kRoot.thread, tree_.now);
+    }
+    EXPECT_LE(KeptBytes(all), Pins::kBytesMax) << revision;
+  }
+  EXPECT_EQ(KeptBytes(all), Pins::kBytesMax);
+  // Who is pinned is served before those who might have been overtaken.
+  const ContentPointer pinned = pins.Find(20, Member::kKey, kReader.thread, tree_.now);
+  ASSERT_NE(pinned, nullptr);
+  EXPECT_TRUE(pinned->node.HasRevision(1));
+  pins.Opened(21, 20, Member::kCertificate, kUser.thread, tree_.now);
+  EXPECT_NE(pins.Find(21, Member::kKey, kUser.thread, tree_.now), nullptr);
+  pins.Opened(21, 10, Member::kCertificate, kUser.thread, tree_.now);
+  EXPECT_EQ(pins.Find(21, Member::kKey, kUser.thread, tree_.now), nullptr);
+}
+
+TEST_F(PinsTest, HoweverManyArePinnedThereIsAnEnd) {
+  constexpr std::size_t kLarge = std::size_t{1} << 20;
+  Pins pins(tree_.processes);
+  std::vector<std::weak_ptr<const Content>> all;
+  for (Revision revision = 1; revision <= 20; ++revision) {
+    const auto thread = static_cast<std::int32_t>(1000 + revision);
+    pins.Opened(20, revision, Member::kCertificate, thread, tree_.now);
+    const std::vector<ContentPointer> pair = MadePair(20, revision, kLarge);
+    all.insert(all.end(), pair.begin(), pair.end());
+    pins.Replacing(20, revision, pair, kRoot.thread, tree_.now);
+    EXPECT_LE(KeptBytes(all), Pins::kBytesMax + kLarge) << revision;  // `pair` has the newest.
+  }
+  EXPECT_EQ(pins.Find(20, Member::kKey, 1001, tree_.now), nullptr);
+  EXPECT_NE(pins.Find(20, Member::kKey, 1020, tree_.now), nullptr);
+}
+
+// A clock that goes back shows whether anything was left.
+TEST_F(PinsTest, WhatWasReplacedIsForgottenThoughNobodyComes) {
+  const NodeId old = tree_.At(kKey).id;
+  const Revision began = OpenedRevision(kReader, kCert);
+  Renew();
+  for (const bool due : {false, true}) {
+    const auto later = std::chrono::milliseconds(due ? 2001 : 2000);
+    tree_.now += later;
+    tree_.volume.DropExpired();
+    tree_.now -= later;
+    EXPECT_EQ(Must(tree_.Find(kReader, kKey)).id == old, !due);
+    EXPECT_EQ(tree_.volume.GetAttributes(kUser, old, 0).has_value(), !due);
+  }
+  EXPECT_EQ(OpenedRevision(kReader, kKey), began + 1);
+}
+
+TEST_F(PinsTest, ABindMountKeepsItsRevision) {
+  const Node old = tree_.At(kKey);
+  tree_.volume.Named(old);
+  Renew();
+  tree_.now += std::chrono::minutes(1);
+  tree_.volume.DropExpired();
+  EXPECT_TRUE(tree_.volume.GetAttributes(kUser, old.id, 0).has_value());
+  tree_.volume.Forget(old.id, 1);
+  EXPECT_FALSE(tree_.volume.GetAttributes(kUser, old.id, 0).has_value());
 }
 
 TEST_F(PinsTest, AnEntryWithoutAPairHasNone) {

@@ -48,6 +48,20 @@ class Memory(harness.MountTest):
             put(path, bytes([65 + i % 26]) * LARGE)
         self.others_work()
 
+    def test_many_renewals_of_pairs_with_large_keys(self):
+        comment = b"# a key with a very long explanation\n"
+        key = comment * ((LARGE - len(read(self.key))) // len(comment)) + read(self.key)
+        entries = [self.mount.entry("machine", f"renewed{i}") for i in range(2)]
+        for entry in entries:
+            put(entry + "/key.pem", key)
+        for i in range(20):
+            for entry in entries:
+                put(entry + "/cert.pem", b"# %d\n" % i + self.leaf)
+            self.assertEqual(read(self.key_path), read(self.key))
+        for entry in entries:
+            self.assertEqual(read(entry + "/key.pem"), key)
+        self.others_work()
+
     def test_unfinished_writers_leave_the_readers_their_share(self):
         paths = [self.secret(f"unfinished{i}", b"old") for i in range(40)]
         writers, refused = [], []
