@@ -390,10 +390,11 @@ class Foreign(harness.MountTest):
         self.assertEqual(pki.read(self.live + "/cert.pem"), self.leaf)
 
     def test_a_store_that_is_renamed_shows(self):
-        os.mkdir(os.path.join(self.path, "stores", "before"))
-        self.assertIn("before", os.listdir(self.mount.at("stores")))
-        os.stat(self.mount.at("stores", "before"))
         with Watch(self.mount.at("stores")) as stores:
+            os.mkdir(os.path.join(self.path, "stores", "before"))
+            self.assertTrue(stores.await_event(ATTRIB, "", 1))
+            self.assertIn("before", os.listdir(self.mount.at("stores")))
+            os.stat(self.mount.at("stores", "before"))
             os.rename(os.path.join(self.path, "stores", "before"), os.path.join(self.path, "stores", "after"))
             self.assertTrue(stores.await_event(ATTRIB, "", 1))
             self.assertFalse(os.path.exists(self.mount.at("stores", "before")))
