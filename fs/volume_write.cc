@@ -38,7 +38,7 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   // told that it is not there.
   if (!entry) return Error(ErrorCode::kStale, "the file is gone");
   std::optional<Entry> shown = entry;  // Whose file the name shows.
-  if (!entry->file(*member)) shown = TRY(state_->FindWentLive(*snapshot, *entry, *member, keystore_.Now()));
+  if (!entry->file(*member)) shown = TRY(state_->FindWentLive(*snapshot, *entry, *member, state_->Now()));
   if (!shown) return Error(ErrorCode::kStale, "the file is gone");
   if (*member == Member::kSigningRequest) return MadeByCertfs();
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
@@ -86,7 +86,6 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
     return NotPermitted("this entry holds no " + std::string(name));
   }
 
-  const Time now = keystore_.Now();
   auto staging = std::make_shared<Staging>(state_->staged);
   staging->entry = place.entry->number;
   staging->member = *member;
@@ -97,10 +96,11 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
     staging->attributes = live->attributes;
     return staging;
   }
-  staging->removed = state_->first_halves.TakeRemoved(place.entry->number, *member, caller.thread, now);
+  staging->removed =
+      state_->first_halves.TakeRemoved(place.entry->number, *member, caller.thread, state_->Now());
   staging->created = !staging->removed;
   staging->attributes = staging->removed ? staging->removed->file.attributes
-                                         : NewAttributesOf(*member, caller, *place.entry, now);
+                                         : NewAttributesOf(*member, caller, *place.entry, keystore_.Now());
   return staging;
 }
 
@@ -286,7 +286,7 @@ void Volume::Release(NodeId node, HandleId handle) {
     }
     scratch = state_->scratch_handles.erase(handle) != 0 || (staging && staging->from_placeholder == node);
   }
-  if (scratch) state_->scratch.Closed(node, keystore_.Now());
+  if (scratch) state_->scratch.Closed(node, state_->Now());
   if (!staging) return;
   // Whoever opened it closed it before it was written: the last close commits, and a refusal is only logged.
   const std::lock_guard lock(staging->mutex);
