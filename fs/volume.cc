@@ -175,7 +175,7 @@ Error Volume::State::Refuse(const Caller& caller, Time now, std::string path, Er
 }
 
 Result<std::optional<Entry>> Volume::State::FindWentLive(TableSnapshot& snapshot, const Entry& next,
-                                                         Member member, Time now) {
+                                                         Member member, Instant now) {
   const auto number = went_live.Find(next.number, member, now);
   if (!number) return std::optional<Entry>();
   std::optional<Entry> live = TRY(snapshot.FindEntryByNumber(*number));
@@ -183,7 +183,7 @@ Result<std::optional<Entry>> Volume::State::FindWentLive(TableSnapshot& snapshot
   return live;
 }
 
-std::optional<Node> Volume::State::FindSuperseded(NodeId node, Time now) {
+std::optional<Node> Volume::State::FindSuperseded(NodeId node, Instant now) {
   ContentPointer content;
   {
     const std::lock_guard lock(mutex);
@@ -232,7 +232,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   }
   const auto member = MemberNamed(name);
   if (!member) return LookupScratch(caller, parent, name);
-  const Time now = keystore_.Now();
+  const Instant now = state_->Now();
   // Whoever renamed it away is about to make it anew; all others have it until then.
   if (state_->first_halves.IsAway(place.entry->number, *member, caller.thread, now)) return NoSuchName();
   const bool moving = state_->pins.IsMoving(place.entry->number, now);
@@ -298,10 +298,10 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
     const bool live = place.entry && place.entry->file(*member) && node.HasRevision(place.entry->revision);
     if (live) return NodeOf(*place.entry, *member);
     if (place.entry && !place.entry->file(*member) && node.HasRevision(place.entry->revision)) {
-      const auto went = TRY(state_->FindWentLive(*snapshot, *place.entry, *member, keystore_.Now()));
+      const auto went = TRY(state_->FindWentLive(*snapshot, *place.entry, *member, state_->Now()));
       if (went) return NodeOf(*place.entry, *went, *member);
     }
-    if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
+    if (auto superseded = state_->FindSuperseded(node, state_->Now())) return *std::move(superseded);
     return Error(ErrorCode::kStale, "a superseded revision");
   }
   if (place.entry) return NodeOf(*place.entry);
@@ -357,7 +357,7 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
 
   const auto snapshot = TRY(keystore_.Snapshot());
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
-  const Time now = keystore_.Now();
+  const Instant now = state_->Now();
   if (entry && entry->file(*member) && node.HasRevision(entry->revision)) {
     const HandleId handle = add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
     if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller.thread, now);

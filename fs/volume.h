@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -116,10 +117,15 @@ struct DirectoryItem {
   std::uint64_t offset;  // Pass it to go on behind this one.
 };
 
+// A moment of a clock that nobody sets: how long anything is remembered goes by it. The times of files and
+// the verdicts go by the keystore's clock, the wall clock, which may be set forward or back.
+using Instant = std::chrono::steady_clock::time_point;
+
 struct VolumeOptions {
   std::uint32_t uid = 0;  // Who owns what is fixed: the daemon's user and group.
   std::uint32_t gid = 0;
   std::string version;  // What status/version shows; ends in a newline.
+  std::function<Instant()> instants = std::chrono::steady_clock::now;
 };
 
 class Volume {

@@ -151,7 +151,7 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
     if (name == kNextName && !place.entry->is_staged()) return Error(ErrorCode::kIsADirectory, "a directory");
     const auto member = MemberNamed(name);
     if (!member || !place.entry->file(*member)) {
-      if (member && state_->went_live.Remove(place.entry->number, *member, keystore_.Now())) return {};
+      if (member && state_->went_live.Remove(place.entry->number, *member, state_->Now())) return {};
       return UnlinkScratch(caller, parent, name);
     }
     // An open may lie between its lookup and this removal, as it may before a commit.
@@ -163,7 +163,7 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
       replacement.Done();
       state_->seen_entries.Moved(place.entry->number, 0, SetOf(*member));
       state_->first_halves.Replaced(place.entry->number, *member);
-      state_->first_halves.Removed(caller.thread, std::move(removed), keystore_.Now());
+      state_->first_halves.Removed(caller.thread, std::move(removed), state_->Now());
     }
     TellKept(outcome.kept);
     // Of BACKUP_STORE alone: the kernel holds this directory until the answer.
@@ -273,10 +273,10 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       // The kernel takes the answer for what this node is: of a superseded revision it must not learn the
       // live size.
       if (!live && place.entry && !place.entry->file(*member) && node.HasRevision(place.entry->revision)) {
-        if (const auto went = state_->went_live.Find(place.entry->number, *member, keystore_.Now()))
+        if (const auto went = state_->went_live.Find(place.entry->number, *member, state_->Now()))
           return SetWentLive(*place.entry, *went, *member, change);
       }
-      if (!live && !state_->FindSuperseded(node, keystore_.Now())) {
+      if (!live && !state_->FindSuperseded(node, state_->Now())) {
         return Error(ErrorCode::kStale, "a superseded revision");
       }
       const Entry entry =
@@ -284,7 +284,7 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       if (node.HasRevision(entry.revision)) return NodeOf(entry, *member);
       state_->observer.AttributesChanged(NodeOf(entry, *member).id);
       if (change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);
-      if (auto superseded = state_->FindSuperseded(node, keystore_.Now())) return *std::move(superseded);
+      if (auto superseded = state_->FindSuperseded(node, state_->Now())) return *std::move(superseded);
       return Error(ErrorCode::kStale, "a superseded revision");
     }
     if (place.entry) return NodeOf(TRY(keystore_.SetEntryAttributes(place.entry->number, change)));

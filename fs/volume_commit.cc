@@ -35,7 +35,7 @@ Volume::Replacement Volume::BeginReplacing(Number number) {
         if (!each.file(member)) continue;
         replacement.Touches(NodeId::OfFile(each.number, member, each.revision));
         auto content = OpenContent(*snapshot, each, member);
-        if (content.has_value()) replacement.Keep(std::move(content).value(), keystore_.Now());
+        if (content.has_value()) replacement.Keep(std::move(content).value(), state_->Now());
       }
     };
     if (!entry) return {};
@@ -67,7 +67,7 @@ void Volume::Undo(const Caller& caller, Staging& staging) {
   if (std::exchange(staging.placeholder, false)) {
     state_->scratch.Remove(
         {NodeId::OfDirectory(staging.entry), std::string(FileName(staging.member)), staging.opener.uid},
-        keystore_.Now());
+        state_->Now());
   }
   BringBack(caller, staging);
 }
@@ -108,7 +108,7 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   std::erase_if(old, [&](const ContentPointer& content) { return content->node.number() != pair; });
   if (old.size() > 1) {
     // Before the commit shows as well: a lookup may come between the two.
-    state_->pins.Replacing(pair, old.front()->node.revision(), old, caller.thread, keystore_.Now());
+    state_->pins.Replacing(pair, old.front()->node.revision(), old, caller.thread, state_->Now());
   }
   AttributeChange attributes = staging.wanted;
   if (!attributes.mode) attributes.mode = staging.attributes.mode;
@@ -146,7 +146,7 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
     }
   }
   if (!outcome.value().changed) return false;
-  if (live) state_->went_live.Add(staging.entry, live->number, keystore_.Now());
+  if (live) state_->went_live.Add(staging.entry, live->number, state_->Now());
   replacement.Done();
   const auto tell = [&](Number entry, Member member) {
     Tell(staging, NodeId::OfDirectory(entry), FileName(member));

@@ -88,7 +88,7 @@ Result<void> Volume::KeepReplaced(TableSnapshot& snapshot, const Entry& entry, R
       contents.push_back(
           TRY(LoadContent(snapshot, *kept, member, NodeId::OfFile(entry.number, member, before))));
     }
-    const Time now = keystore_.Now();
+    const Instant now = state_->Now();
     for (const ContentPointer& content : contents) state_->superseded.Add(now, content);
     // Nobody here has committed it, so that nobody is to read what he wrote.
     state_->pins.Replacing(entry.number, before, contents, 0, now);

@@ -180,7 +180,7 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
     }
   }
   const auto offer_scratch = [&](const Entry* entry) {
-    for (const auto& each : state_->scratch.In(directory, caller.uid, keystore_.Now())) {
+    for (const auto& each : state_->scratch.In(directory, caller.uid, state_->Now())) {
       const auto member = MemberNamed(each.name);
       if (entry != nullptr && member && entry->file(*member)) continue;  // Not a placeholder any more.
       listing.Offer(each.name, NodeOfScratch(*each.file), kBehindMembers + each.serial);

@@ -33,11 +33,11 @@ Node NodeOf(const ScratchFile& scratch, std::uint32_t links) {
 // --- Finding
 
 ScratchPointer Volume::FindScratch(const Caller& caller, NodeId directory, std::string_view name) {
-  return state_->scratch.Find(NameOf(caller, directory, name), keystore_.Now());
+  return state_->scratch.Find(NameOf(caller, directory, name), state_->Now());
 }
 
 ScratchPointer Volume::FindScratch(NodeId node) {
-  return node.is_staging() ? state_->scratch.FindNode(node, keystore_.Now()) : nullptr;
+  return node.is_staging() ? state_->scratch.FindNode(node, state_->Now()) : nullptr;
 }
 
 Node Volume::NodeOfScratch(ScratchFile& scratch) {
@@ -53,7 +53,7 @@ Result<Node> Volume::LookupScratch(const Caller& caller, NodeId directory, std::
 }
 
 void Volume::DropExpired() {
-  const Time now = keystore_.Now();
+  const Instant now = state_->Now();
   state_->scratch.DropExpired(now);
   state_->first_halves.DropExpired(now);
   state_->superseded.DropExpired(now);
@@ -86,7 +86,6 @@ Result<ScratchPointer> Volume::PrepareScratch(const Caller& caller, NodeId direc
     const std::lock_guard lock(state_->mutex);
     node = NodeId::OfStaging(state_->next_staging++);
   }
-  const Time now = keystore_.Now();
   const ScratchPointer scratch = state_->scratch.Make(node, caller.uid);
   scratch->directory = is_directory;
   scratch->attributes.uid = caller.uid;
@@ -97,14 +96,14 @@ Result<ScratchPointer> Volume::PrepareScratch(const Caller& caller, NodeId direc
       scratch->attributes.gid = GroupToBe(caller, above->attributes);
   }
   scratch->attributes.mode = permissions & 0777;
-  scratch->attributes.atime = scratch->attributes.mtime = scratch->attributes.ctime = now;
+  scratch->attributes.atime = scratch->attributes.mtime = scratch->attributes.ctime = keystore_.Now();
   return scratch;
 }
 
 Result<ScratchPointer> Volume::MakeScratch(const Caller& caller, NodeId directory, std::string_view name,
                                            std::uint32_t permissions, bool is_directory, bool replace) {
   const ScratchPointer scratch = TRY(PrepareScratch(caller, directory, permissions, is_directory));
-  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, keystore_.Now(), replace));
+  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, state_->Now(), replace));
   return scratch;
 }
 
@@ -129,7 +128,7 @@ Result<Node> Volume::CopyToScratch(const Caller& caller, NodeId directory, Membe
   scratch->attributes.access_acl = {};
   if (!scratch->bytes.Assign(bytes.Reveal())) return NoMemory();
   // A name that another has is taken from it only now that nothing can fail.
-  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, keystore_.Now(), replace));
+  TRY(state_->scratch.Add(NameOf(caller, directory, name), scratch, state_->Now(), replace));
   return NodeOf(*scratch, 1);
 }
 
@@ -141,7 +140,6 @@ void Volume::AddPlaceholder(Staging& staging) {
   // Somebody else may have made the file meanwhile.
   const auto there = Lookup(staging.opener, NodeId::OfDirectory(staging.entry), FileName(staging.member));
   if (there.has_value() || there.error().code() != ErrorCode::kNotFound) return;
-  const Time now = keystore_.Now();
   NodeId node;
   {
     const std::lock_guard lock(state_->mutex);
@@ -155,7 +153,7 @@ void Volume::AddPlaceholder(Staging& staging) {
   const NodeId directory = NodeId::OfDirectory(staging.entry);
   // Without it an empty file is simply not there, as for all others.
   staging.placeholder =
-      state_->scratch.Add(NameOf(staging.opener, directory, FileName(staging.member)), scratch, now)
+      state_->scratch.Add(NameOf(staging.opener, directory, FileName(staging.member)), scratch, state_->Now())
           .has_value();
 }
 
@@ -247,7 +245,7 @@ Result<void> Volume::UnlinkScratch(const Caller& caller, NodeId directory, std::
   const ScratchPointer scratch = FindScratch(caller, directory, name);
   if (!scratch) return NoSuchName();
   if (scratch->directory) return Error(ErrorCode::kIsADirectory, "a directory");
-  state_->scratch.Remove(NameOf(caller, directory, name), keystore_.Now());
+  state_->scratch.Remove(NameOf(caller, directory, name), state_->Now());
   return {};
 }
 
@@ -256,7 +254,7 @@ std::optional<Result<void>> Volume::RemoveScratchDirectory(const Caller& caller,
   const ScratchPointer scratch = FindScratch(caller, parent, name);
   if (!scratch) return std::nullopt;
   if (!scratch->directory) return Result<void>(Error(ErrorCode::kNotADirectory, "a file"));
-  const Time now = keystore_.Now();
+  const Instant now = state_->Now();
   if (state_->scratch.HasAny(scratch->node, now))
     return Result<void>(Error(ErrorCode::kNotEmpty, "there are files in it"));
   state_->scratch.Remove(NameOf(caller, parent, name), now);
@@ -270,14 +268,14 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
                                                   bool replace) {
   const auto rename_away = [&](const Entry& entry, Member member) -> Result<void> {
     TRY(CopyToScratch(caller, parent, member, new_name, replace));
-    state_->first_halves.RenamedAway(entry.number, member, caller.thread, keystore_.Now());
+    state_->first_halves.RenamedAway(entry.number, member, caller.thread, state_->Now());
     // The kernel moves what it knows under the old name to the new one.
     state_->observer.NameChanged(parent, name);
     state_->observer.NameChanged(parent, new_name);
     return {};
   };
   const auto rename = [&](const ScratchPointer& scratch) -> Result<void> {
-    const Time now = keystore_.Now();
+    const Instant now = state_->Now();
     const ScratchTable::Name from = NameOf(caller, parent, name);
     if (TRY(TakesScratch(new_parent, new_name))) {
       if (scratch->directory && new_parent.is_staging())
@@ -343,7 +341,7 @@ Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std:
         TRY(std::move(committed));
         return Lookup(caller, parent, name);
       }
-      TRY(state_->scratch.Add(NameOf(caller, parent, name), scratch, keystore_.Now()));
+      TRY(state_->scratch.Add(NameOf(caller, parent, name), scratch, state_->Now()));
       return NodeOfScratch(*scratch);
     }
     const auto member = node.member();

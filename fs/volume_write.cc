@@ -38,7 +38,7 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   // told that it is not there.
   if (!entry) return Error(ErrorCode::kStale, "the file is gone");
   std::optional<Entry> shown = entry;  // Whose file the name shows.
-  if (!entry->file(*member)) shown = TRY(state_->FindWentLive(*snapshot, *entry, *member, keystore_.Now()));
+  if (!entry->file(*member)) shown = TRY(state_->FindWentLive(*snapshot, *entry, *member, state_->Now()));
   if (!shown) return Error(ErrorCode::kStale, "the file is gone");
   if (*member == Member::kSigningRequest) return MadeByCertfs();
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
@@ -86,7 +86,6 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
     return NotPermitted("this entry holds no " + std::string(name));
   }
 
-  const Time now = keystore_.Now();
   auto staging = std::make_shared<Staging>(state_->staged);
   staging->entry = place.entry->number;
   staging->member = *member;
@@ -97,10 +96,11 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
     staging->attributes = live->attributes;
     return staging;
   }
-  staging->removed = state_->first_halves.TakeRemoved(place.entry->number, *member, caller.thread, now);
+  staging->removed =
+      state_->first_halves.TakeRemoved(place.entry->number, *member, caller.thread, state_->Now());
   staging->created = !staging->removed;
   staging->attributes = staging->removed ? staging->removed->file.attributes
-                                         : NewAttributesOf(*member, caller, *place.entry, now);
+                                         : NewAttributesOf(*member, caller, *place.entry, keystore_.Now());
   return staging;
 }
 
@@ -126,7 +126,7 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
     // is still there to be replaced.
     const bool there = !staging->created && !staging->removed;
     const bool away =
-        there && state_->first_halves.IsAway(staging->entry, staging->member, caller.thread, keystore_.Now());
+        there && state_->first_halves.IsAway(staging->entry, staging->member, caller.thread, state_->Now());
     if (mode.exclusive && there && !away) return NameTaken();
     staging->exclusive = mode.exclusive && !away;
     mode.truncate = true;
@@ -293,7 +293,7 @@ void Volume::Release(NodeId node, HandleId handle) {
     }
     scratch = state_->scratch_handles.erase(handle) != 0 || (staging && staging->from_placeholder == node);
   }
-  if (scratch) state_->scratch.Closed(node, keystore_.Now());
+  if (scratch) state_->scratch.Closed(node, state_->Now());
   if (!staging) return;
   // Whoever opened it closed it before it was written: the last close commits, and a refusal is only logged.
   const std::lock_guard lock(staging->mutex);

@@ -9,7 +9,6 @@
 
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -21,8 +20,6 @@ namespace certfs {
 
 class Redirect {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
-
   // How long the kernel's second walk may take; a note that is older belongs to a caller that was killed in
   // between.
   static constexpr auto kNoteLife = std::chrono::seconds(2);

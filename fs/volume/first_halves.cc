@@ -10,17 +10,17 @@ void FirstHalves::Drop(std::list<Item>::iterator item) {
   count_ = items_.size();
 }
 
-void FirstHalves::DropExpiredLocked(Time now) {
+void FirstHalves::DropExpiredLocked(Instant now) {
   while (!items_.empty() && items_.front().when + kSecondHalfAwaited < now) Drop(items_.begin());
 }
 
-void FirstHalves::DropExpired(Time now) {
+void FirstHalves::DropExpired(Instant now) {
   if (count_ == 0) return;
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
 }
 
-void FirstHalves::Add(Item item, Time now) {
+void FirstHalves::Add(Item item, Instant now) {
   DropExpiredLocked(now);
   // The last half of a process is the one that counts.
   for (auto at = items_.begin(); at != items_.end();) {
@@ -35,7 +35,7 @@ void FirstHalves::Add(Item item, Time now) {
   count_ = items_.size();
 }
 
-void FirstHalves::Removed(std::int32_t thread, RemovedFile file, Time now) {
+void FirstHalves::Removed(std::int32_t thread, RemovedFile file, Instant now) {
   const std::int32_t process = processes_.ProcessOf(thread);
   const Number entry = file.entry;
   const Member member = file.member;
@@ -43,13 +43,13 @@ void FirstHalves::Removed(std::int32_t thread, RemovedFile file, Time now) {
   Add({now, process, entry, member, std::move(file)}, now);
 }
 
-void FirstHalves::RenamedAway(Number entry, Member member, std::int32_t thread, Time now) {
+void FirstHalves::RenamedAway(Number entry, Member member, std::int32_t thread, Instant now) {
   const std::int32_t process = processes_.ProcessOf(thread);
   const std::lock_guard lock(mutex_);
   Add({now, process, entry, member, std::nullopt}, now);
 }
 
-bool FirstHalves::HasAny(Number entry, Member member, bool removed, Time now) {
+bool FirstHalves::HasAny(Number entry, Member member, bool removed, Instant now) {
   if (count_ == 0) return false;
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
@@ -60,7 +60,7 @@ bool FirstHalves::HasAny(Number entry, Member member, bool removed, Time now) {
 }
 
 std::optional<RemovedFile> FirstHalves::TakeRemoved(Number entry, Member member, std::int32_t thread,
-                                                    Time now) {
+                                                    Instant now) {
   if (!HasAny(entry, member, true, now)) return std::nullopt;
   const std::int32_t process = processes_.ProcessOf(thread);
   const std::lock_guard lock(mutex_);
@@ -76,7 +76,7 @@ std::optional<RemovedFile> FirstHalves::TakeRemoved(Number entry, Member member,
   return std::nullopt;
 }
 
-bool FirstHalves::IsAway(Number entry, Member member, std::int32_t thread, Time now) {
+bool FirstHalves::IsAway(Number entry, Member member, std::int32_t thread, Instant now) {
   if (!HasAny(entry, member, false, now)) return false;
   const std::int32_t process = processes_.ProcessOf(thread);
   const std::lock_guard lock(mutex_);
@@ -86,7 +86,7 @@ bool FirstHalves::IsAway(Number entry, Member member, std::int32_t thread, Time 
   return false;
 }
 
-bool FirstHalves::IsAwayForAny(Number entry, Time now) {
+bool FirstHalves::IsAwayForAny(Number entry, Instant now) {
   if (count_ == 0) return false;
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);

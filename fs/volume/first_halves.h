@@ -29,25 +29,25 @@ class FirstHalves {
   explicit FirstHalves(const ProcessTable& processes) : processes_(processes) {}
 
   // Says that `thread` removed a file.
-  void Removed(std::int32_t thread, RemovedFile file, Time now);
+  void Removed(std::int32_t thread, RemovedFile file, Instant now);
   // Returns what the process of `thread` removed of that name, and forgets it.
-  std::optional<RemovedFile> TakeRemoved(Number entry, Member member, std::int32_t thread, Time now);
+  std::optional<RemovedFile> TakeRemoved(Number entry, Member member, std::int32_t thread, Instant now);
 
   // Says that `thread` renamed a live file to a scratch name: for its process alone, the name is free.
-  void RenamedAway(Number entry, Member member, std::int32_t thread, Time now);
-  bool IsAway(Number entry, Member member, std::int32_t thread, Time now);
+  void RenamedAway(Number entry, Member member, std::int32_t thread, Instant now);
+  bool IsAway(Number entry, Member member, std::int32_t thread, Instant now);
   // Says whether the name is free for anybody: what it leads to depends on who asks.
-  bool IsAwayForAny(Number entry, Time now);
+  bool IsAwayForAny(Number entry, Instant now);
 
   // Says that the file was replaced.
   void Replaced(Number entry, Member member);
 
   // Forgets what is too old.
-  void DropExpired(Time now);
+  void DropExpired(Instant now);
 
  private:
   struct Item {
-    Time when;
+    Instant when;
     std::int32_t process;
     Number entry;
     Member member;
@@ -55,11 +55,11 @@ class FirstHalves {
   };
 
   // Says whether anybody has such an item: without one nobody is asked about, which costs a file of /proc.
-  bool HasAny(Number entry, Member member, bool removed, Time now);
+  bool HasAny(Number entry, Member member, bool removed, Instant now);
 
   // Preconditions, of all: mutex_ is held.
-  void DropExpiredLocked(Time now);
-  void Add(Item item, Time now);
+  void DropExpiredLocked(Instant now);
+  void Add(Item item, Instant now);
   void Drop(std::list<Item>::iterator item);
 
   const ProcessTable& processes_;

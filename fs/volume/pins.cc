@@ -21,7 +21,7 @@ std::size_t Pins::Old::bytes() const {
   return sum;
 }
 
-void Pins::DropOld(Time now) {
+void Pins::DropOld(Instant now) {
   while (!order_.empty() && order_.front().first + kPinned < now) {
     const Number entry = order_.front().second;
     order_.pop_front();
@@ -60,7 +60,7 @@ void Pins::DropTooMuch() {
   }
 }
 
-void Pins::DropExpired(Time now) {
+void Pins::DropExpired(Instant now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
 }
@@ -76,7 +76,7 @@ std::int32_t Pins::ProcessOf(Reader& reader) const {
 }
 
 Pins::Readers::iterator Pins::OfProcess(Readers& readers, std::int32_t thread, Member member,
-                                        Time now) const {
+                                        Instant now) const {
   const std::int32_t process = processes_.ProcessOf(thread);
   auto newest = readers.end();
   for (auto each = readers.begin(); each != readers.end(); ++each) {
@@ -86,7 +86,7 @@ Pins::Readers::iterator Pins::OfProcess(Readers& readers, std::int32_t thread, M
   return newest;
 }
 
-void Pins::Opened(Number entry, Revision revision, Member member, std::int32_t thread, Time now) {
+void Pins::Opened(Number entry, Revision revision, Member member, std::int32_t thread, Instant now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
   const auto [place, added] = readers_.try_emplace(entry);
@@ -116,7 +116,7 @@ void Pins::Opened(Number entry, Revision revision, Member member, std::int32_t t
 }
 
 void Pins::Replacing(Number entry, Revision revision, const std::vector<ContentPointer>& contents,
-                     std::int32_t committer, Time now) {
+                     std::int32_t committer, Instant now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
   Moving& moving = moving_[entry];
@@ -152,14 +152,14 @@ void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer) 
   }
 }
 
-bool Pins::IsMoving(Number entry, Time now) {
+bool Pins::IsMoving(Number entry, Instant now) {
   if (still_) return false;
   const std::lock_guard lock(mutex_);
   DropOld(now);
   return moving_.contains(entry);
 }
 
-ContentPointer Pins::Find(Number entry, Member member, std::int32_t thread, Time now) {
+ContentPointer Pins::Find(Number entry, Member member, std::int32_t thread, Instant now) {
   if (still_) return nullptr;
   const std::lock_guard lock(mutex_);
   const auto found = readers_.find(entry);

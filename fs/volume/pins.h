@@ -36,22 +36,22 @@ class Pins {
   explicit Pins(const ProcessTable& processes) : processes_(processes) {}
 
   // Says that `thread` opened `member` of `revision` of `entry`, one half of a pair.
-  void Opened(Number entry, Revision revision, Member member, std::int32_t thread, Time now);
+  void Opened(Number entry, Revision revision, Member member, std::int32_t thread, Instant now);
 
   // Says that `committer`'s process is about to replace the pair `contents` of `revision` of `entry`. Should
   // it not come to that, whoever is pinned meanwhile gets what is live all the same.
   void Replacing(Number entry, Revision revision, const std::vector<ContentPointer>& contents,
-                 std::int32_t committer, Time now);
+                 std::int32_t committer, Instant now);
 
   // Says whether `entry` was replaced a moment ago: its names may not be cached.
-  bool IsMoving(Number entry, Time now);
+  bool IsMoving(Number entry, Instant now);
 
   // Returns what `thread` is to get as `member` of `entry` instead of the live file; nothing when it is not
   // pinned.
-  ContentPointer Find(Number entry, Member member, std::int32_t thread, Time now);
+  ContentPointer Find(Number entry, Member member, std::int32_t thread, Instant now);
 
   // Forgets what nobody gets any more.
-  void DropExpired(Time now);
+  void DropExpired(Instant now);
 
  private:
   // What a commit replaced. Those who are pinned to it share it.
@@ -70,34 +70,34 @@ class Pins {
     std::int32_t process;  // 0 until somebody asked.
     Member opened;
     Revision revision;
-    Time first;
+    Instant first;
     OldPointer pinned;  // What it is pinned to; null while its revision is live.
 
-    bool Wants(Member member, Time now) const { return member != opened && first + kPinned >= now; }
+    bool Wants(Member member, Instant now) const { return member != opened && first + kPinned >= now; }
   };
   using Readers = std::vector<Reader>;
 
   struct Moving {
-    Time since;
+    Instant since;
     std::deque<OldPointer> old;  // Newest last. An open that is under way may still be of them.
   };
 
   // Precondition, of all: mutex_ is held.
-  void DropOld(Time now);
+  void DropOld(Instant now);
   void DropTooMuch();
   bool IsPinnedTo(const OldPointer& old) const;
   Readers::iterator OfThread(Readers& readers, std::int32_t thread) const;
   // Who of the thread's process waits for `member`, the newest first; the process may open each half in
   // another thread.
-  Readers::iterator OfProcess(Readers& readers, std::int32_t thread, Member member, Time now) const;
+  Readers::iterator OfProcess(Readers& readers, std::int32_t thread, Member member, Instant now) const;
   std::int32_t ProcessOf(Reader& reader) const;
   // Pins to `old` those of its revision, save the process of `committer`.
   void Pin(Readers& readers, const OldPointer& old, std::int32_t committer) const;
 
   const ProcessTable& processes_;
   std::mutex mutex_;
-  std::unordered_map<Number, Readers> readers_;  // By entry. Guarded by mutex_, as all below.
-  std::deque<std::pair<Time, Number>> order_;    // When to look at each of them again, oldest first.
+  std::unordered_map<Number, Readers> readers_;   // By entry. Guarded by mutex_, as all below.
+  std::deque<std::pair<Instant, Number>> order_;  // When to look at each of them again, oldest first.
   std::unordered_map<Number, Moving> moving_;
   std::deque<std::weak_ptr<Old>> kept_;  // All that there is, oldest first.
   std::atomic<bool> still_ = true;       // Whether moving_ is empty; read without the mutex.

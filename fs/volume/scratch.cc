@@ -35,7 +35,7 @@ ScratchPointer ScratchTable::Make(NodeId node, std::uint32_t uid) {
   return std::make_shared<ScratchFile>(quota, node, uid);
 }
 
-Result<void> ScratchTable::Add(const Name& name, ScratchPointer file, Time now, bool replace) {
+Result<void> ScratchTable::Add(const Name& name, ScratchPointer file, Instant now, bool replace) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
   const auto taken = names_.find(name);
@@ -57,7 +57,7 @@ Result<void> ScratchTable::Add(const Name& name, ScratchPointer file, Time now, 
   return {};
 }
 
-ScratchPointer ScratchTable::Find(const Name& name, Time now) {
+ScratchPointer ScratchTable::Find(const Name& name, Instant now) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
   const auto found = names_.find(name);
@@ -67,7 +67,7 @@ ScratchPointer ScratchTable::Find(const Name& name, Time now) {
   return item.file;
 }
 
-ScratchPointer ScratchTable::FindNode(NodeId node, Time now) {
+ScratchPointer ScratchTable::FindNode(NodeId node, Instant now) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
   const auto found = files_.find(node);
@@ -92,7 +92,7 @@ ScratchTable::Names::iterator ScratchTable::RemoveName(Names::iterator name) {
   return next;
 }
 
-bool ScratchTable::Remove(const Name& name, Time now) {
+bool ScratchTable::Remove(const Name& name, Instant now) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
   const auto found = names_.find(name);
@@ -101,7 +101,7 @@ bool ScratchTable::Remove(const Name& name, Time now) {
   return true;
 }
 
-void ScratchTable::Move(const Name& from, const Name& to, Time now) {
+void ScratchTable::Move(const Name& from, const Name& to, Instant now) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
   const auto found = names_.find(from);
@@ -139,7 +139,7 @@ void ScratchTable::Clear(NodeId directory) {
   ClearLocked(directory);
 }
 
-std::vector<ScratchTable::Listed> ScratchTable::In(NodeId directory, std::uint32_t uid, Time now) {
+std::vector<ScratchTable::Listed> ScratchTable::In(NodeId directory, std::uint32_t uid, Instant now) {
   std::vector<Listed> found;
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
@@ -152,7 +152,7 @@ std::vector<ScratchTable::Listed> ScratchTable::In(NodeId directory, std::uint32
   return found;
 }
 
-bool ScratchTable::HasAny(NodeId directory, Time now) {
+bool ScratchTable::HasAny(NodeId directory, Instant now) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
   const auto at = names_.lower_bound(Name{directory, {}, 0});
@@ -173,7 +173,7 @@ void ScratchTable::Opened(const ScratchPointer& file) {
   ++item.handles;
 }
 
-void ScratchTable::Closed(NodeId node, Time now) {
+void ScratchTable::Closed(NodeId node, Instant now) {
   const std::lock_guard lock(mutex_);
   const auto found = files_.find(node);
   if (found == files_.end()) return;
@@ -182,7 +182,7 @@ void ScratchTable::Closed(NodeId node, Time now) {
   DropUnused(node);
 }
 
-void ScratchTable::DropExpiredLocked(Time now) {
+void ScratchTable::DropExpiredLocked(Instant now) {
   const auto is_old = [&](NodeId node) {
     const auto item = files_.find(node);
     return item != files_.end() && item->second.handles == 0 && item->second.used + kScratchKept < now;
@@ -204,7 +204,7 @@ void ScratchTable::DropExpiredLocked(Time now) {
   }
 }
 
-void ScratchTable::DropExpired(Time now) {
+void ScratchTable::DropExpired(Instant now) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);
 }

@@ -69,16 +69,16 @@ class ScratchTable {
   ScratchPointer Make(NodeId node, std::uint32_t uid);
   // Gives a file a name, its first or another; `replace` takes it from the file that has it. kAlreadyExists.
   // After a failure all is as it was.
-  Result<void> Add(const Name& name, ScratchPointer file, Time now, bool replace = false);
+  Result<void> Add(const Name& name, ScratchPointer file, Instant now, bool replace = false);
 
   // Each of these is a use.
-  ScratchPointer Find(const Name& name, Time now);
-  ScratchPointer FindNode(NodeId node, Time now);
+  ScratchPointer Find(const Name& name, Instant now);
+  ScratchPointer FindNode(NodeId node, Instant now);
 
   // Takes a name away. Returns whether it was there.
-  bool Remove(const Name& name, Time now);
+  bool Remove(const Name& name, Instant now);
   // Gives the file of `from` the name `to`, which another may have had.
-  void Move(const Name& from, const Name& to, Time now);
+  void Move(const Name& from, const Name& to, Instant now);
   // Takes `name` in `directory` away from every user.
   void RemoveOfAll(NodeId directory, std::string_view name);
   // Takes everything away that stands in `directory`, or in a scratch directory there.
@@ -90,23 +90,23 @@ class ScratchTable {
     ScratchPointer file;
     std::uint64_t serial;  // Counts the names up, from 1: where a listing goes on.
   };
-  std::vector<Listed> In(NodeId directory, std::uint32_t uid, Time now);
+  std::vector<Listed> In(NodeId directory, std::uint32_t uid, Instant now);
   // Says whether anybody has anything in it.
-  bool HasAny(NodeId directory, Time now);
+  bool HasAny(NodeId directory, Instant now);
   // How many names the file has.
   std::uint32_t LinksOf(NodeId node);
 
   // A file that is open is in use, and keeps its node even without a name.
   void Opened(const ScratchPointer& file);
-  void Closed(NodeId node, Time now);
+  void Closed(NodeId node, Instant now);
 
   // Forgets, and wipes, what nobody used for too long.
-  void DropExpired(Time now);
+  void DropExpired(Instant now);
 
  private:
   struct Item {
     ScratchPointer file;
-    Time used;
+    Instant used;
     std::uint32_t names = 0;
     std::uint32_t handles = 0;
   };
@@ -117,7 +117,7 @@ class ScratchTable {
   using Names = std::map<Name, Place>;
 
   // Preconditions, of all: mutex_ is held.
-  void DropExpiredLocked(Time now);
+  void DropExpiredLocked(Instant now);
   Names::iterator RemoveName(Names::iterator name);
   void ClearLocked(NodeId directory);
   void DropUnused(NodeId node);

@@ -82,15 +82,18 @@ struct Volume::State {
   };
   std::unordered_map<HandleId, ScratchHandle> scratch_handles;
   ContentCache cache;
+  // What lifetimes are measured by.
+  Instant Now() const { return options.instants(); }
+
   // Records why `path` was refused to `caller`, and tells the observer. Returns `error`, for the answer.
   Error Refuse(const Caller& caller, Time now, std::string path, Error error);
 
   // Returns the entry whose `member` a name of the staged entry `next` still leads to, though it went live.
   Result<std::optional<Entry>> FindWentLive(TableSnapshot& snapshot, const Entry& next, Member member,
-                                            Time now);
+                                            Instant now);
 
   // Returns a revision that is live no more as those see it who hold it open or came to it in time.
-  std::optional<Node> FindSuperseded(NodeId node, Time now);
+  std::optional<Node> FindSuperseded(NodeId node, Instant now);
 };
 
 // One change of files at a time. What it may replace is at hand from before the change shows, because an open
@@ -106,7 +109,7 @@ class Volume::Replacement {
     for (const ContentPointer& content : kept_) state_.superseded.Remove(content->node);
   }
 
-  void Keep(ContentPointer content, Time now) {
+  void Keep(ContentPointer content, Instant now) {
     kept_.push_back(content);
     state_.superseded.Add(now, std::move(content));
   }

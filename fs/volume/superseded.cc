@@ -43,7 +43,7 @@ std::vector<NodeId> SupersededContents::HeldOf(const std::unordered_set<Number>&
   return held;
 }
 
-void SupersededContents::Add(Time now, ContentPointer content) {
+void SupersededContents::Add(Instant now, ContentPointer content) {
   const std::lock_guard lock(mutex_);
   bytes_ += content->bytes().size();
   recent_.push_back({now, std::move(content)});
@@ -60,7 +60,7 @@ void SupersededContents::Remove(NodeId node) {
   DropHeld(node);
 }
 
-ContentPointer SupersededContents::Find(NodeId node, Time now) {
+ContentPointer SupersededContents::Find(NodeId node, Instant now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
   for (const Recent& each : recent_) {
@@ -70,12 +70,12 @@ ContentPointer SupersededContents::Find(NodeId node, Time now) {
   return held == held_places_.end() ? nullptr : *held->second;
 }
 
-void SupersededContents::DropExpired(Time now) {
+void SupersededContents::DropExpired(Instant now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
 }
 
-void SupersededContents::DropOld(Time now) {
+void SupersededContents::DropOld(Instant now) {
   while (!recent_.empty() && (recent_.size() > kRecentMax || recent_.front().when + kSupersededKept < now)) {
     ContentPointer content = recent_.front().content;
     DropOldestRecent();
@@ -110,7 +110,7 @@ void SupersededContents::DropHeld(NodeId node) {
   held_places_.erase(held);
 }
 
-bool StaleAnswers::Tell(std::int32_t thread, Time now) {
+bool StaleAnswers::Tell(std::int32_t thread, Instant now) {
   const std::lock_guard lock(mutex_);
   if (told_.size() > kToldMax) {
     std::erase_if(told_, [&](const auto& each) { return each.second + kSupersededKept < now; });
@@ -127,7 +127,7 @@ bool StaleAnswers::Tell(std::int32_t thread, Time now) {
   return !recent;
 }
 
-bool StaleAnswers::IsLookingAgain(std::int32_t thread, Time now) {
+bool StaleAnswers::IsLookingAgain(std::int32_t thread, Instant now) {
   const std::lock_guard lock(mutex_);
   const auto told = told_.find(thread);
   return told != told_.end() && told->second + kSupersededKept >= now;

@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "fs/volume.h"
 #include "fs/volume/content.h"
 
 namespace certfs {
@@ -37,25 +38,25 @@ class SupersededContents {
   std::vector<NodeId> HeldOf(const std::unordered_set<Number>& entries);
 
   // Keeps the bytes of a revision that a commit at `now` replaces.
-  void Add(Time now, ContentPointer content);
+  void Add(Instant now, ContentPointer content);
   // Undoes Add: there was no commit.
   void Remove(NodeId node);
   // Returns them; nothing once they are dropped.
-  ContentPointer Find(NodeId node, Time now);
+  ContentPointer Find(NodeId node, Instant now);
 
   // Forgets what is no longer recent, save what the kernel holds.
-  void DropExpired(Time now);
+  void DropExpired(Instant now);
 
  private:
   // Precondition, of all: mutex_ is held.
-  void DropOld(Time now);
+  void DropOld(Instant now);
   void DropOldestRecent();
   void Hold(ContentPointer content);
   void DropHeld(NodeId node);
   bool IsNamed(NodeId node) const { return names_.contains(node.value()); }
 
   struct Recent {
-    Time when;
+    Instant when;
     ContentPointer content;
   };
   std::mutex mutex_;
@@ -71,15 +72,15 @@ class SupersededContents {
 class StaleAnswers {
  public:
   // Returns whether `thread` is to be told; false when that was its last answer.
-  bool Tell(std::int32_t thread, Time now);
+  bool Tell(std::int32_t thread, Instant now);
   // Says that an open of `thread` succeeded.
   void Clear(std::int32_t thread);
   // Says whether `thread` was told lately, and looks up again.
-  bool IsLookingAgain(std::int32_t thread, Time now);
+  bool IsLookingAgain(std::int32_t thread, Instant now);
 
  private:
   std::mutex mutex_;
-  std::unordered_map<std::int32_t, Time> told_;  // Guarded by mutex_.
+  std::unordered_map<std::int32_t, Instant> told_;  // Guarded by mutex_.
 };
 
 }  // namespace certfs

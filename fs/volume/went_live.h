@@ -20,22 +20,22 @@ inline constexpr auto kNameKept = std::chrono::seconds(2);
 class WentLive {
  public:
   // Says that what was staged in `next` went live in `live`.
-  void Add(Number next, Number live, Time now);
+  void Add(Number next, Number live, Instant now);
   // Returns the entry whose `member` the name of `member` in `next` still leads to.
-  std::optional<Number> Find(Number next, Member member, Time now);
+  std::optional<Number> Find(Number next, Member member, Instant now);
   // Says that somebody removed the name. Returns whether it was there.
-  bool Remove(Number next, Member member, Time now);
+  bool Remove(Number next, Member member, Instant now);
 
  private:
   struct Item {
-    Time when;
+    Instant when;
     Number next;
     Number live;
     std::vector<Member> removed;
   };
 
   // Precondition: mutex_ is held.
-  Item* Of(Number next, Member member, Time now);
+  Item* Of(Number next, Member member, Instant now);
 
   std::mutex mutex_;
   std::deque<Item> items_;  // Oldest first; one a `next/`. Guarded by mutex_.

@@ -23,7 +23,7 @@ class FirstHalvesTest : public testing::Test {
     return halves_.TakeRemoved(entry, kCertificate, thread, now_).has_value();
   }
 
-  Time now_ = kVectorTime;
+  Instant now_{};
   InventedProcesses processes_;
   FirstHalves halves_{processes_};
 };

@@ -132,22 +132,22 @@ TEST_F(PinsTest, NamesMayBeCachedOnceItIsQuiet) {
 TEST_F(PinsTest, AnOpenThatACommitOvertookIsPinnedToo) {
   Pins pins(tree_.processes);
   const std::vector<ContentPointer> old = MadePair(20, 5);
-  pins.Replacing(20, 5, old, kRoot.thread, tree_.now);
-  pins.Opened(20, 5, Member::kCertificate, kReader.thread, tree_.now);
-  EXPECT_EQ(pins.Find(20, Member::kKey, kReader.thread, tree_.now), old[1]);
-  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.now), nullptr);
-  EXPECT_EQ(pins.Find(20, Member::kKey, kUser.thread, tree_.now), nullptr);
-  EXPECT_EQ(pins.Find(21, Member::kKey, kReader.thread, tree_.now), nullptr);
+  pins.Replacing(20, 5, old, kRoot.thread, tree_.instant());
+  pins.Opened(20, 5, Member::kCertificate, kReader.thread, tree_.instant());
+  EXPECT_EQ(pins.Find(20, Member::kKey, kReader.thread, tree_.instant()), old[1]);
+  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.instant()), nullptr);
+  EXPECT_EQ(pins.Find(20, Member::kKey, kUser.thread, tree_.instant()), nullptr);
+  EXPECT_EQ(pins.Find(21, Member::kKey, kReader.thread, tree_.instant()), nullptr);
 }
 
 // An open of the new revision, before anybody was told that the old one was replaced.
 TEST_F(PinsTest, AnOpenThatOvertookTheTellingIsNotForgotten) {
   Pins pins(tree_.processes);
-  pins.Opened(20, 6, Member::kKey, kReader.thread, tree_.now);
-  pins.Replacing(20, 5, MadePair(20, 5), kRoot.thread, tree_.now);
+  pins.Opened(20, 6, Member::kKey, kReader.thread, tree_.instant());
+  pins.Replacing(20, 5, MadePair(20, 5), kRoot.thread, tree_.instant());
   const std::vector<ContentPointer> next = MadePair(20, 6);
-  pins.Replacing(20, 6, next, kRoot.thread, tree_.now);
-  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.now), next[0]);
+  pins.Replacing(20, 6, next, kRoot.thread, tree_.instant());
+  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.instant()), next[0]);
 }
 
 // How many bytes of `contents` somebody keeps.
@@ -162,25 +162,25 @@ std::size_t KeptBytes(const std::vector<std::weak_ptr<const Content>>& contents)
 TEST_F(PinsTest, LargeKeysThatAreReplacedAgainAndAgainAreNotAllKept) {
   constexpr std::size_t kLarge = std::size_t{1} << 20;
   Pins pins(tree_.processes);
-  pins.Opened(20, 1, Member::kCertificate, kReader.thread, tree_.now);
+  pins.Opened(20, 1, Member::kCertificate, kReader.thread, tree_.instant());
   std::vector<std::weak_ptr<const Content>> all;
   for (Revision revision = 1; revision <= 20; ++revision) {
     for (const Number entry : {20, 21}) {
       const std::vector<ContentPointer> pair = MadePair(entry, revision, kLarge);
       all.insert(all.end(), pair.begin(), pair.end());
-      pins.Replacing(entry, revision, pair, kRoot.thread, tree_.now);
+      pins.Replacing(entry, revision, pair, kRoot.thread, tree_.instant());
     }
     EXPECT_LE(KeptBytes(all), Pins::kBytesMax) << revision;
   }
   EXPECT_EQ(KeptBytes(all), Pins::kBytesMax);
   // Who is pinned is served before those who might have been overtaken.
-  const ContentPointer pinned = pins.Find(20, Member::kKey, kReader.thread, tree_.now);
+  const ContentPointer pinned = pins.Find(20, Member::kKey, kReader.thread, tree_.instant());
   ASSERT_NE(pinned, nullptr);
   EXPECT_TRUE(pinned->node.HasRevision(1));
-  pins.Opened(21, 20, Member::kCertificate, kUser.thread, tree_.now);
-  EXPECT_NE(pins.Find(21, Member::kKey, kUser.thread, tree_.now), nullptr);
-  pins.Opened(21, 10, Member::kCertificate, kUser.thread, tree_.now);
-  EXPECT_EQ(pins.Find(21, Member::kKey, kUser.thread, tree_.now), nullptr);
+  pins.Opened(21, 20, Member::kCertificate, kUser.thread, tree_.instant());
+  EXPECT_NE(pins.Find(21, Member::kKey, kUser.thread, tree_.instant()), nullptr);
+  pins.Opened(21, 10, Member::kCertificate, kUser.thread, tree_.instant());
+  EXPECT_EQ(pins.Find(21, Member::kKey, kUser.thread, tree_.instant()), nullptr);
 }
 
 TEST_F(PinsTest, HoweverManyArePinnedThereIsAnEnd) {
@@ -189,14 +189,14 @@ TEST_F(PinsTest, HoweverManyArePinnedThereIsAnEnd) {
   std::vector<std::weak_ptr<const Content>> all;
   for (Revision revision = 1; revision <= 20; ++revision) {
     const auto thread = static_cast<std::int32_t>(1000 + revision);
-    pins.Opened(20, revision, Member::kCertificate, thread, tree_.now);
+    pins.Opened(20, revision, Member::kCertificate, thread, tree_.instant());
     const std::vector<ContentPointer> pair = MadePair(20, revision, kLarge);
     all.insert(all.end(), pair.begin(), pair.end());
-    pins.Replacing(20, revision, pair, kRoot.thread, tree_.now);
+    pins.Replacing(20, revision, pair, kRoot.thread, tree_.instant());
     EXPECT_LE(KeptBytes(all), Pins::kBytesMax + kLarge) << revision;  // `pair` has the newest.
   }
-  EXPECT_EQ(pins.Find(20, Member::kKey, 1001, tree_.now), nullptr);
-  EXPECT_NE(pins.Find(20, Member::kKey, 1020, tree_.now), nullptr);
+  EXPECT_EQ(pins.Find(20, Member::kKey, 1001, tree_.instant()), nullptr);
+  EXPECT_NE(pins.Find(20, Member::kKey, 1020, tree_.instant()), nullptr);
 }
 
 // A clock that goes back shows whether anything was left.

@@ -20,7 +20,7 @@ class RedirectTest : public testing::Test {
   Redirect redirect_{tree_.volume};
   NodeId entry_;
   NodeId live_;
-  Redirect::Instant start_ = Redirect::Instant{} + std::chrono::hours(1);
+  Instant start_ = Instant{} + std::chrono::hours(1);
 };
 
 TEST_F(RedirectTest, LeadsTheThreadThatOpened) {

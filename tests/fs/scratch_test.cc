@@ -38,7 +38,7 @@ class ScratchTableTest : public testing::Test {
 
   const NodeId directory_ = NodeId::OfDirectory(40);
   std::uint64_t last_ = 0;
-  Time now_ = kVectorTime;
+  Instant now_{};
   ByteQuota whole_{std::size_t{16} << 20};
   ScratchTable table_{whole_};
 };

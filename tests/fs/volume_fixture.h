@@ -148,11 +148,19 @@ class Tree {
     return Must(volume.MakeDirectory(kRoot, At(parent).id, name, 0755));
   }
 
+  // The clock of lifetimes goes with the wall clock, save where somebody sets that.
+  Instant instant() const { return Instant(now.time_since_epoch() - set_by); }
+  void SetWallClock(Time::duration forward) {
+    now += forward;
+    set_by += forward;
+  }
+
   Time now = kVectorTime;
+  Time::duration set_by{};  // How far the wall clock was set forward.
   InventedProcesses processes;
   Listener listener;
   std::unique_ptr<Keystore> keystore;
-  Volume volume{*keystore, processes, listener, {0, 0, "certfs test\n"}};
+  Volume volume{*keystore, processes, listener, {0, 0, "certfs test\n", [this] { return instant(); }}};
 };
 
 inline std::string TextOf(const std::string& vector) { return std::string(AsText(Vector(vector))); }

@@ -87,7 +87,9 @@ class VolumeForeignTest : public ::testing::Test {
   std::unique_ptr<Keystore> other_ = Open();
   InventedProcesses processes_;
   Listener listener_;
-  Volume volume_{*mine_, processes_, listener_, {0, 0, "certfs test\n"}};
+  Volume volume_{*mine_, processes_, listener_, {0, 0, "certfs test\n", [this] {
+                                                   return Instant(now_.time_since_epoch());
+                                                 }}};
   Number entry_ = 0;
 };
 

@@ -48,10 +48,12 @@ SharedClock* NewSharedClock() {
   const auto now = [&clock]() -> Time { return kVectorTime + std::chrono::milliseconds(clock.load()); };
   const auto keystore = Keystore::InMemory({0, 0}, now);
   if (!keystore.has_value()) _exit(2);
-  const auto end = RunMount(*keystore.value(), {0, 0, "certfs test\n"}, {mountpoint, "model"}, {}, [ready] {
-    const char byte = 1;
-    if (write(ready, &byte, 1) != 1) _exit(3);
-  });
+  const auto instants = [&clock] { return Instant(std::chrono::milliseconds(clock.load())); };
+  const auto end =
+      RunMount(*keystore.value(), {0, 0, "certfs test\n", instants}, {mountpoint, "model"}, {}, [ready] {
+        const char byte = 1;
+        if (write(ready, &byte, 1) != 1) _exit(3);
+      });
   _exit(end.has_value() ? 0 : 1);
 }
 
