@@ -85,24 +85,30 @@ Error Failure(std::string_view what, int code) {
   return {CodeOf(code), "LMDB: " + std::string(what) + ": " + mdb_strerror(code)};
 }
 
-void Gate::Enter() {
+std::thread::id Gate::Enter() {
+  const std::thread::id self = std::this_thread::get_id();
   std::unique_lock lock(mutex_);
-  // Standing back keeps a stream of readers from shutting out a change of size. It ends by itself, because
-  // what the closer waits for may be another transaction of this very thread.
-  changed_.wait_for(lock, kCourtesy, [&] { return closing_ == 0 && !closed_; });
+  // Standing back keeps a stream of readers from shutting out a change of size. It ends by itself: somebody
+  // inside may wait for this thread. One that is inside itself only makes the closer wait for longer.
+  const bool is_inside = std::find(inside_.begin(), inside_.end(), self) != inside_.end();
+  if (!is_inside) changed_.wait_for(lock, kCourtesy, [&] { return closing_ == 0 && !closed_; });
   changed_.wait(lock, [&] { return !closed_; });
-  ++inside_;
+  inside_.push_back(self);
+  return self;
 }
 
-void Gate::Leave() {
+void Gate::Leave(std::thread::id who) noexcept {
   const std::lock_guard lock(mutex_);
-  if (--inside_ == 0) changed_.notify_all();
+  const auto found = std::find(inside_.begin(), inside_.end(), who);
+  *found = inside_.back();
+  inside_.pop_back();
+  if (inside_.empty()) changed_.notify_all();
 }
 
 bool Gate::Close() {
   std::unique_lock lock(mutex_);
   ++closing_;
-  const bool alone = changed_.wait_for(lock, kPatience, [&] { return inside_ == 0 && !closed_; });
+  const bool alone = changed_.wait_for(lock, kPatience, [&] { return inside_.empty() && !closed_; });
   if (alone) closed_ = true;
   --closing_;
   changed_.notify_all();
@@ -181,9 +187,9 @@ Result<bool> Environment::Grow(std::uint64_t map_bytes_max) {
   int dead = 0;
   if (mdb_reader_check(env_, &dead) == 0 && dead > 0) return true;
   MDB_envinfo info;
-  gate_.Enter();
+  const std::thread::id entered = gate_.Enter();
   const int code = mdb_env_info(env_, &info);
-  gate_.Leave();
+  gate_.Leave(entered);
   if (code != 0) return Failure("measure the map", code);
   if (info.me_mapsize >= map_bytes_max) return false;
   TRY(Resize(std::min<std::uint64_t>(std::uint64_t{info.me_mapsize} * 2, map_bytes_max)));

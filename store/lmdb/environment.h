@@ -14,6 +14,8 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include "crypto/base/result.h"
 #include "store/entry_table.h"
@@ -33,8 +35,9 @@ Error Failure(std::string_view what, int code);
 // second transaction while it holds one, which must not wait for somebody who waits for the first.
 class Gate {
  public:
-  void Enter();
-  void Leave();
+  // Returns who entered, for Leave; another thread may do that.
+  std::thread::id Enter();
+  void Leave(std::thread::id who) noexcept;
 
   // Waits until nobody is inside; returns false when that takes too long. After true, call Open().
   bool Close();
@@ -43,8 +46,8 @@ class Gate {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::uint64_t inside_ = 0;
-  std::uint64_t closing_ = 0;  // How many wait to close it.
+  std::vector<std::thread::id> inside_;  // Once for each transaction.
+  std::uint64_t closing_ = 0;            // How many wait to close it.
   bool closed_ = false;
 };
 

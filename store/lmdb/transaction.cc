@@ -20,7 +20,7 @@ Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
 
 Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment, Access access) {
   for (int attempt = 1;; ++attempt) {
-    environment.gate().Enter();
+    const std::thread::id entered = environment.gate().Enter();
     MDB_txn* txn = nullptr;
     const bool write = access == Access::kWrite;
     // A process that was killed while it read still holds the pages of its moment: for as long as its slot is
@@ -31,9 +31,9 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
     const int code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
     if (code == 0) {
       const std::uint64_t id = mdb_txn_id(txn);
-      return std::unique_ptr<Transaction>(new Transaction(environment, txn, write ? id - 1 : id));
+      return std::unique_ptr<Transaction>(new Transaction(environment, txn, entered, write ? id - 1 : id));
     }
-    environment.gate().Leave();
+    environment.gate().Leave(entered);
     // Another process made the map larger than ours, and may do so again meanwhile.
     if (code != MDB_MAP_RESIZED || attempt == kAttemptsMax) return Failure("begin a transaction", code);
     TRY(environment.AdoptSize());
@@ -43,7 +43,7 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
 void Transaction::Abandon() noexcept {
   if (txn_ == nullptr) return;
   mdb_txn_abort(std::exchange(txn_, nullptr));
-  environment_.gate().Leave();
+  environment_.gate().Leave(entered_);
 }
 
 Error Transaction::Fail(std::string_view what, int code) {
@@ -88,7 +88,7 @@ Result<void> Transaction::Commit() {
     code = mdb_txn_commit(std::exchange(txn_, nullptr));
     if (code == 0 && counts) environment_.CountOwnCommit();
   }
-  environment_.gate().Leave();
+  environment_.gate().Leave(entered_);
   // LMDB calls a write that the disk had room for only in part an I/O error.
   if (code == EIO && environment_.DiskIsFull()) return Fail("commit", ENOSPC);
   if (code != 0) return Fail("commit", code);

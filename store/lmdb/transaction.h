@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
@@ -46,14 +47,15 @@ class Transaction {
   MDB_txn* get() noexcept { return txn_; }
 
  private:
-  Transaction(Environment& environment, MDB_txn* txn, std::uint64_t base)
-      : environment_(environment), txn_(txn), base_(base) {}
+  Transaction(Environment& environment, MDB_txn* txn, std::thread::id entered, std::uint64_t base)
+      : environment_(environment), txn_(txn), entered_(entered), base_(base) {}
 
   // Returns what `code` means, as the failure of `what`, and notes what WantsRoom asks for.
   Error Fail(std::string_view what, int code);
 
   Environment& environment_;
   MDB_txn* txn_;
+  std::thread::id entered_;  // Who passed the gate.
   std::uint64_t base_;
   bool map_full_ = false;
 };
