@@ -18,10 +18,10 @@ PERL = """'local $/; open I, "<", shift; open O, ">", shift or die; print O <I>;
 PYTHON = """'import sys; f = open(sys.argv[2], "wb"); f.write(open(sys.argv[1], "rb").read()); f.close()'"""
 REPLACE = """'import os, sys; t = sys.argv[2] + ".tmp"; f = open(t, "wb"); f.write(open(sys.argv[1], "rb").read()); f.close()
 os.replace(t, sys.argv[2])'"""
-# What Go's os.WriteFile does: one open, one write, one close, each looked at.
+# The system calls of Go's os.WriteFile, made by Python: one open, one write, one close, each looked at.
 GO = """'import os, sys; d = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
 os.write(d, open(sys.argv[1], "rb").read()); os.close(d)'"""
-# What Java's Files.createTempFile and Files.move(..., ATOMIC_MOVE) do.
+# Those of Java's Files.createTempFile and Files.move(..., ATOMIC_MOVE), likewise.
 JAVA = """'import os, sys; t = os.path.dirname(sys.argv[2]) + "/tmp8123456789.pem"
 d = os.open(t, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600); os.write(d, open(sys.argv[1], "rb").read()); os.close(d)
 os.rename(t, sys.argv[2])'"""
@@ -47,8 +47,8 @@ WRITERS = {
     "curl -o": ("curl -s -o {live} file://{new}", TELLS, None),
     "perl": (f"perl -e {PERL} {{new}} {{live}}", TELLS, None),
     "python": (f"python3 -c {PYTHON} {{new}} {{live}}", TELLS, None),
-    "Go": (f"python3 -c {GO} {{new}} {{live}}", TELLS, None),
-    "Java": (f"python3 -c {JAVA} {{new}} {{live}}", TELLS, None),
+    "Go's calls": (f"python3 -c {GO} {{new}} {{live}}", TELLS, None),
+    "Java's calls": (f"python3 -c {JAVA} {{new}} {{live}}", TELLS, None),
     "echo": ('echo "$(cat {new})" > {live}', CANNOT, None),
     "printf": ("printf '%s\\n' \"$(cat {new})\" > {live}", CANNOT, None),
     "a subshell": ("( cat {new}; true ) > {live}", CANNOT, None),
