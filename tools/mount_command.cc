@@ -141,8 +141,7 @@ void WarnIfUnlocked(bool locked) {
 }
 
 // Closes what the caller had open beyond the three standard descriptors, lest a daemon hold its pipes for
-// ever; `kept`, in rising order, stay. Only after the secret was read: it may come from a descriptor of the
-// caller's
+// ever; `kept`, in rising order, stay. Only after the secret was read, because that may come from one of them
 // (/dev/fd/N).
 void CloseInherited(std::initializer_list<int> kept) {
   unsigned first = STDERR_FILENO + 1;

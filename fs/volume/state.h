@@ -53,11 +53,13 @@ struct Volume::State {
   // When a store last came, went or was renamed through this volume. Nothing of it is kept: it begins anew.
   std::atomic<Time> stores_changed;
 
-  // One commit at a time, so that what it replaces is what was live before it.
+  // One commit at a time, so that what it replaces is what was live before it. Held across the keystore's
+  // change, hence also while the key of a request is made: an RSA key keeps other commits waiting for its
+  // seconds.
   std::mutex commits;
 
-  // Lock order: a ScratchFile's mutex, a Staging's, then `commits`, then this one. Never held across a call
-  // of the keystore or the observer.
+  // Lock order: a ScratchFile's mutex, a Staging's, then `commits`, then `mutex`. `mutex` is never held
+  // across a call of the keystore or the observer.
   std::mutex mutex;
   std::uint64_t next_handle = 1;  // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
