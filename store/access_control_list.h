@@ -13,6 +13,9 @@
 
 namespace certfs {
 
+// The bits of a mode that an access list decides; the others are the mode's alone.
+inline constexpr std::uint32_t kBitsOfAcl = 0777;
+
 class AccessControlList {
  public:
   // The kernel asks for at most a page of them.

@@ -4,8 +4,6 @@ namespace certfs {
 
 namespace {
 
-constexpr std::uint32_t kBitsOfAcl = 0777;
-
 Error NoSuchStore() { return {ErrorCode::kNotFound, "there is no such store"}; }
 Error NoSuchEntry() { return {ErrorCode::kNotFound, "there is no such entry"}; }
 

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::uint16_t kFormat = 1;  // On disk: never change or reuse.
 constexpr std::uint32_t kModeMax = 07777;
-constexpr std::uint32_t kBitsOfAcl = 0777;
 
 Error Damaged(std::string_view what) {
   return {ErrorCode::kCorrupt, "the record of " + std::string(what) + " does not decode"};

@@ -1,13 +1,18 @@
 #include "tools/mounts.h"
 
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <system_error>
 #include <utility>
 
+#include "fs/fuse/attribute_names.h"
 #include "fs/fuse/mount_table.h"
-#include "tools/system.h"
 
 namespace certfs {
 
@@ -55,6 +60,16 @@ Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path) 
   const std::filesystem::path parent = std::filesystem::canonical(tidy.parent_path(), failure);
   if (failure) return SystemError(tidy.parent_path(), failure.value());
   return parent / tidy.filename();
+}
+
+Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {
+  std::array<char, 32> text{};
+  const ssize_t size = getxattr(mountpoint.c_str(), kPidAttribute, text.data(), text.size());
+  if (size <= 0) return Descriptor();
+  pid_t process = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + size, process);
+  if (parsed.ec != std::errc() || process <= 0) return Descriptor();
+  return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
 }
 
 std::filesystem::path StoresOf(const Mount& mount) {

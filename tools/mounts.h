@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "crypto/base/result.h"
+#include "tools/system.h"
 
 namespace certfs {
 
@@ -26,6 +27,10 @@ Result<Mount> ChooseMount(const std::string& named);
 
 // Says whether the daemon of `mount` died and left it behind: nothing can be reached through it any more.
 bool IsDead(const Mount& mount);
+
+// Returns a descriptor of the daemon that serves `mountpoint`, readable when it has ended (pidfd_open(2));
+// none if it cannot be told.
+Descriptor OpenDaemon(const std::filesystem::path& mountpoint);
 
 // Returns `path` as mountinfo would show it. Only its parent is asked for, so that a dead mount still has a
 // path.

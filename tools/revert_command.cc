@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "crypto/pem.h"
+#include "fs/fuse/attribute_names.h"
 #include "store/policy.h"
 #include "tools/commands.h"
 #include "tools/entry_name.h"
@@ -34,8 +35,6 @@ struct Options {
   std::string mount;
 };
 
-constexpr const char* kAccessAcl = "system.posix_acl_access";
-constexpr const char* kDefaultAcl = "system.posix_acl_default";
 constexpr std::size_t kAclBytesMax = 4096;  // What the kernel takes.
 
 struct KeptFile {
@@ -48,7 +47,7 @@ struct KeptFile {
 // The store whose entry is kept in `directory`; nothing where nothing is kept.
 Result<std::optional<std::string>> StoreKeptIn(const fs::path& directory) {
   std::array<char, kStoreNameBytesMax> name{};
-  const ssize_t size = getxattr(directory.c_str(), "user.certfs.store", name.data(), name.size());
+  const ssize_t size = getxattr(directory.c_str(), kStoreAttribute, name.data(), name.size());
   if (size < 0 && errno == ENOENT) return std::optional<std::string>();
   if (size < 0) return SystemError(directory, errno);
   return std::optional(std::string(name.data(), static_cast<std::size_t>(size)));
@@ -90,7 +89,7 @@ Result<void> CopyDirectory(const fs::path& from, const struct stat& status, cons
   if (!kept.open()) return SystemError(from, errno);
   const Descriptor made(open(to.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!made.open()) return SystemError(to, errno);
-  for (const char* const name : {kAccessAcl, kDefaultAcl}) {
+  for (const char* const name : {kAccessAclAttribute, kDefaultAclAttribute}) {
     TRY(SetAcl(made, to, name, TRY(ReadAcl(kept, from, name))));
   }
   // The umask keeps this process's own files private; the entry is not one of them.
@@ -108,7 +107,7 @@ Result<std::vector<KeptFile>> ReadFiles(const fs::path& directory) {
     if (!file.open() && errno == ENOENT) continue;
     KeptFile kept{member, {}, {}, {}};
     if (!file.open() || fstat(file.number(), &kept.status) != 0) return SystemError(path, errno);
-    kept.acl = TRY(ReadAcl(file, path, kAccessAcl));
+    kept.acl = TRY(ReadAcl(file, path, kAccessAclAttribute));
     kept.bytes = TRY(ReadSecret(file.number(), path, kFileBytesMax));
     files.push_back(std::move(kept));
   }
@@ -138,7 +137,7 @@ Result<void> Put(const Mount& mount, const fs::path& directory, const KeptFile& 
   // Only root gives files away; for everybody else what they write is theirs.
   if (geteuid() == 0 && fchown(file.number(), kept.status.st_uid, kept.status.st_gid) != 0)
     return failed(SystemError(path, errno));
-  auto listed = SetAcl(file, path, kAccessAcl, kept.acl);
+  auto listed = SetAcl(file, path, kAccessAclAttribute, kept.acl);
   if (!listed.has_value()) return failed(std::move(listed).error());
   if (fchmod(file.number(), kept.status.st_mode & 07777) != 0) return failed(SystemError(path, errno));
   auto written = WriteAll(file.number(), kept.bytes.Reveal(), path);

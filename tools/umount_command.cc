@@ -1,20 +1,14 @@
 // certfs umount: unmounts, and waits until the daemon has gone.
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <thread>
 
 #include "tools/commands.h"
@@ -26,20 +20,9 @@ namespace certfs {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(30);
-constexpr std::chrono::milliseconds kMomentary =
-    std::chrono::seconds(2);  // How long a use may last that is none.
+// Uses of the mount that end within this, such as a look at all mounts, do not keep it from being unmounted.
+constexpr std::chrono::milliseconds kMomentary = std::chrono::seconds(2);
 constexpr std::chrono::milliseconds kRetry(10);
-
-// Returns a descriptor of the daemon that serves `mountpoint`; none if it cannot be told.
-Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {
-  std::array<char, 32> text{};
-  const ssize_t size = getxattr(mountpoint.c_str(), "user.certfs.pid", text.data(), text.size());
-  if (size <= 0) return Descriptor();
-  pid_t process = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + size, process);
-  if (parsed.ec != std::errc() || process <= 0) return Descriptor();
-  return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
-}
 
 Error InUse(const std::filesystem::path& mountpoint) {
   return Error(ErrorCode::kBusy, mountpoint.string() +

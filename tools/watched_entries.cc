@@ -4,14 +4,11 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <iterator>
 #include <utility>
@@ -75,16 +72,6 @@ Result<WatchedEntry> FindByPath(const std::string& text, Mount& mount) {
   if (parts.size() != 2) return NoEntry(text);
   mount = found;
   return In(mount, TRY(ParseEntryName(parts[0] + "/" + parts[1])));
-}
-
-// A descriptor that says when the daemon of `mountpoint` ends; none if it cannot be told.
-Descriptor OpenDaemon(const fs::path& mountpoint) {
-  std::array<char, 32> text{};
-  const ssize_t size = getxattr(mountpoint.c_str(), "user.certfs.pid", text.data(), text.size());
-  pid_t process = 0;
-  if (size > 0) std::from_chars(text.data(), text.data() + size, process);
-  if (process <= 0) return Descriptor();
-  return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
 }
 
 // 0 when the mount does not answer. What stat shows may be cached and outlive the daemon; statfs is always

@@ -5,13 +5,11 @@
 #include <unistd.h>
 
 #include "fs/fuse/adapter.h"
+#include "fs/fuse/attribute_names.h"
 
 namespace certfs {
 
 namespace {
-
-constexpr std::string_view kPidAttribute = "user.certfs.pid";
-constexpr std::string_view kStoreAttribute = "user.certfs.store";
 
 // The two ACLs: the attribute's name, where its value is, and where a change of it says so.
 struct AclAttribute {
@@ -20,8 +18,8 @@ struct AclAttribute {
   std::optional<AccessControlList> AttributeChange::*change;
 };
 constexpr AclAttribute kAclAttributes[] = {
-    {"system.posix_acl_access", &Attributes::access_acl, &AttributeChange::access_acl},
-    {"system.posix_acl_default", &Attributes::default_acl, &AttributeChange::default_acl},
+    {kAccessAclAttribute, &Attributes::access_acl, &AttributeChange::access_acl},
+    {kDefaultAclAttribute, &Attributes::default_acl, &AttributeChange::default_acl},
 };
 
 const AclAttribute* FindAcl(std::string_view name) {

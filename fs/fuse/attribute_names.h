@@ -1,0 +1,17 @@
+// The names of the extended attributes that a mount has, for whoever asks one for them.
+//
+// Thread-safety: constants.
+
+#pragma once
+
+namespace certfs {
+
+// On the root: the daemon's process id, in decimal.
+inline constexpr const char* kPidAttribute = "user.certfs.pid";
+// On a directory of BACKUP_STORE: the name of the store whose entry's state it keeps.
+inline constexpr const char* kStoreAttribute = "user.certfs.store";
+// The POSIX ACLs, acl(5).
+inline constexpr const char* kAccessAclAttribute = "system.posix_acl_access";
+inline constexpr const char* kDefaultAclAttribute = "system.posix_acl_default";
+
+}  // namespace certfs
