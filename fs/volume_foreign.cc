@@ -104,7 +104,7 @@ Result<std::optional<Volume::ForeignChange>> Volume::LookAt(TableSnapshot& snaps
   const std::uint64_t mark = TRY(snapshot.FindEntryMark(known.entry)).value_or(kGone);
   if (mark == known.mark) return change;
   if (mark == kGone) {
-    change.emplace(known, mark, std::nullopt);
+    change = ForeignChange{known, mark, std::nullopt};
     return change;
   }
   auto found = snapshot.FindEntryByNumber(known.entry);
@@ -114,7 +114,7 @@ Result<std::optional<Volume::ForeignChange>> Volume::LookAt(TableSnapshot& snaps
       (found.value()->revision != known.told || found.value()->members() != known.members)) {
     // What cannot be kept costs those in between their second look, and their pair.
     static_cast<void>(WithinMemory([&] { return KeepReplaced(snapshot, *found.value(), known.told); }));
-    change.emplace(known, mark, *std::move(found).value());
+    change = ForeignChange{known, mark, *std::move(found).value()};
   } else {
     state_->seen_entries.Looked(known.entry, mark);
   }
