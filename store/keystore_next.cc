@@ -77,7 +77,9 @@ Result<WriteOutcome> Keystore::WriteNext(TableTransaction& transaction, const St
     return Error(ErrorCode::kNotPermitted, "wrong-file",
                  "the live entry holds something else than a pair by now");
   }
-  if (next.file(member)) {
+  // The same request asks for a key once more if the one that it had made is gone.
+  const bool asks = member == Member::kRequest && !next.file(Member::kKey);
+  if (next.file(member) && !asks) {
     const SecretBytes staged = TRY(ReadLive(transaction, next, member));
     if (EqualSecrets(staged.Reveal(), write.bytes))
       return KeepBytes(transaction, std::move(next), write, now);
@@ -166,10 +168,6 @@ Result<std::optional<PrivateKey>> Keystore::MakeKeyFor(Number number, const Writ
     const std::optional<Entry> next = TRY(snapshot->FindEntryByNumber(number));
     if (!next || !next->is_staged() || next->file(Member::kKey) || next->file(Member::kCertificate))
       return none;
-    if (next->file(Member::kRequest)) {
-      const SecretBytes staged = TRY(ReadLive(*snapshot, *next, Member::kRequest));
-      if (EqualSecrets(staged.Reveal(), write.bytes)) return none;
-    }
   }  // The snapshot would keep the map from growing for as long as a key takes.
   return std::optional(TRY(GenerateKey(config.value())));
 }

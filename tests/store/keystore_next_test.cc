@@ -255,6 +255,13 @@ TEST_P(KeystoreNext, ARequestMakesAKeyThatWaitsForItsCertificate) {
   ExpectRefused(ErrorCode::kNotPermitted, [&] { return Write(live, kRequest, AsBytes(config)); });
   // The certificate of another key does not complete it.
   ExpectRefused(ErrorCode::kRejected, next, kCertificate, kNewCertificate, "key-mismatch");
+
+  // Whoever throws the key away gets another, also by the same request.
+  const std::string last = Text(next, kRequest);
+  Must(keystore_->RemoveFile(next, kKey, kAlice));
+  EXPECT_TRUE(Must(Write(next, kRequest, AsBytes(last), kAlice)).changed);
+  EXPECT_TRUE(Text(next, kKey).starts_with("-----BEGIN PRIVATE KEY-----"));
+  EXPECT_NE(Text(next, kKey), key);
 }
 
 TEST_P(KeystoreNext, ARequestIsByTheKeyThatWaitsAndNeverBesideACertificate) {
