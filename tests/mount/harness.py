@@ -163,6 +163,22 @@ class MountTest(unittest.TestCase):
         put(entry + "/cert.pem", cls.chain)
         return entry
 
+    @classmethod
+    def pair_directories(cls, count):
+        """Pairs to rotate between, each in a directory of its own as a CA's client leaves them."""
+        directories = []
+        for i in range(count):
+            directory = os.path.join(cls.work, f"pair{i}")
+            os.mkdir(directory)
+            key = pki.new_key(os.path.join(directory, "key.pem"))
+            os.chmod(key, 0o600)
+            pki.write(os.path.join(directory, "cert.pem"), cls.issuing.issue("localhost", key) + pki.read(cls.issuing.cert))
+            # Times that a copy can keep; rsync skips what has the size and the second of what is there.
+            for name in ("key.pem", "cert.pem"):
+                os.utime(os.path.join(directory, name), (1700000000 + i, 1700000000 + i))
+            directories.append(directory)
+        return directories
+
 
 def main():
     if not CERTFS:

@@ -18,18 +18,7 @@ class Next(harness.MountTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # Pairs to rotate between, each in a directory of its own as a CA's client leaves them.
-        cls.pairs = []
-        for i in range(2):
-            directory = os.path.join(cls.work, f"pair{i}")
-            os.mkdir(directory)
-            key = pki.new_key(os.path.join(directory, "key.pem"))
-            os.chmod(key, 0o600)
-            pki.write(os.path.join(directory, "cert.pem"), cls.issuing.issue("localhost", key) + pki.read(cls.issuing.cert))
-            # Times that a copy can keep; rsync skips what has the size and the second of what is there.
-            for name in ("key.pem", "cert.pem"):
-                os.utime(os.path.join(directory, name), (1700000000 + i, 1700000000 + i))
-            cls.pairs.append(directory)
+        cls.pairs = cls.pair_directories(2)
 
     def entry(self, alias, pair=None):
         """An entry with a live pair, or an empty one, and its next/."""

@@ -63,14 +63,7 @@ class WatchCommand(harness.MountTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.pairs = []
-        for i in range(3):
-            directory = os.path.join(cls.work, f"pair{i}")
-            os.mkdir(directory)
-            key = pki.new_key(os.path.join(directory, "key.pem"))
-            os.chmod(key, 0o600)
-            pki.write(os.path.join(directory, "cert.pem"), cls.issuing.issue("localhost", key) + pki.read(cls.issuing.cert))
-            cls.pairs.append(directory)
+        cls.pairs = cls.pair_directories(3)
 
     def entry(self, alias, pair=0):
         entry = self.mount.entry("machine", alias)
