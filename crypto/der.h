@@ -53,6 +53,23 @@ constexpr std::size_t DerBytes(std::size_t content_bytes) {
   return DerHeaderBytes(content_bytes) + content_bytes;
 }
 
+// Tag and length of an element.
+class DerHeader {
+ public:
+  constexpr DerHeader(std::uint8_t tag, std::size_t content_bytes) : size_(DerHeaderBytes(content_bytes)) {
+    bytes_[0] = tag;
+    bytes_[1] = static_cast<std::uint8_t>(size_ == 2 ? content_bytes : 0x80 | (size_ - 2));
+    for (std::size_t i = size_ - 1; i >= 2; --i, content_bytes >>= 8) {
+      bytes_[i] = static_cast<std::uint8_t>(content_bytes);
+    }
+  }
+  constexpr BytesView bytes() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<std::uint8_t, 2 + sizeof(std::size_t)> bytes_{};
+  std::size_t size_;
+};
+
 // An object identifier, from its dotted text ("1.2.840.113549.1.7.1"). For constants: text that is none does
 // not compile there, and aborts elsewhere.
 class ObjectIdentifier {
@@ -139,9 +156,9 @@ class DerWriter {
   // content whose making can fail.
   void Enclose(std::uint8_t tag, std::size_t start) {
     const std::size_t content = out_.size() - start;
-    Bytes header;
-    DerWriter<Bytes>(header).Header(tag, content);
-    out_.insert(out_.end() - static_cast<std::ptrdiff_t>(content), header.begin(), header.end());
+    const DerHeader header(tag, content);
+    out_.insert(out_.end() - static_cast<std::ptrdiff_t>(content), header.bytes().begin(),
+                header.bytes().end());
   }
 
   template <typename Fill>
@@ -207,15 +224,7 @@ class DerWriter {
   }
 
   // Tag and length alone; the content follows by other means.
-  void Header(std::uint8_t tag, std::size_t content_bytes) {
-    out_.push_back(tag);
-    if (content_bytes < 0x80) return out_.push_back(static_cast<std::uint8_t>(content_bytes));
-    const std::size_t octets = DerHeaderBytes(content_bytes) - 2;
-    out_.push_back(static_cast<std::uint8_t>(0x80 | octets));
-    for (std::size_t i = octets; i > 0; --i) {
-      out_.push_back(static_cast<std::uint8_t>(content_bytes >> (8 * (i - 1))));
-    }
-  }
+  void Header(std::uint8_t tag, std::size_t content_bytes) { Raw(DerHeader(tag, content_bytes).bytes()); }
   // Bytes that are DER already, or a part of one.
   void Raw(BytesView bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
 
