@@ -50,8 +50,9 @@ Result<SecretBytes> Derive(const char* method, const OSSL_PARAM* parameters, std
 
 // A context that is ready to run `cipher` one way; kInternal if there is no such cipher, or the key or the IV
 // has not its length.
-Result<CipherContextHandle> Begin(const char* name, const SecretBytes& key, BytesView iv, bool encrypt) {
-  const CipherHandle cipher(EVP_CIPHER_fetch(nullptr, name, kDefaultProvider));
+Result<CipherContextHandle> Begin(OSSL_LIB_CTX* library, const char* name, const SecretBytes& key,
+                                  BytesView iv, bool encrypt) {
+  const CipherHandle cipher(EVP_CIPHER_fetch(library, name, library == nullptr ? kDefaultProvider : nullptr));
   CipherContextHandle context(EVP_CIPHER_CTX_new());
   if (!cipher || !context ||
       key.size() != static_cast<std::size_t>(EVP_CIPHER_get_key_length(cipher.get())) ||
@@ -96,7 +97,7 @@ Result<SecretBytes> DerivePbkdf2(const char* digest, BytesView password, BytesVi
 Result<void> EncryptCbc(const char* cipher, const SecretBytes& key, BytesView iv, BytesView plaintext,
                         Bytes& out) {
   const EmptyQueue empty;
-  const CipherContextHandle context = TRY(Begin(cipher, key, iv, true));
+  const CipherContextHandle context = TRY(Begin(nullptr, cipher, key, iv, true));
   if (plaintext.size() > INT_MAX - EVP_MAX_BLOCK_LENGTH) {
     return Error(ErrorCode::kTooLarge, "more than two GiB to encrypt");
   }
@@ -115,23 +116,23 @@ Result<void> EncryptCbc(const char* cipher, const SecretBytes& key, BytesView iv
   return {};
 }
 
-Result<SecretBytes> DecryptCbc(const char* cipher, const SecretBytes& key, BytesView iv,
-                               BytesView ciphertext) {
+Result<std::size_t> Decrypt(ossl_lib_ctx_st* library, const char* cipher, const SecretBytes& key,
+                            BytesView iv, BytesView ciphertext, std::span<std::uint8_t> out) {
   const EmptyQueue empty;
-  const CipherContextHandle context = TRY(Begin(cipher, key, iv, false));
-  if (ciphertext.size() > INT_MAX - EVP_MAX_BLOCK_LENGTH) {
-    return Error(ErrorCode::kTooLarge, "more than two GiB to decrypt");
+  static_assert(kCipherSlack >= EVP_MAX_BLOCK_LENGTH, "what EVP_DecryptUpdate may write beyond");
+  auto context = Begin(library, cipher, key, iv, false);
+  if (!context.has_value()) return Error(ErrorCode::kUnsupported, context.error().message());
+  if (ciphertext.size() > INT_MAX - kCipherSlack || out.size() < ciphertext.size() + kCipherSlack) {
+    return Error(ErrorCode::kTooLarge, "too much to decrypt");
   }
-  SecretBytes out(ciphertext.size() + EVP_MAX_BLOCK_LENGTH);
   int written = 0;
   int rest = 0;
-  if (EVP_DecryptUpdate(context.get(), out.data(), &written, ciphertext.data(),
+  if (EVP_DecryptUpdate(context.value().get(), out.data(), &written, ciphertext.data(),
                         static_cast<int>(ciphertext.size())) != 1 ||
-      EVP_DecryptFinal_ex(context.get(), out.data() + written, &rest) != 1) {
-    return Error(ErrorCode::kAccessDenied, "does not decrypt: another password, or damage");
+      EVP_DecryptFinal_ex(context.value().get(), out.data() + written, &rest) != 1) {
+    return Error(ErrorCode::kAccessDenied, "does not decrypt");
   }
-  out.resize(static_cast<std::size_t>(written + rest));
-  return out;
+  return static_cast<std::size_t>(written + rest);
 }
 
 Result<Bytes> MacOf(const char* digest, const SecretBytes& key, BytesView message) {

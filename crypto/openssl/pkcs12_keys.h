@@ -6,11 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
 #include "crypto/base/secret.h"
+
+struct ossl_lib_ctx_st;
 
 namespace certfs::openssl {
 
@@ -28,13 +31,17 @@ Result<SecretBytes> DerivePkcs12(const char* digest, const SecretBytes& password
 Result<SecretBytes> DerivePbkdf2(const char* digest, BytesView password, BytesView salt,
                                  std::uint32_t iterations, std::size_t size);
 
+inline constexpr std::size_t kCipherSlack = 32;
+
 // Appends the ciphertext of `plaintext`, padded to whole blocks (RFC 8018, 6.1.1), to `out`.
 Result<void> EncryptCbc(const char* cipher, const SecretBytes& key, BytesView iv, BytesView plaintext,
                         Bytes& out);
 
-// Returns the plaintext. kAccessDenied if the padding is wrong: another key, or damage.
-Result<SecretBytes> DecryptCbc(const char* cipher, const SecretBytes& key, BytesView iv,
-                               BytesView ciphertext);
+// Decrypts into `out`, which holds ciphertext.size() + kCipherSlack bytes, and returns how many it wrote.
+// `library` is where the cipher comes from, null for the default provider. kAccessDenied if the padding is
+// wrong: another key, or damage; kUnsupported if there is no such cipher.
+Result<std::size_t> Decrypt(ossl_lib_ctx_st* library, const char* cipher, const SecretBytes& key,
+                            BytesView iv, BytesView ciphertext, std::span<std::uint8_t> out);
 
 // HMAC of any digest.
 Result<Bytes> MacOf(const char* digest, const SecretBytes& key, BytesView message);
