@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "crypto/base/utf8.h"
+#include "crypto/openssl/encrypted_keys.h"
 #include "crypto/openssl/error_queue.h"
 #include "crypto/openssl/handles.h"
 #include "crypto/openssl/pkcs12_decryption.h"
@@ -24,7 +25,6 @@ inline void FreeBags(STACK_OF(PKCS12_SAFEBAG) * bags) noexcept {
 using FileHandle = Handle<PKCS12, PKCS12_free>;
 using SafesHandle = Handle<STACK_OF(PKCS7), FreeSafes>;
 using BagsHandle = Handle<STACK_OF(PKCS12_SAFEBAG), FreeBags>;
-using KeyInfoHandle = Handle<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 using ObjectHandle = Handle<ASN1_OBJECT, ASN1_OBJECT_free>;
 
 constexpr const char* kTrustedKeyUsage = "2.16.840.1.113894.746875.1.1";
@@ -62,15 +62,6 @@ bool IsTrusted(const PKCS12_SAFEBAG* bag) {
 }
 
 std::string Called(const std::string& name) { return name.empty() ? "" : " \"" + Shortened(name) + "\""; }
-
-// What i2d makes of a PKCS#8 structure.
-SecretBytes Encoded(const PKCS8_PRIV_KEY_INFO* info) {
-  const int size = i2d_PKCS8_PRIV_KEY_INFO(info, nullptr);
-  SecretBytes out(size > 0 ? static_cast<std::size_t>(size) : 0);
-  std::uint8_t* at = out.data();
-  if (size > 0) i2d_PKCS8_PRIV_KEY_INFO(info, &at);
-  return out;
-}
 
 // Walks through safes and bags. What is encrypted is decrypted on the way.
 class Walk {
@@ -150,7 +141,7 @@ Result<void> Walk::Bags(const STACK_OF(PKCS12_SAFEBAG) * bags) {
 Result<void> Walk::Bag(const PKCS12_SAFEBAG* bag) {
   switch (PKCS12_SAFEBAG_get_nid(bag)) {
     case NID_keyBag:
-      found_.keys.push_back({NameOf(bag), LocalKeyIdOf(bag), Encoded(PKCS12_SAFEBAG_get0_p8inf(bag))});
+      found_.keys.push_back({NameOf(bag), LocalKeyIdOf(bag), EncodedPkcs8(PKCS12_SAFEBAG_get0_p8inf(bag))});
       return {};
     case NID_pkcs8ShroudedKeyBag:
       return ShroudedKey(bag);
@@ -166,18 +157,9 @@ Result<void> Walk::Bag(const PKCS12_SAFEBAG* bag) {
 }
 
 Result<void> Walk::ShroudedKey(const PKCS12_SAFEBAG* bag) {
-  const X509_ALGOR* algorithm = nullptr;
-  const ASN1_OCTET_STRING* ciphertext = nullptr;
-  X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &algorithm, &ciphertext);
-  SecretBytes pkcs8;
-  auto decrypted = decryption_.Decrypt(algorithm, ciphertext, [&](BytesView der) {
-    const std::uint8_t* at = der.data();
-    const KeyInfoHandle info(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size())));
-    if (info) pkcs8 = Encoded(info.get());
-    return info != nullptr;
-  });
-  if (!decrypted.has_value()) return std::move(decrypted).error().Within("key" + Called(NameOf(bag)));
-  found_.keys.push_back({NameOf(bag), LocalKeyIdOf(bag), std::move(pkcs8)});
+  auto pkcs8 = DecryptKey(PKCS12_SAFEBAG_get0_pkcs8(bag), decryption_);
+  if (!pkcs8.has_value()) return std::move(pkcs8).error().Within("key" + Called(NameOf(bag)));
+  found_.keys.push_back({NameOf(bag), LocalKeyIdOf(bag), std::move(pkcs8).value()});
   return {};
 }
 

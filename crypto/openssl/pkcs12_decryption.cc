@@ -198,11 +198,19 @@ class Plaintext {
   Bytes bytes_;
 };
 
+// A library context with the legacy provider in it, which both end with the last owner; null where it is not
+// installed.
 std::shared_ptr<OSSL_LIB_CTX> OpenLegacy() {
-  std::shared_ptr<OSSL_LIB_CTX> library(OSSL_LIB_CTX_new(), OSSL_LIB_CTX_free);
-  // The provider goes with its context.
-  if (library && OSSL_PROVIDER_load(library.get(), "legacy") == nullptr) library.reset();
-  return library;
+  OSSL_LIB_CTX* const library = OSSL_LIB_CTX_new();
+  OSSL_PROVIDER* const provider = library != nullptr ? OSSL_PROVIDER_load(library, "legacy") : nullptr;
+  if (provider == nullptr) {
+    OSSL_LIB_CTX_free(library);
+    return nullptr;
+  }
+  return {library, [provider](OSSL_LIB_CTX* opened) {
+            OSSL_PROVIDER_unload(provider);
+            OSSL_LIB_CTX_free(opened);
+          }};
 }
 
 }  // namespace
