@@ -154,6 +154,7 @@ Result<void> ForEachPemBlock(BytesView bytes, const std::function<Result<void>(P
 }
 
 Result<Bundle> ReadBundle(BytesView file, const SecretBytes& password) {
+  const openssl::EmptyQueue empty;
   if (const std::string_view type = JavaKeystoreType(file); !type.empty()) {
     return Error(ErrorCode::kUnsupported,
                  "a Java keystore (" + std::string(type) + "), which only Java reads");
