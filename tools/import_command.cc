@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "crypto/bundle.h"
+#include "crypto/pem.h"
 #include "store/policy.h"
 #include "tools/commands.h"
 #include "tools/entry_writer.h"
@@ -166,13 +168,14 @@ Result<void> Carry(const Mount& mount, const fs::path& entry, const ImportStep& 
   const bool made = mkdir(entry.c_str(), 0777) == 0;
   if (!made && errno != EEXIST) return WithRefusal(SystemError(entry, errno), mount, entry);
   Result<void> outcome;
-  if (!step.key.empty() && !step.certificates.empty()) {
+  const SecretBytes key = step.pkcs8.empty() ? SecretBytes() : WritePem("PRIVATE KEY", step.pkcs8.Reveal());
+  if (!key.empty() && !step.certificates.empty()) {
     outcome = ThroughNext(entry, [&](const fs::path& next) -> Result<void> {
-      TRY(WriteMember(mount, next, Member::kKey, step.key.Reveal()));
+      TRY(WriteMember(mount, next, Member::kKey, key.Reveal()));
       return WriteMember(mount, next, Member::kCertificate, step.certificates);
     });
-  } else if (!step.key.empty()) {
-    outcome = WriteMember(mount, entry, Member::kKey, step.key.Reveal());
+  } else if (!key.empty()) {
+    outcome = WriteMember(mount, entry, Member::kKey, key.Reveal());
   } else if (!step.certificates.empty()) {
     outcome = WriteMember(mount, entry, Member::kCertificate, step.certificates);
   } else {

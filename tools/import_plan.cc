@@ -40,7 +40,7 @@ Candidate KeyCandidate(Pkcs12Item item) {
     candidate.step.words +=
         ", " + Count(item.certificates.size(), "certificate") + ", " + item.certificates.front().subject();
   }
-  candidate.step.key = WritePem("PRIVATE KEY", item.pkcs8.Reveal());
+  candidate.step.pkcs8 = std::move(item.pkcs8);
   for (const Certificate& each : item.certificates) {
     AppendPem("CERTIFICATE", each.der(), candidate.step.certificates);
   }

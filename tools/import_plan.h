@@ -31,10 +31,10 @@ Result<ImportTarget> ParseImportTarget(const std::string& text);
 // One entry that is to be written. What it does not get is empty.
 struct ImportStep {
   Alias alias;
-  std::string words;  // What it is, for the person who looks at the plan.
-  SecretBytes key;    // PEM, as the others.
-  Bytes certificates;
-  Bytes list;
+  std::string words;   // What it is, for the person who looks at the plan.
+  SecretBytes pkcs8;   // Not yet PEM: a file may have thousands, and locked memory is scarce.
+  Bytes certificates;  // PEM.
+  Bytes list;          // PEM.
 };
 
 struct ImportPlan {

@@ -39,7 +39,7 @@ Planned Plan(const std::string& pem, const std::string& target_text, const std::
     return planned;
   }
   for (const ImportStep& step : plan.value().steps) {
-    planned.steps += step.alias.text() + ":" + (step.key.empty() ? "" : " key") +
+    planned.steps += step.alias.text() + ":" + (step.pkcs8.empty() ? "" : " key") +
                      (step.certificates.empty() ? "" : " certificates") + (step.list.empty() ? "" : " list") +
                      "\n";
   }
