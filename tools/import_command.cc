@@ -87,7 +87,7 @@ class InputFile {
 };
 
 // A failure to read what is in the file. Its codes mean other things where a keystore is opened.
-Error AboutFile(Error error, const Options& options) {
+Error AboutFile(const Error& error, const Options& options) {
   const ErrorCode code =
       error.code() == ErrorCode::kUnsupported || error.code() == ErrorCode::kInvalidArgument
           ? ErrorCode::kRejected
@@ -120,7 +120,7 @@ Result<Bundle> OpenBundle(BytesView bytes, const Options& options) {
     }
     bundle = ReadBundle(bytes, typed.value());
   }
-  if (!bundle.has_value()) return AboutFile(std::move(bundle).error(), options);
+  if (!bundle.has_value()) return AboutFile(bundle.error(), options);
   return bundle;
 }
 
