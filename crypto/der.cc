@@ -16,8 +16,6 @@ std::string TagText(std::uint8_t tag) { return "tag 0x" + ToHex({&tag, 1}); }
 
 }  // namespace
 
-bool ObjectIdentifier::Is(BytesView content) const { return std::ranges::equal(content, this->content()); }
-
 std::size_t BmpBytes(std::string_view text) {
   std::size_t bytes = 0;
   for (const char c : text) {
