@@ -19,6 +19,7 @@ namespace certfs {
 
 using Action = std::function<Result<ExitCode>()>;
 
+void AddImportCommand(CLI::App& app, Action& action);
 void AddInitCommand(CLI::App& app, Action& action);
 void AddMountCommand(CLI::App& app, Action& action);
 void AddRevertCommand(CLI::App& app, Action& action);

@@ -12,7 +12,7 @@ enum class ExitCode : int {
   kOk = 0,               // Done; for `verify`: accepted.
   kFailed = 1,           // Refused or failed; the reason is on stderr.
   kUsage = 2,            // Wrong options or arguments, or a file named on the command line cannot be read.
-  kWrongKey = 3,         // The key file or passphrase does not open this keystore.
+  kWrongKey = 3,         // The key file, passphrase or password does not open what it should.
   kDamagedKeystore = 4,  // The keystore fails its integrity check.
   kNewerFormat = 5,      // The keystore was written by a newer certfs.
 };

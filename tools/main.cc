@@ -24,6 +24,7 @@ int Run(int argc, char** argv) {
   app.set_version_flag("--version", "certfs " CERTFS_VERSION);
   app.require_subcommand(1);
   certfs::Action action;
+  certfs::AddImportCommand(app, action);
   certfs::AddInitCommand(app, action);
   certfs::AddMountCommand(app, action);
   certfs::AddRevertCommand(app, action);

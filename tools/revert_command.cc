@@ -21,6 +21,7 @@
 #include "store/policy.h"
 #include "tools/commands.h"
 #include "tools/entry_name.h"
+#include "tools/entry_writer.h"
 #include "tools/mounts.h"
 #include "tools/system.h"
 
@@ -114,15 +115,6 @@ Result<std::vector<KeptFile>> ReadFiles(const fs::path& directory) {
   return files;
 }
 
-// Why the caller's last write was refused, in the words of the mount; empty where it does not say.
-std::string LastRefusal(const Mount& mount) {
-  const auto why = ReadWholeFile(mount.mountpoint / "status" / "why", std::size_t{16} << 20);
-  if (!why.has_value()) return {};
-  std::string text(AsText(why.value()));
-  while (text.ends_with('\n')) text.pop_back();
-  return text.substr(text.rfind('\n') + 1);
-}
-
 // Writes a kept file into `directory`, with the owner, mode and ACL that it had. Where it replaces a live
 // file, the mount keeps that one's.
 Result<void> Put(const Mount& mount, const fs::path& directory, const KeptFile& kept) {
@@ -130,9 +122,7 @@ Result<void> Put(const Mount& mount, const fs::path& directory, const KeptFile& 
   Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kept.status.st_mode & 07777));
   if (!file.open()) return SystemError(path, errno);
   const auto failed = [&](Error error) -> Result<void> {
-    const std::string reason = LastRefusal(mount);
-    if (reason.empty()) return error;
-    return Error(error.code(), error.message() + "\n" + reason);
+    return WithRefusal(std::move(error), mount, directory);
   };
   // Only root gives files away; for everybody else what they write is theirs.
   if (geteuid() == 0 && fchown(file.number(), kept.status.st_uid, kept.status.st_gid) != 0)
@@ -148,26 +138,10 @@ Result<void> Put(const Mount& mount, const fs::path& directory, const KeptFile& 
 
 // A pair goes live in one commit, by way of the entry's next/.
 Result<void> PutPair(const Mount& mount, const fs::path& entry, const std::vector<KeptFile>& files) {
-  const fs::path next = entry / kNextName;
-  const bool made = mkdir(next.c_str(), 0700) == 0;
-  if (!made && errno != EEXIST) return SystemError(next, errno);
-  std::error_code failure;
-  if (!fs::is_empty(next, failure) && !failure) {
-    return Error(ErrorCode::kNotEmpty,
-                 next.string() + ": a replacement is staged there; finish it, or abandon it: rm -r '" +
-                     next.string() + "'");
-  }
-  if (failure) return SystemError(next, failure.value());
-  Result<void> outcome;
-  for (const KeptFile& file : files) {
-    outcome = Put(mount, next, file);
-    if (!outcome.has_value()) break;
-  }
-  if (!outcome.has_value()) {
-    for (const KeptFile& file : files) unlink((next / FileName(file.member)).c_str());
-  }
-  if (made) rmdir(next.c_str());
-  return outcome;
+  return ThroughNext(entry, [&](const fs::path& next) -> Result<void> {
+    for (const KeptFile& file : files) TRY(Put(mount, next, file));
+    return {};
+  });
 }
 
 // Whether all of `files` are live already.

@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include "crypto/pem.h"
+#include "crypto/bundle.h"
 #include "store/policy.h"
 #include "tools/system.h"
 
@@ -16,33 +16,23 @@ namespace {
 // A whole system's bundle is about 250 KiB.
 constexpr std::size_t kBundleBytesMax = std::size_t{64} << 20;
 constexpr std::string_view kBegin = "-----BEGIN ";
-constexpr std::string_view kEnd = "-----END ";
 
-// Reads every object of `bytes`. A bundle holds more blocks than a file of a store may, hence one ReadPem a
-// block.
+// Reads every object of `bytes`.
 template <typename Object>
 Result<std::vector<Object>> ReadAll(BytesView bytes, std::string_view label) {
   std::vector<Object> objects;
-  const std::string_view text = AsText(bytes);
-  std::size_t begin = text.find(kBegin);
-  if (begin == std::string_view::npos) {
+  if (AsText(bytes).find(kBegin) == std::string_view::npos) {
     objects.push_back(TRY(Object::FromDer(bytes)));
     return objects;
   }
-  while (begin != std::string_view::npos) {
-    std::size_t end = text.find(kEnd, begin);
-    if (end != std::string_view::npos) end = text.find('\n', end);
-    if (end != std::string_view::npos) ++end;
-    const std::string_view block = text.substr(begin, end == std::string_view::npos ? end : end - begin);
-    for (const PemBlock& found : TRY(ReadPem(AsBytes(block)))) {
-      if (found.label != label) {
-        return Error(ErrorCode::kMalformed,
-                     "holds a " + found.label + " where only " + std::string(label) + " may be");
-      }
-      objects.push_back(TRY(Object::FromDer(found.body.Reveal())));
+  TRY(ForEachPemBlock(bytes, [&](const PemBlock& found, BytesView) -> Result<void> {
+    if (found.label != label) {
+      return Error(ErrorCode::kMalformed,
+                   "holds a " + found.label + " where only " + std::string(label) + " may be");
     }
-    begin = end == std::string_view::npos ? end : text.find(kBegin, end);
-  }
+    objects.push_back(TRY(Object::FromDer(found.body.Reveal())));
+    return {};
+  }));
   return objects;
 }
 

@@ -34,7 +34,7 @@ bool Has(const End& end, const std::string& words) { return end.words.find(words
 
 // Goal: help and version everywhere, 0. Method: every command.
 TEST(Cli, HelpsAndTellsItsVersion) {
-  for (const char* command : {"", "init", "mount", "revert", "umount", "verify", "watch", "why"}) {
+  for (const char* command : {"", "import", "init", "mount", "revert", "umount", "verify", "watch", "why"}) {
     const End help = Certfs(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_TRUE(Has(help, "Usage")) << help.words;
