@@ -162,17 +162,12 @@ Result<RotationOutcome> RevokeSlot(const filesystem::path& directory, const Unlo
       // Whichever header is there after a crash, one of the two manifests is its own.
       const auto table = TRY(SealedTable::Open(directory, TRY(old.Keys())));
       TRY(RunSealed(*table, [&](SealedTransaction& transaction) -> Result<void> {
-        transaction.AnnounceKeys(TRY(renewed.Keys()));
-        return {};
+        return transaction.Announce(TRY(renewed.Keys()));
       }));
     }
     TRY(renewed.header().Save(directory));
-    RotationOutcome outcome;
-    {
-      const auto table = TRY(SealedTable::Open(directory, TRY(renewed.Keys())));
-      TRY(RunSealed(*table, [](SealedTransaction& transaction) { return transaction.AddDataKey(); }));
-      outcome = TRY(FinishRotation(*table, progress));
-    }
+    RotationOutcome outcome =
+        TRY(FinishRotation(*TRY(SealedTable::Open(directory, TRY(renewed.Keys()))), progress));
     auto rewritten = RewriteData(directory, TRY(renewed.Keys()));
     outcome.rewritten = rewritten.has_value();
     if (!rewritten.has_value()) outcome.rewrite_failure = std::move(rewritten).error();

@@ -53,11 +53,21 @@ std::string Describe(const RecordPlace& place) {
   return "a record";
 }
 
-Result<void> SealedTransaction::AddDataKey() {
+Result<DataKey> SealedTransaction::NextDataKey() const {
   const std::uint32_t last = manifest_.data_keys.back().epoch;
   if (last == std::numeric_limits<std::uint32_t>::max())
     return Error(ErrorCode::kNoSpace, "the keystore has used up its epochs");
-  manifest_.data_keys.push_back({last + 1, TRY(RandomDataKey())});
+  return DataKey{last + 1, TRY(RandomDataKey())};
+}
+
+Result<void> SealedTransaction::AddDataKey() {
+  manifest_.data_keys.push_back(TRY(NextDataKey()));
+  return {};
+}
+
+Result<void> SealedTransaction::Announce(RootKeys keys) {
+  announced_.reset();
+  announced_ = Announced{std::move(keys), TRY(NextDataKey())};
   return {};
 }
 
@@ -123,15 +133,17 @@ Result<Resealed> SealedTransaction::ResealEntry(Number number) {
   if (!entry) return Error(ErrorCode::kCorrupt, "there is no entry that it belongs to");
   const std::optional<BytesView> old = TRY(transaction_->Get(lmdb::Table::kEntries, RecordKey(number)));
   if (!old) return Error(ErrorCode::kCorrupt, "its entry's record is missing");
-  // Kept, because a mark that moves says that the entry changed.
-  const std::uint64_t revision = FactsOfSeal(*old).revision;
+  // Its revision is kept, because a mark that moves says that the entry changed.
+  const SealFacts facts = FactsOfSeal(*old);
   Resealed resealed;
   for (const Member member : kMembers) {
     const std::size_t bytes = TRY(ResealFile(*entry, member));
     resealed.records += bytes != 0 ? 1 : 0;
     resealed.bytes += bytes;
   }
-  const Bytes sealed = TRY(SealRecordAs(revision, RecordKind::kEntry, number, 0, EncodeEntry(*entry)));
+  // What is left of it is damaged, and the rest was done before.
+  if (resealed.records == 0 && facts.epoch == manifest_.data_keys.back().epoch) return resealed;
+  const Bytes sealed = TRY(SealRecordAs(facts.revision, RecordKind::kEntry, number, 0, EncodeEntry(*entry)));
   TRY(transaction_->Put(lmdb::Table::kEntries, RecordKey(number), sealed));
   Store store = TRY(StoreOf(entry->store));
   HashTree tree(view_.nodes(), store.number, store.entries);

@@ -175,7 +175,9 @@ Result<void> SealedTransaction::SealAll() {
   }
   TRY(WriteManifest(*transaction_, shared_.keys, manifest_));
   if (!announced_) return transaction_->Remove(lmdb::Table::kManifest, kAnnouncedKey);
-  const Bytes sealed = TRY(SealManifest(*announced_, manifest_));
+  Manifest after = manifest_.Clone();
+  after.data_keys.push_back(std::move(announced_->data_key));
+  const Bytes sealed = TRY(SealManifest(announced_->keys, after));
   return transaction_->Put(lmdb::Table::kManifest, kAnnouncedKey, sealed);
 }
 

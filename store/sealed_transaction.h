@@ -71,10 +71,10 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   // Notes that old ciphertext may lie in free space.
   void NoteOldCiphertext() { manifest_.rewrite_pending = true; }
 
-  // Leaves the manifest a second time, under the keys that are about to come: whoever has the header of
-  // before or of after can open the table. The next commit leaves one again, under the keys of whoever makes
-  // it.
-  void AnnounceKeys(RootKeys keys) { announced_ = std::move(keys); }
+  // Leaves the manifest a second time, under the root key that is about to come and with a new data key:
+  // whoever has the header of before or of after can open the table, and whoever has that of after seals what
+  // the one of before never opens. The next commit leaves one again, under the keys of whoever makes it.
+  Result<void> Announce(RootKeys keys);
 
   // The next record behind `after`, in the order of their tables and keys, that is not sealed under the
   // newest data key.
@@ -99,6 +99,7 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<void> ForgetAlias(const Entry& entry);
   Result<Store> StoreOf(Number number);
   Result<void> SealAll();
+  Result<DataKey> NextDataKey() const;
   Result<Resealed> ResealEntry(Number number);
   Result<std::size_t> ResealFile(Entry& entry, Member member);
 
@@ -107,7 +108,11 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   std::shared_ptr<CheckedState> checked_;
   Manifest manifest_;  // As it will be committed.
   PendingStores pending_;
-  std::optional<RootKeys> announced_;
+  struct Announced {
+    RootKeys keys;
+    DataKey data_key;
+  };
+  std::optional<Announced> announced_;
 };
 
 }  // namespace certfs

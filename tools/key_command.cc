@@ -72,6 +72,8 @@ Result<Certificate> ReadRecoveryCertificate(const std::string& path) {
                  path + ": holds several certificates; name a file with the recovery certificate alone");
   }
   const Certificate& certificate = file.value().certificates.front();
+  auto fit = CheckRecipient(certificate);
+  if (!fit.has_value()) return std::move(fit).error().Within(path);
   if (certificate.not_after() < Now())
     Warn(path + ": expired at " + FormatTimestamp(certificate.not_after()) +
          "; its key opens the keystore all the same");
