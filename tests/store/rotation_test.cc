@@ -277,6 +277,27 @@ TEST_F(RotationTest, AFullKeystoreIsLeftWholeAndGoesOnWithRoom) {
   EXPECT_EQ(CountSeals(1), 0U);
 }
 
+// Every write beyond some place fails, be it of a batch, of a commit's last page, or of the new file.
+TEST_F(RotationTest, WritesThatFailLoseNothing) {
+  Fill(120);
+  const std::string before = State();
+  int failed = 0;
+  std::uint64_t limit = std::uint64_t{64} << 10;  // What lock.mdb takes.
+  for (bool ended = false; !ended; limit += 3 * 4096) {
+    ASSERT_LT(limit, std::uint64_t{16} << 20);
+    ChildProcess rotator({KEY_ROTATOR, path().string(), std::to_string(limit)});
+    while (rotator.Read()) {
+    }
+    ended = rotator.Wait() == 0 && !ReadState().rewrite_pending;
+    failed += ended ? 0 : 1;
+    ASSERT_EQ(State(), before) << limit;
+  }
+  EXPECT_GT(failed, 0);
+  Must(RotateDataKey(path(), TestSecret(), kUnwatched));
+  EXPECT_EQ(State(), before);
+  EXPECT_FALSE(ReadState().rotating);
+}
+
 TEST_F(RotationTest, WhatCannotBeWrittenAnewIsSaidAndLeftForLater) {
   Fill(20);
   const std::filesystem::path beside = path() / "data.mdb.new";
