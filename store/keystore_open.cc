@@ -8,6 +8,7 @@
 #include "store/descriptor.h"
 #include "store/keystore_change.h"
 #include "store/memory_table.h"
+#include "store/opened_keystore.h"
 #include "store/sealed_table.h"
 
 namespace certfs {
@@ -103,13 +104,28 @@ Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSec
 
 Result<std::unique_ptr<Keystore>> Keystore::Open(const filesystem::path& directory,
                                                  const UnlockSecret& secret, Clock clock) {
-  const auto open = [&]() -> Result<std::unique_ptr<EntryTable>> {
-    const Header header = TRY(Header::Load(directory));
-    return OpenSealedTable(directory, TRY(header.Unlock(secret)));
+  const auto open = [&]() -> Result<std::unique_ptr<Keystore>> {
+    OpenedKeystore opened = TRY(OpenShared(directory, secret));
+    std::unique_ptr<Keystore> keystore(new Keystore(std::move(opened.table), std::move(clock)));
+    keystore->lock_ = std::shared_ptr<const DirectoryLock>(std::move(opened.lock));
+    keystore->directory_ = directory;
+    // The root key itself is not needed any more.
+    keystore->header_keys_ = std::move(TRY(opened.header.Keys()).header);
+    return keystore;
   };
-  auto table = open();
-  if (!table.has_value()) return std::move(table).error().Within(directory.string());
-  return std::unique_ptr<Keystore>(new Keystore(std::move(table).value(), std::move(clock)));
+  auto keystore = open();
+  if (!keystore.has_value()) return std::move(keystore).error().Within(directory.string());
+  return keystore;
+}
+
+Result<std::vector<Certificate>> Keystore::RecoveryCertificates() {
+  if (!header_keys_) return std::vector<Certificate>();
+  const auto read = [&]() -> Result<std::vector<Certificate>> {
+    return TRY(Header::Load(directory_)).RecoveryCertificates(*header_keys_);
+  };
+  auto certificates = read();
+  if (!certificates.has_value()) return std::move(certificates).error().Within(directory_.string());
+  return certificates;
 }
 
 Result<std::unique_ptr<Keystore>> Keystore::Over(std::unique_ptr<EntryTable> table, Actor owner,

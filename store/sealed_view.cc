@@ -9,6 +9,7 @@ using namespace std::string_view_literals;
 // On disk: never change or reuse.
 constexpr auto kNameLabel = "certfs/v1/name\0"sv;
 constexpr auto kSerialLabel = "certfs/v1/serial\0"sv;
+constexpr auto kViewLabel = "certfs/v1/view\0"sv;
 
 // Stores that are kept checked. More than that is unusual, and costs a check each.
 constexpr std::size_t kCheckedStoresMax = 1024;
@@ -54,6 +55,10 @@ RecordIdentity ManifestIdentity(const StoreId& store_id) {
   return {store_id, RecordKind::kManifest, 0, 0, 0};
 }
 
+RecordIdentity SettingsIdentity(const StoreId& store_id, std::uint32_t epoch) {
+  return {store_id, RecordKind::kSettings, epoch, 0, 0};
+}
+
 // --- What is shared
 
 std::optional<Store> CheckedState::ByNumber(Number number) {
@@ -80,12 +85,12 @@ void CheckedState::Put(const Store& store) {
   by_name_.insert_or_assign(FoldName(store.name.text()), store.number);
 }
 
-Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& transaction) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (latest_ && latest_->base() == transaction.base()) return latest_;
-  }
-  const std::optional<BytesView> sealed = TRY(transaction.Get(lmdb::Table::kManifest, kManifestKey));
+ManifestFacts FactsOf(const Manifest& manifest) {
+  return {manifest.data_keys.back().epoch, manifest.data_keys.size() - 1, manifest.rewrite_pending};
+}
+
+Result<Manifest> SealedShared::ReadManifest(lmdb::Transaction& transaction, const Bytes& key) {
+  const std::optional<BytesView> sealed = TRY(transaction.Get(lmdb::Table::kManifest, key));
   if (!sealed) return Error(ErrorCode::kCorrupt, "the manifest is missing");
   auto opened = Unseal(keys.manifest_key, ManifestIdentity(keys.store_id), *sealed);
   if (!opened.has_value()) return std::move(opened).error().Within("the manifest");
@@ -93,7 +98,22 @@ Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& t
   if (manifest.commit != opened.value().revision) {
     return Error(ErrorCode::kCorrupt, "the manifest is of another commit than its seal says");
   }
-  auto state = std::make_shared<CheckedState>(transaction.base(), std::move(manifest));
+  return manifest;
+}
+
+Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& transaction) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (latest_ && latest_->base() == transaction.base()) return latest_;
+  }
+  auto manifest = ReadManifest(transaction, kManifestKey);
+  if (!manifest.has_value() && manifest.error().code() == ErrorCode::kCorrupt) {
+    // Whoever changed the root key may have died after he left the new header and before his next commit.
+    auto announced = ReadManifest(transaction, kAnnouncedKey);
+    if (announced.has_value()) manifest = std::move(announced);
+  }
+  if (!manifest.has_value()) return std::move(manifest).error();
+  auto state = std::make_shared<CheckedState>(transaction.base(), std::move(manifest).value());
   const std::lock_guard lock(mutex_);
   // Whoever commits to LMDB counts its transactions up, the older manifest that he puts in counts down.
   if (latest_ && latest_->base() <= state->base() && latest_->manifest().commit > state->manifest().commit) {
@@ -303,6 +323,23 @@ Result<std::optional<SerialHolder>> SealedView::FindSerial(const IssuedSerial& s
   const std::optional<TreeItem> item = TRY(tree.Find(SerialKey(manifest_, serial)));
   if (!item) return std::optional<SerialHolder>();
   return std::optional(SerialHolder{item->digest, item->number});
+}
+
+Result<Settings> SealedView::GetSettings() {
+  if (manifest_.settings == Digest{}) return Settings{};
+  const std::optional<BytesView> sealed = TRY(transaction_.Get(lmdb::Table::kManifest, kSettingsKey));
+  if (!sealed) return Error(ErrorCode::kCorrupt, "the record of the settings is missing");
+  auto record = Open(*sealed, RecordKind::kSettings, 0, 0, &manifest_.settings);
+  if (!record.has_value()) return std::move(record).error().Within("the settings");
+  return DecodeSettings(record.value().plaintext.Reveal());
+}
+
+Result<SecretBytes> SealedView::DeriveViewKey() {
+  Bytes info;
+  Writer writer(info);
+  writer.Raw(AsBytes(kViewLabel));
+  writer.Raw(shared_.keys.store_id);
+  return DeriveKey(manifest_.index_key, {}, info, 32);
 }
 
 }  // namespace certfs

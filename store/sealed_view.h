@@ -61,6 +61,14 @@ class HeadCache : public DigestCache<HeadBlock> {
   HeadCache() : DigestCache(kBytesMax) {}
 };
 
+// What a manifest says about the keys of a table, without showing one.
+struct ManifestFacts {
+  std::uint32_t epoch = 0;        // Of the data key that seals.
+  std::size_t old_data_keys = 0;  // How many others there are.
+  bool rewrite_pending = false;   // As Manifest.
+};
+ManifestFacts FactsOf(const Manifest& manifest);
+
 // What all snapshots and transactions of one table share.
 class SealedShared {
  public:
@@ -78,6 +86,8 @@ class SealedShared {
   HeadCache heads;
 
  private:
+  Result<Manifest> ReadManifest(lmdb::Transaction& transaction, const Bytes& key);
+
   std::mutex mutex_;
   std::shared_ptr<CheckedState> latest_;  // Guarded by mutex_.
 };
@@ -103,11 +113,14 @@ using PendingStores = std::map<Number, std::optional<Store>>;
 Bytes RecordKey(Number number);
 Bytes ContentKey(Number number, Member member);
 inline const Bytes kManifestKey{0};
+inline const Bytes kSettingsKey{1};
+inline const Bytes kAnnouncedKey{2};  // The manifest once more, under the root key that is about to come.
 inline constexpr Number kTreeOfStores = 0;
 inline constexpr Number kTreeOfSerials = 1;
 Digest NameKey(const Manifest& manifest, Number parent, std::string_view name);
 Digest SerialKey(const Manifest& manifest, const IssuedSerial& serial);
 RecordIdentity ManifestIdentity(const StoreId& store_id);
+RecordIdentity SettingsIdentity(const StoreId& store_id, std::uint32_t epoch);
 
 class SealedView {
  public:
@@ -132,6 +145,10 @@ class SealedView {
   Result<void> ListEntries(Number store, Cursor after, const EntryHeadSink& sink);
   Result<SecretBytes> ReadFile(const Entry& entry, Member member);
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial);
+  Result<Settings> GetSettings();
+  std::uint64_t commit() const noexcept { return manifest_.commit; }
+  StoreId store_id() const noexcept { return shared_.keys.store_id; }
+  Result<SecretBytes> DeriveViewKey();
 
   LmdbNodes& nodes() noexcept { return nodes_; }
 
@@ -191,6 +208,10 @@ class SealedReads : public Interface {
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
     return view_.FindSerial(serial);
   }
+  Result<Settings> GetSettings() final { return view_.GetSettings(); }
+  std::uint64_t commit() final { return view_.commit(); }
+  StoreId store_id() final { return view_.store_id(); }
+  Result<SecretBytes> DeriveViewKey() final { return view_.DeriveViewKey(); }
 
  protected:
   SealedReads(SealedShared& shared, lmdb::Transaction& transaction, CheckedState& checked,

@@ -21,7 +21,9 @@ using Action = std::function<Result<ExitCode>()>;
 
 void AddImportCommand(CLI::App& app, Action& action);
 void AddInitCommand(CLI::App& app, Action& action);
+void AddKeyCommand(CLI::App& app, Action& action);
 void AddMountCommand(CLI::App& app, Action& action);
+void AddPasswordCommand(CLI::App& app, Action& action);
 void AddRevertCommand(CLI::App& app, Action& action);
 void AddUmountCommand(CLI::App& app, Action& action);
 void AddVerifyCommand(CLI::App& app, Action& action);

@@ -26,7 +26,9 @@ int Run(int argc, char** argv) {
   certfs::Action action;
   certfs::AddImportCommand(app, action);
   certfs::AddInitCommand(app, action);
+  certfs::AddKeyCommand(app, action);
   certfs::AddMountCommand(app, action);
+  certfs::AddPasswordCommand(app, action);
   certfs::AddRevertCommand(app, action);
   certfs::AddUmountCommand(app, action);
   certfs::AddVerifyCommand(app, action);
