@@ -20,7 +20,7 @@ namespace certfs {
 using StoreId = std::array<std::uint8_t, 16>;  // Random; names one keystore for ever.
 
 // On disk: never change or reuse.
-enum class RecordKind : std::uint8_t { kManifest = 1, kStore = 2, kEntry = 3, kContent = 4 };
+enum class RecordKind : std::uint8_t { kManifest = 1, kStore = 2, kEntry = 3, kContent = 4, kSettings = 5 };
 
 // Which record, in which state: bound into the seal, so that no record passes for another or for its own
 // past.
@@ -28,7 +28,7 @@ struct RecordIdentity {
   StoreId store_id;
   RecordKind kind;
   std::uint32_t epoch;   // Of the data key.
-  std::uint64_t number;  // Of the store or entry; 0 for the manifest.
+  std::uint64_t number;  // Of the store or entry; 0 for the manifest and the settings.
   std::uint64_t member;  // Of a content; 0 otherwise.
 };
 

@@ -77,6 +77,14 @@ struct File {
   friend bool operator==(const File&, const File&) = default;
 };
 
+// Who last changed the content of an entry, and when.
+struct LastChange {
+  std::uint32_t uid = 0;
+  Time at{};
+
+  friend bool operator==(const LastChange&, const LastChange&) = default;
+};
+
 struct Entry {
   Number number = 0;
   Number store = 0;
@@ -87,6 +95,8 @@ struct Entry {
   Alias alias;
   Attributes attributes;  // Of the entry's directory.
   std::array<std::optional<File>, kMembers.size()> files;
+  // None where nothing was ever changed, or by a certfs that did not note it yet.
+  std::optional<LastChange> changed;
 
   const std::optional<File>& file(Member member) const { return files[static_cast<std::size_t>(member) - 1]; }
   std::optional<File>& file(Member member) { return files[static_cast<std::size_t>(member) - 1]; }

@@ -17,7 +17,9 @@
 
 #include "crypto/base/result.h"
 #include "crypto/base/secret.h"
+#include "crypto/sealing.h"
 #include "store/entry.h"
+#include "store/settings.h"
 
 namespace certfs {
 
@@ -98,6 +100,20 @@ class TableSnapshot {
 
   // Who has this issuer and serial number, as PutSerial last said.
   virtual Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) = 0;
+
+  // As PutSettings last said; a new table has the defaults.
+  virtual Result<Settings> GetSettings() = 0;
+
+  // The number of the commit that it shows: each is greater than the one before. In a transaction, the number
+  // that its own commit is going to have.
+  virtual std::uint64_t commit() = 0;
+
+  // The name of the keystore, for ever.
+  virtual StoreId store_id() = 0;
+
+  // 32 bytes that are the same for ever in one keystore, and tell nothing about its other keys: what
+  // generated files derive their salts from.
+  virtual Result<SecretBytes> DeriveViewKey() = 0;
 };
 
 // One change. Reads show its own writes. Destroying it without Commit() changes nothing.
@@ -123,6 +139,9 @@ class TableTransaction : public TableSnapshot {
   // Notes who has an issuer and serial number; no files, nobody. That it agrees with the files is Keystore's
   // to see to.
   virtual Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) = 0;
+
+  // kInvalidArgument for a password of more than kExportPasswordBytesMax.
+  virtual Result<void> PutSettings(const Settings& settings) = 0;
 
   // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns
   // kNoSpace at the size limit or when the disk is full.

@@ -164,15 +164,26 @@ Result<RootKeys> Header::Unlock(const UnlockSecret& secret) const {
       if (code == ErrorCode::kUnsupported) continue;
       return refusal;
     }
-    const SecretBytes mac_key = TRY(DeriveFromRoot(root_key.value(), kHeaderLabel, store_id_));
-    const std::size_t mac_at = bytes_.size() - kChecksumBytes - kMacBytes;
-    const Digest mac = HmacSha256(mac_key, {BytesView(bytes_).first(mac_at)});
-    if (!EqualSecrets(mac, BytesView(bytes_).subspan(mac_at, kMacBytes))) {
-      return Damaged("the key fits, and its MAC does not");
-    }
-    return RootKeys{store_id_, TRY(DeriveFromRoot(root_key.value(), kManifestLabel, store_id_))};
+    HeaderKeys header_keys{TRY(DeriveFromRoot(root_key.value(), kHeaderLabel, store_id_))};
+    TRY(Check(header_keys));
+    return RootKeys{store_id_, TRY(DeriveFromRoot(root_key.value(), kManifestLabel, store_id_)),
+                    std::move(header_keys)};
   }
   return refusal;
+}
+
+Result<void> Header::Check(const HeaderKeys& keys) const {
+  const std::size_t mac_at = bytes_.size() - kChecksumBytes - kMacBytes;
+  const Digest mac = HmacSha256(keys.mac, {BytesView(bytes_).first(mac_at)});
+  if (!EqualSecrets(mac, BytesView(bytes_).subspan(mac_at, kMacBytes))) {
+    return Damaged("the key fits, and its MAC does not");
+  }
+  return {};
+}
+
+Result<std::vector<Certificate>> Header::RecoveryCertificates(const HeaderKeys& keys) const {
+  TRY(Check(keys));
+  return std::vector<Certificate>();
 }
 
 }  // namespace certfs

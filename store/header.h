@@ -8,14 +8,21 @@
 #include <filesystem>
 #include <vector>
 
+#include "crypto/certificate.h"
 #include "crypto/key_slot.h"
 
 namespace certfs {
 
-// What unlocking yields: the key that seals the manifest, and the store it belongs to.
+// What keeps the header true, for whoever has unlocked it: the key of its MAC.
+struct HeaderKeys {
+  SecretBytes mac;
+};
+
+// What unlocking yields: the key that seals the manifest, the store it belongs to, and the header's own keys.
 struct RootKeys {
   StoreId store_id;
   SecretBytes manifest_key;
+  HeaderKeys header{};
 };
 
 class Header {
@@ -36,6 +43,12 @@ class Header {
   // Opens the first slot that fits. Returns kAccessDenied ("wrong key") if none does, kCorrupt if one does
   // and the rest of the header is not what was written.
   Result<RootKeys> Unlock(const UnlockSecret& secret) const;
+
+  // Returns kCorrupt unless the header is whole and was written by somebody who had the root key.
+  Result<void> Check(const HeaderKeys& keys) const;
+
+  // The certificates of its recovery slots, once it is checked.
+  Result<std::vector<Certificate>> RecoveryCertificates(const HeaderKeys& keys) const;
 
   const StoreId& store_id() const noexcept { return store_id_; }
   std::chrono::sys_seconds created() const noexcept { return created_; }

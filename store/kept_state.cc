@@ -84,6 +84,7 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
   }
   kept.attributes = entry.attributes;
   kept.attributes.ctime = now;
+  kept.changed = entry.changed;
   ++kept.revision;
   if (before != nullptr) before->revision = kept.revision;
   const Number number = TRY(transaction.PutEntry(std::move(kept)));
@@ -109,6 +110,7 @@ Result<Number> RestoreState(TableTransaction& transaction, const KeptBefore& bef
     }
     kept->attributes = before.entry.attributes;
     kept->attributes.ctime = now;
+    kept->changed = before.entry.changed;
     // Forward, never back: what a revision holds must not change.
     ++kept->revision;
     TRY(transaction.PutEntry(*std::move(kept)));

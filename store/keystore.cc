@@ -168,4 +168,10 @@ Result<Entry> Keystore::SetFileAttributes(Number number, Member member, const At
   });
 }
 
+// --- Settings
+
+Result<void> Keystore::SetSettings(const Settings& settings) {
+  return Apply([&](TableTransaction& transaction) { return transaction.PutSettings(settings); });
+}
+
 }  // namespace certfs

@@ -92,6 +92,7 @@ struct RemovedFile {
   File file;  // As it was, and
   SecretBytes bytes;
   KeptBefore kept;
+  std::optional<LastChange> changed;  // Of the entry, as it was.
 
   std::size_t size() const {
     std::size_t total = bytes.size();
@@ -129,6 +130,11 @@ class Keystore {
   // As EntryTable::ForeignCommits.
   Result<std::uint64_t> ForeignCommits() { return table_->ForeignCommits(); }
   Time Now() const { return clock_(); }
+
+  // The certificates of the recovery slots that keystore.hdr has at this moment: whoever holds their keys may
+  // have everything. None for a keystore without a directory. kCorrupt if the header is not what its last
+  // writer left, and as Header::Load.
+  Result<std::vector<Certificate>> RecoveryCertificates();
 
   // --- The door. Names are free if no other differs from them only in ASCII case.
 
@@ -187,6 +193,9 @@ class Keystore {
   Result<Entry> SetFileAttributes(Number entry, Member member, const AttributeChange& change,
                                   std::optional<std::uint32_t> owner = std::nullopt);
 
+  // As TableTransaction::PutSettings.
+  Result<void> SetSettings(const Settings& settings);
+
  private:
   Keystore(std::unique_ptr<EntryTable> table, Clock clock)
       : table_(std::move(table)), clock_(std::move(clock)) {}
@@ -222,6 +231,8 @@ class Keystore {
 
   std::unique_ptr<EntryTable> table_;
   Clock clock_;
+  std::filesystem::path directory_;  // Empty where there is none.
+  std::optional<HeaderKeys> header_keys_;
   TrustCache trust_;
   ParsedFiles parsed_;
 };

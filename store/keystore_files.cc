@@ -143,6 +143,7 @@ Result<void> Keystore::PutWritten(TableTransaction& transaction, Entry& entry, c
   }
   TRY(transaction.PutFile(entry, write.member, text));
   ++entry.revision;
+  entry.changed = LastChange{write.actor.uid, now};
   return {};
 }
 
@@ -213,11 +214,13 @@ Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor ac
       if (certificate || removed_file != nullptr) bytes = TRY(ReadLive(transaction, entry, member));
       if (certificate) TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal(), parsed_), {}));
       if (removed_file != nullptr) {
-        *removed_file = {entry.number,        entry.revision,   member,
-                         *entry.file(member), std::move(bytes), std::move(before)};
+        *removed_file = {entry.number,     entry.revision,    member,       *entry.file(member),
+                         std::move(bytes), std::move(before), entry.changed};
       }
       TRY(transaction.RemoveFile(entry, member));
-      entry.attributes.mtime = entry.attributes.ctime = clock_();
+      const Time now = clock_();
+      entry.attributes.mtime = entry.attributes.ctime = now;
+      entry.changed = LastChange{actor.uid, now};
       TRY(transaction.PutEntry(entry));
       return WriteOutcome{std::move(entry), true, {}, kept, std::nullopt};
     });
@@ -241,8 +244,9 @@ Result<WriteOutcome> Keystore::RestoreFile(const RemovedFile& removed) {
                      "its serial number is another certificate's by now");
       TRY(CountSerials(transaction, {}, certificates));
     }
-    // The same bytes, hence the same revision.
+    // The same bytes, hence the same revision, and the same last change.
     entry.file(removed.member) = removed.file;
+    entry.changed = removed.changed;
     TRY(transaction.PutFile(entry, removed.member, removed.bytes.Reveal()));
     entry.attributes.mtime = entry.attributes.ctime = now;
     const Number kept = removed.kept.revision != 0 ? TRY(RestoreState(transaction, removed.kept, now)) : 0;

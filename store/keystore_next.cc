@@ -146,7 +146,10 @@ Result<WriteOutcome> Keystore::GoLive(TableTransaction& transaction, const Store
       file->attributes.mtime = staged.attributes.mtime;
     }
   }
-  if (!same) ++live.revision;
+  if (!same) {
+    ++live.revision;
+    live.changed = next.changed;  // Whoever completed it.
+  }
   TRY(transaction.PutEntry(live));
 
   for (const Member member : kMembers) {

@@ -103,13 +103,29 @@ Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSec
 
 Result<std::unique_ptr<Keystore>> Keystore::Open(const filesystem::path& directory,
                                                  const UnlockSecret& secret, Clock clock) {
-  const auto open = [&]() -> Result<std::unique_ptr<EntryTable>> {
+  const auto open = [&]() -> Result<std::unique_ptr<Keystore>> {
     const Header header = TRY(Header::Load(directory));
-    return OpenSealedTable(directory, TRY(header.Unlock(secret)));
+    RootKeys keys = TRY(header.Unlock(secret));
+    HeaderKeys header_keys = std::move(keys.header);
+    auto table = TRY(OpenSealedTable(directory, std::move(keys)));
+    std::unique_ptr<Keystore> keystore(new Keystore(std::move(table), std::move(clock)));
+    keystore->directory_ = directory;
+    keystore->header_keys_ = std::move(header_keys);
+    return keystore;
   };
-  auto table = open();
-  if (!table.has_value()) return std::move(table).error().Within(directory.string());
-  return std::unique_ptr<Keystore>(new Keystore(std::move(table).value(), std::move(clock)));
+  auto keystore = open();
+  if (!keystore.has_value()) return std::move(keystore).error().Within(directory.string());
+  return keystore;
+}
+
+Result<std::vector<Certificate>> Keystore::RecoveryCertificates() {
+  if (!header_keys_) return std::vector<Certificate>();
+  const auto read = [&]() -> Result<std::vector<Certificate>> {
+    return TRY(Header::Load(directory_)).RecoveryCertificates(*header_keys_);
+  };
+  auto certificates = read();
+  if (!certificates.has_value()) return std::move(certificates).error().Within(directory_.string());
+  return certificates;
 }
 
 Result<std::unique_ptr<Keystore>> Keystore::Over(std::unique_ptr<EntryTable> table, Actor owner,

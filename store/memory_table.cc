@@ -35,6 +35,18 @@ std::pair<std::string, std::string> KeyOf(const IssuedSerial& serial) {
   return {std::string(AsText(serial.issuer)), std::string(AsText(serial.serial))};
 }
 
+// What a table is for as long as it lives. Without a key when no random bytes were to be had.
+struct Identity {
+  Identity() {
+    SecretBytes key(32);
+    const bool random = FillRandom(store_id).has_value() && FillRandom({key.data(), key.size()}).has_value();
+    if (random) view_key = std::move(key);
+  }
+
+  StoreId store_id{};
+  SecretBytes view_key;
+};
+
 // The positions lead to the numbers. Contents are shared between states, as they never change.
 struct State {
   std::map<Number, Store> stores;
@@ -43,8 +55,11 @@ struct State {
   std::map<Position, Number> order;
   std::map<std::pair<Number, Member>, std::shared_ptr<const SecretBytes>> contents;
   std::map<std::pair<std::string, std::string>, SerialHolder> serials;  // By KeyOf.
+  std::shared_ptr<const Settings> settings = std::make_shared<const Settings>();
+  std::shared_ptr<const Identity> identity = std::make_shared<const Identity>();
   Number next_number = kFirstNumber;
   std::uint64_t used = 0;
+  std::uint64_t commit = 1;
 };
 
 // The reading half of TableSnapshot or TableTransaction, over `state()`.
@@ -82,6 +97,14 @@ class MemoryReads : public Interface {
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
     const auto found = state().serials.find(KeyOf(serial));
     return found == state().serials.end() ? std::optional<SerialHolder>() : std::optional(found->second);
+  }
+  Result<Settings> GetSettings() final { return state().settings->Clone(); }
+  std::uint64_t commit() final { return state().commit; }
+  StoreId store_id() final { return state().identity->store_id; }
+  Result<SecretBytes> DeriveViewKey() final {
+    const SecretBytes& key = state().identity->view_key;
+    if (key.empty()) return Error(ErrorCode::kInternal, "there was no random key to be had");
+    return key.Clone();
   }
 
  protected:
@@ -121,7 +144,9 @@ class MemorySnapshot final : public MemoryReads<TableSnapshot> {
 class MemoryTransaction final : public MemoryReads<TableTransaction> {
  public:
   MemoryTransaction(MemoryTable& table, std::unique_lock<std::mutex> turn, State state)
-      : table_(table), turn_(std::move(turn)), state_(std::move(state)) {}
+      : table_(table), turn_(std::move(turn)), state_(std::move(state)) {
+    ++state_.commit;
+  }
 
   Result<Number> PutStore(Store store) override;
   Result<Number> PutEntry(Entry entry) override;
@@ -130,6 +155,7 @@ class MemoryTransaction final : public MemoryReads<TableTransaction> {
   Result<void> RemoveStore(const Store& store) override;
   Result<void> RemoveEntry(const Entry& entry) override;
   Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
+  Result<void> PutSettings(const Settings& settings) override;
   Result<void> Commit() override;
   bool WantsRoom() const override { return false; }
 
@@ -287,6 +313,13 @@ Result<void> MemoryTransaction::PutSerial(const IssuedSerial& serial, const Seri
   } else {
     state_.serials.insert_or_assign(KeyOf(serial), holder);
   }
+  return {};
+}
+
+Result<void> MemoryTransaction::PutSettings(const Settings& settings) {
+  if (settings.export_password.size() > kExportPasswordBytesMax)
+    return Error(ErrorCode::kInvalidArgument, "the export password is longer than 1024 bytes");
+  state_.settings = std::make_shared<const Settings>(settings.Clone());
   return {};
 }
 

@@ -8,23 +8,29 @@ namespace certfs {
 
 namespace {
 
-constexpr std::uint16_t kFormat = 1;  // On disk: never change or reuse.
+// On disk: never change or reuse. What is older is still read.
+constexpr std::uint16_t kManifestFormat = 2;  // 1 ends with the data keys.
+constexpr std::uint16_t kSettingsFormat = 1;
+constexpr std::uint16_t kStoreFormat = 1;
+constexpr std::uint16_t kEntryFormat = 2;  // 1 ends with the files.
+constexpr std::uint8_t kRewritePending = 1;
+
 constexpr std::uint32_t kModeMax = 07777;
 
 Error Damaged(std::string_view what) {
   return {ErrorCode::kCorrupt, "the record of " + std::string(what) + " does not decode"};
 }
 
-// Checks the format that every record begins with.
-Result<void> CheckFormat(Reader& reader, std::string_view what) {
+// Returns the format that a record begins with, at most `newest`.
+Result<std::uint16_t> ReadFormat(Reader& reader, std::uint16_t newest, std::string_view what) {
   const std::uint16_t format = reader.U16();
   if (!reader.ok() || format == 0) return Damaged(what);
-  if (format > kFormat) {
-    return Error(ErrorCode::kUnsupported, "the record of " + std::string(what) + " has format " +
-                                              std::to_string(format) +
-                                              ": made by a newer certfs; this one knows 1");
+  if (format > newest) {
+    return Error(ErrorCode::kUnsupported,
+                 "the record of " + std::string(what) + " has format " + std::to_string(format) +
+                     ": made by a newer certfs; this one knows " + std::to_string(newest));
   }
-  return {};
+  return format;
 }
 
 Time TakeTime(Reader& reader) { return Time(std::chrono::nanoseconds(reader.I64())); }
@@ -87,10 +93,21 @@ bool ReadFiles(Reader& reader, Entry& entry) {
   return reader.ok();
 }
 
+bool ReadLastChange(Reader& reader, Entry& entry) {
+  const std::uint8_t known = reader.U8();
+  if (known == 1) {
+    LastChange& changed = entry.changed.emplace();
+    changed.uid = reader.U32();
+    changed.at = TakeTime(reader);
+  }
+  return known <= 1;
+}
+
 }  // namespace
 
 Manifest Manifest::Clone() const {
-  Manifest copy{commit, next_number, stores, store_count, serials, index_key.Clone(), {}};
+  Manifest copy{commit, next_number, stores,         store_count, serials, index_key.Clone(),
+                {},     settings,    rewrite_pending};
   for (const DataKey& each : data_keys) copy.data_keys.push_back({each.epoch, each.key.Clone()});
   return copy;
 }
@@ -105,7 +122,7 @@ const SecretBytes* Manifest::KeyOf(std::uint32_t epoch) const {
 SecretBytes EncodeManifest(const Manifest& manifest) {
   SecretBytes bytes;
   Writer writer(bytes);
-  writer.U16(kFormat);
+  writer.U16(kManifestFormat);
   writer.U64(manifest.commit);
   writer.U64(manifest.next_number);
   writer.Raw(manifest.stores);
@@ -117,12 +134,14 @@ SecretBytes EncodeManifest(const Manifest& manifest) {
     writer.U32(each.epoch);
     writer.Raw(each.key.Reveal());
   }
+  writer.Raw(manifest.settings);
+  writer.U8(manifest.rewrite_pending ? kRewritePending : 0);
   return bytes;
 }
 
 Result<Manifest> DecodeManifest(BytesView bytes) {
   Reader reader(bytes);
-  TRY(CheckFormat(reader, "the manifest"));
+  const std::uint16_t format = TRY(ReadFormat(reader, kManifestFormat, "the manifest"));
   Manifest manifest;
   manifest.commit = reader.U64();
   manifest.next_number = reader.U64();
@@ -136,14 +155,43 @@ Result<Manifest> DecodeManifest(BytesView bytes) {
     if (manifest.KeyOf(epoch) != nullptr) return Damaged("the manifest");
     manifest.data_keys.push_back({epoch, SecretBytes::CopyOf(reader.Raw(kDataKeyBytes))});
   }
+  if (format >= 2) {
+    reader.Fill(manifest.settings);
+    const std::uint8_t flags = reader.U8();
+    if (flags > kRewritePending) return Damaged("the manifest");
+    manifest.rewrite_pending = flags == kRewritePending;
+  }
   if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber) return Damaged("the manifest");
   return manifest;
+}
+
+SecretBytes EncodeSettings(const Settings& settings) {
+  SecretBytes bytes;
+  Writer writer(bytes);
+  writer.U16(kSettingsFormat);
+  writer.U8(static_cast<std::uint8_t>(settings.profile));
+  writer.Prefixed(settings.export_password.Reveal());
+  return bytes;
+}
+
+Result<Settings> DecodeSettings(BytesView bytes) {
+  Reader reader(bytes);
+  TRY(ReadFormat(reader, kSettingsFormat, "the settings"));
+  const std::uint8_t profile = reader.U8();
+  Settings settings;
+  settings.profile = static_cast<ExportProfile>(profile);
+  settings.export_password = SecretBytes::CopyOf(reader.Prefixed());
+  const bool known =
+      settings.profile == ExportProfile::kModern || settings.profile == ExportProfile::kCompatible;
+  if (!reader.done() || !known || settings.export_password.size() > kExportPasswordBytesMax)
+    return Damaged("the settings");
+  return settings;
 }
 
 Bytes EncodeStore(const Store& store) {
   Bytes bytes;
   Writer writer(bytes);
-  writer.U16(kFormat);
+  writer.U16(kStoreFormat);
   writer.U64(store.number);
   WriteAttributes(writer, store.attributes);
   writer.Raw(store.entries);
@@ -154,7 +202,7 @@ Bytes EncodeStore(const Store& store) {
 
 Result<Store> DecodeStore(BytesView bytes) {
   Reader reader(bytes);
-  TRY(CheckFormat(reader, "a store"));
+  TRY(ReadFormat(reader, kStoreFormat, "a store"));
   Store store;
   store.number = reader.U64();
   if (!ReadAttributes(reader, store.attributes)) return Damaged("a store");
@@ -168,7 +216,7 @@ Result<Store> DecodeStore(BytesView bytes) {
 Bytes EncodeEntry(const Entry& entry) {
   Bytes bytes;
   Writer writer(bytes);
-  writer.U16(kFormat);
+  writer.U16(kEntryFormat);
   writer.U64(entry.number);
   writer.U64(entry.store);
   writer.U64(entry.origin);
@@ -187,19 +235,24 @@ Bytes EncodeEntry(const Entry& entry) {
     writer.U8(file->dated ? 1 : 0);
     writer.Raw(file->digest);
   }
+  writer.U8(entry.changed ? 1 : 0);
+  if (entry.changed) {
+    writer.U32(entry.changed->uid);
+    writer.I64(entry.changed->at.time_since_epoch().count());
+  }
   return bytes;
 }
 
 Result<Entry> DecodeEntry(BytesView bytes) {
   Reader reader(bytes);
-  TRY(CheckFormat(reader, "an entry"));
+  const std::uint16_t format = TRY(ReadFormat(reader, kEntryFormat, "an entry"));
   Entry entry;
   entry.number = reader.U64();
   entry.store = reader.U64();
   entry.origin = reader.U64();
   entry.revision = reader.U64();
-  const bool read =
-      ReadAttributes(reader, entry.attributes) && ReadName(reader, entry.alias) && ReadFiles(reader, entry);
+  const bool read = ReadAttributes(reader, entry.attributes) && ReadName(reader, entry.alias) &&
+                    ReadFiles(reader, entry) && (format < 2 || ReadLastChange(reader, entry));
   if (!read || !reader.done() || entry.number < kFirstNumber || entry.store < kFirstNumber)
     return Damaged("an entry");
   return entry;

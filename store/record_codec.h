@@ -1,5 +1,5 @@
-// The plaintexts of sealed records (store/README.md, "LMDB tables"): manifest, store, entry, to bytes and
-// back.
+// The plaintexts of sealed records (store/README.md, "LMDB tables"): manifest, settings, store, entry, to
+// bytes and back.
 //
 // Thread-safety: free functions over values.
 // Errors: decoding returns kCorrupt for bytes that no encoder wrote, kUnsupported for a newer format.
@@ -12,6 +12,7 @@
 #include "crypto/base/result.h"
 #include "crypto/base/secret.h"
 #include "store/entry.h"
+#include "store/settings.h"
 
 namespace certfs {
 
@@ -29,6 +30,9 @@ struct Manifest {
   Digest serials{};  // Root of the tree of issuers and serial numbers.
   SecretBytes index_key;
   std::vector<DataKey> data_keys;  // The last one seals new records.
+  Digest settings{};               // Of the sealed settings; zeros where nothing was ever set.
+  // Records of data keys that are gone may still lie in free space: data.mdb is to be written anew.
+  bool rewrite_pending = false;
 
   Manifest Clone() const;
   // Returns the data key of `epoch`, null where there is none.
@@ -37,6 +41,10 @@ struct Manifest {
 
 SecretBytes EncodeManifest(const Manifest& manifest);
 Result<Manifest> DecodeManifest(BytesView bytes);
+
+// Precondition: the password has at most kExportPasswordBytesMax.
+SecretBytes EncodeSettings(const Settings& settings);
+Result<Settings> DecodeSettings(BytesView bytes);
 
 Bytes EncodeStore(const Store& store);
 Result<Store> DecodeStore(BytesView bytes);

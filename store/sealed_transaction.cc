@@ -28,6 +28,7 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<void> RemoveStore(const Store& store) override;
   Result<void> RemoveEntry(const Entry& entry) override;
   Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
+  Result<void> PutSettings(const Settings& settings) override;
   Result<void> Commit() override;
   bool WantsRoom() const override { return transaction_->map_full(); }
 
@@ -186,6 +187,15 @@ Result<void> SealedTransaction::PutSerial(const IssuedSerial& serial, const Seri
     TRY(tree.Put({key, holder.files, holder.certificate}));
   }
   manifest_.serials = tree.root();
+  return {};
+}
+
+Result<void> SealedTransaction::PutSettings(const Settings& settings) {
+  if (settings.export_password.size() > kExportPasswordBytesMax)
+    return Error(ErrorCode::kInvalidArgument, "the export password is longer than 1024 bytes");
+  const Bytes sealed = TRY(SealRecord(RecordKind::kSettings, 0, 0, EncodeSettings(settings).Reveal()));
+  TRY(transaction_->Put(lmdb::Table::kManifest, kSettingsKey, sealed));
+  manifest_.settings = Sha256({sealed});
   return {};
 }
 

@@ -9,6 +9,7 @@ using namespace std::string_view_literals;
 // On disk: never change or reuse.
 constexpr auto kNameLabel = "certfs/v1/name\0"sv;
 constexpr auto kSerialLabel = "certfs/v1/serial\0"sv;
+constexpr auto kViewLabel = "certfs/v1/view\0"sv;
 
 // Stores that are kept checked. More than that is unusual, and costs a check each.
 constexpr std::size_t kCheckedStoresMax = 1024;
@@ -52,6 +53,10 @@ Digest SerialKey(const Manifest& manifest, const IssuedSerial& serial) {
 
 RecordIdentity ManifestIdentity(const StoreId& store_id) {
   return {store_id, RecordKind::kManifest, 0, 0, 0};
+}
+
+RecordIdentity SettingsIdentity(const StoreId& store_id, std::uint32_t epoch) {
+  return {store_id, RecordKind::kSettings, epoch, 0, 0};
 }
 
 // --- What is shared
@@ -303,6 +308,23 @@ Result<std::optional<SerialHolder>> SealedView::FindSerial(const IssuedSerial& s
   const std::optional<TreeItem> item = TRY(tree.Find(SerialKey(manifest_, serial)));
   if (!item) return std::optional<SerialHolder>();
   return std::optional(SerialHolder{item->digest, item->number});
+}
+
+Result<Settings> SealedView::GetSettings() {
+  if (manifest_.settings == Digest{}) return Settings{};
+  const std::optional<BytesView> sealed = TRY(transaction_.Get(lmdb::Table::kManifest, kSettingsKey));
+  if (!sealed) return Error(ErrorCode::kCorrupt, "the record of the settings is missing");
+  auto record = Open(*sealed, RecordKind::kSettings, 0, 0, &manifest_.settings);
+  if (!record.has_value()) return std::move(record).error().Within("the settings");
+  return DecodeSettings(record.value().plaintext.Reveal());
+}
+
+Result<SecretBytes> SealedView::DeriveViewKey() {
+  Bytes info;
+  Writer writer(info);
+  writer.Raw(AsBytes(kViewLabel));
+  writer.Raw(shared_.keys.store_id);
+  return DeriveKey(manifest_.index_key, {}, info, 32);
 }
 
 }  // namespace certfs

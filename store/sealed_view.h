@@ -103,11 +103,13 @@ using PendingStores = std::map<Number, std::optional<Store>>;
 Bytes RecordKey(Number number);
 Bytes ContentKey(Number number, Member member);
 inline const Bytes kManifestKey{0};
+inline const Bytes kSettingsKey{1};
 inline constexpr Number kTreeOfStores = 0;
 inline constexpr Number kTreeOfSerials = 1;
 Digest NameKey(const Manifest& manifest, Number parent, std::string_view name);
 Digest SerialKey(const Manifest& manifest, const IssuedSerial& serial);
 RecordIdentity ManifestIdentity(const StoreId& store_id);
+RecordIdentity SettingsIdentity(const StoreId& store_id, std::uint32_t epoch);
 
 class SealedView {
  public:
@@ -132,6 +134,10 @@ class SealedView {
   Result<void> ListEntries(Number store, Cursor after, const EntryHeadSink& sink);
   Result<SecretBytes> ReadFile(const Entry& entry, Member member);
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial);
+  Result<Settings> GetSettings();
+  std::uint64_t commit() const noexcept { return manifest_.commit; }
+  StoreId store_id() const noexcept { return shared_.keys.store_id; }
+  Result<SecretBytes> DeriveViewKey();
 
   LmdbNodes& nodes() noexcept { return nodes_; }
 
@@ -191,6 +197,10 @@ class SealedReads : public Interface {
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
     return view_.FindSerial(serial);
   }
+  Result<Settings> GetSettings() final { return view_.GetSettings(); }
+  std::uint64_t commit() final { return view_.commit(); }
+  StoreId store_id() final { return view_.store_id(); }
+  Result<SecretBytes> DeriveViewKey() final { return view_.DeriveViewKey(); }
 
  protected:
   SealedReads(SealedShared& shared, lmdb::Transaction& transaction, CheckedState& checked,

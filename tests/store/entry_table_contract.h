@@ -554,6 +554,70 @@ TEST_P(EntryTableContract, MarksWhatWasWritten) {
   EXPECT_FALSE(mark(store));
 }
 
+// Goal: settings hold from their commit on, and only then. Method: both sides of a commit, an abandoned one,
+// a snapshot of before, and every length of password that is refused or just not.
+TEST_P(EntryTableContract, KeepsSettings) {
+  const auto password = [](TableSnapshot& snapshot) {
+    return std::string(AsText(Must(snapshot.GetSettings()).export_password.Reveal()));
+  };
+  const auto put = [&](std::string_view text, ExportProfile profile, bool commit) {
+    const auto transaction = Begin();
+    Must(transaction->PutSettings({SecretOf(text), profile}));
+    EXPECT_EQ(password(*transaction), text);
+    if (commit) Must(transaction->Commit());
+  };
+  const auto before = Snapshot();
+  EXPECT_EQ(password(*before), "");
+  EXPECT_EQ(Must(before->GetSettings()).profile, ExportProfile::kModern);
+  put("abandoned", ExportProfile::kCompatible, false);
+  EXPECT_EQ(password(*Snapshot()), "");
+  put("one password", ExportProfile::kCompatible, true);
+  MakeStore("S");
+  EXPECT_EQ(password(*Snapshot()), "one password");
+  EXPECT_EQ(Must(Snapshot()->GetSettings()).profile, ExportProfile::kCompatible);
+  EXPECT_EQ(password(*before), "");
+  put(std::string(kExportPasswordBytesMax, 'x'), ExportProfile::kModern, true);
+  EXPECT_EQ(password(*Snapshot()), std::string(kExportPasswordBytesMax, 'x'));
+  EXPECT_EQ(CodeOf(Begin()->PutSettings(
+                {SecretOf(std::string(kExportPasswordBytesMax + 1, 'x')), ExportProfile::kModern})),
+            ErrorCode::kInvalidArgument);
+  put("", ExportProfile::kModern, true);
+  EXPECT_EQ(password(*Snapshot()), "");
+}
+
+TEST_P(EntryTableContract, NumbersItsCommits) {
+  const auto before = Snapshot();
+  std::uint64_t last = before->commit();
+  for (const char* const name : {"A", "B", "C"}) {
+    const std::uint64_t expected = Begin()->commit();  // Abandoned: it counts for nothing.
+    EXPECT_GT(expected, last);
+    const auto transaction = Begin();
+    EXPECT_EQ(transaction->commit(), expected);
+    Must(transaction->PutStore(NewStore(name)));
+    Must(transaction->Commit());
+    last = Snapshot()->commit();
+    EXPECT_EQ(last, expected);
+  }
+  EXPECT_LT(before->commit(), last);
+}
+
+// Goal: the name of the keystore and its view key never change. Method: asked before and after commits, and
+// of another table.
+TEST_P(EntryTableContract, HasOneNameAndOneViewKey) {
+  const StoreId id = Snapshot()->store_id();
+  const SecretBytes key = Must(Snapshot()->DeriveViewKey());
+  EXPECT_EQ(key.size(), 32U);
+  EXPECT_NE(ToHex(key.Reveal()), std::string(64, '0'));
+  MakeStore("S");
+  EXPECT_EQ(Snapshot()->store_id(), id);
+  EXPECT_EQ(Begin()->store_id(), id);
+  EXPECT_TRUE(EqualSecrets(Must(Snapshot()->DeriveViewKey()).Reveal(), key.Reveal()));
+  EXPECT_TRUE(EqualSecrets(Must(Begin()->DeriveViewKey()).Reveal(), key.Reveal()));
+  const TemporaryDirectory elsewhere;
+  const auto other = GetParam().make(elsewhere.path());
+  EXPECT_FALSE(EqualSecrets(Must(Must(other->Snapshot())->DeriveViewKey()).Reveal(), key.Reveal()));
+}
+
 TEST_P(EntryTableContract, SaysHowFullItIs) {
   const Usage usage = table_->GetUsage();
   EXPECT_GT(usage.limit, usage.used);

@@ -68,6 +68,16 @@ class FaultyReads : public Interface {
     TRY(faults_.Pass());
     return real_->FindSerial(serial);
   }
+  Result<Settings> GetSettings() final {
+    TRY(faults_.Pass());
+    return real_->GetSettings();
+  }
+  std::uint64_t commit() final { return real_->commit(); }
+  StoreId store_id() final { return real_->store_id(); }
+  Result<SecretBytes> DeriveViewKey() final {
+    TRY(faults_.Pass());
+    return real_->DeriveViewKey();
+  }
 
  protected:
   std::unique_ptr<Interface> real_;
@@ -106,6 +116,10 @@ class FaultyTransaction final : public FaultyReads<TableTransaction> {
   Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override {
     TRY(faults_.Pass());
     return real_->PutSerial(serial, holder);
+  }
+  Result<void> PutSettings(const Settings& settings) override {
+    TRY(faults_.Pass());
+    return real_->PutSettings(settings);
   }
   Result<void> Commit() override {
     if (auto passed = faults_.Pass(); !passed.has_value()) {

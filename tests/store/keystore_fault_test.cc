@@ -131,6 +131,10 @@ std::vector<Operation> Operations() {
        }},
       {"RemoveFile",
        [](Furnished& at) { return Drop(at.keystore->RemoveFile(at.pair, Member::kCertificate, kRoot)); }},
+      {"SetSettings",
+       [](Furnished& at) {
+         return at.keystore->SetSettings({SecretOf("password"), ExportProfile::kModern});
+       }},
       {"SetStoreAttributes",
        [change](Furnished& at) {
          return Drop(at.keystore->SetStoreAttributes(at.StoreNumber("machine"), change));

@@ -42,6 +42,9 @@ inline std::string Describe(const Attributes& a) {
 }
 inline std::string Describe(TableSnapshot& snapshot) {
   std::ostringstream out;
+  const Settings settings = Must(snapshot.GetSettings());
+  out << "exports by " << int{static_cast<std::uint8_t>(settings.profile)} << " for '"
+      << AsText(settings.export_password.Reveal()) << "'\n";
   for (Cursor at_store = 0;;) {
     const auto store = Must(snapshot.NextStore(at_store, nullptr));
     if (!store) return out.str();
@@ -53,7 +56,10 @@ inline std::string Describe(TableSnapshot& snapshot) {
       if (!entry) break;
       after = entry->at;
       out << "  " << entry->item.number << ' ' << entry->item.alias.text() << " r" << entry->item.revision
-          << ' ' << Describe(entry->item.attributes) << '\n';
+          << ' ' << Describe(entry->item.attributes);
+      if (const auto& changed = entry->item.changed)
+        out << " changed by " << changed->uid << " at " << changed->at.time_since_epoch().count();
+      out << '\n';
       for (const Member member : kMembers) {
         const auto& file = entry->item.file(member);
         if (!file) continue;

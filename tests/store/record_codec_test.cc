@@ -18,6 +18,8 @@ Manifest SomeManifest() {
   manifest.index_key = SecretOf(std::string(32, 'i'));
   manifest.data_keys.push_back({1, SecretOf(std::string(32, 'd'))});
   manifest.data_keys.push_back({2, SecretOf(std::string(32, 'e'))});
+  manifest.settings.fill(0xDA);
+  manifest.rewrite_pending = true;
   return manifest;
 }
 
@@ -44,6 +46,7 @@ Entry SomeEntry() {
   entry.number = 21;
   entry.revision = 6;
   entry.attributes.default_acl = SomeAcl();
+  entry.changed = LastChange{1000, Time(std::chrono::nanoseconds(1'700'000'000'000'000'007))};
   for (const Member member : {Member::kCertificate, Member::kSecret}) {
     File& file = entry.file(member).emplace();
     file.attributes = AttributesOf(static_cast<std::uint32_t>(member));
@@ -55,7 +58,7 @@ Entry SomeEntry() {
 
 TEST(RecordCodec, ManifestThereAndBack) {
   const SecretBytes bytes = EncodeManifest(SomeManifest());
-  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 32 + 2 + 2 * 36);
+  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 32 + 2 + 2 * 36 + 32 + 1);
   const Manifest back = Must(DecodeManifest(bytes.Reveal()));
   EXPECT_EQ(back.commit, 41U);
   EXPECT_EQ(back.next_number, 99U);
@@ -63,6 +66,8 @@ TEST(RecordCodec, ManifestThereAndBack) {
   EXPECT_EQ(back.serials, SomeManifest().serials);
   EXPECT_TRUE(EqualSecrets(back.KeyOf(2)->Reveal(), AsBytes(std::string(32, 'e'))));
   EXPECT_EQ(back.KeyOf(3), nullptr);
+  EXPECT_EQ(back.settings, SomeManifest().settings);
+  EXPECT_TRUE(back.rewrite_pending);
   EXPECT_TRUE(EqualSecrets(EncodeManifest(back).Reveal(), bytes.Reveal()));
   EXPECT_TRUE(EqualSecrets(EncodeManifest(back.Clone()).Reveal(), bytes.Reveal()));
 }
@@ -95,7 +100,40 @@ TEST(RecordCodec, EntryThereAndBack) {
   EXPECT_EQ(back.revision, 6U);
   EXPECT_EQ(back.attributes, SomeEntry().attributes);
   EXPECT_EQ(back.files, SomeEntry().files);
+  EXPECT_EQ(back.changed, SomeEntry().changed);
   EXPECT_EQ(EncodeEntry(back), bytes);
+  Entry unchanged = SomeEntry();
+  unchanged.changed.reset();
+  EXPECT_EQ(Must(DecodeEntry(EncodeEntry(unchanged))).changed, std::nullopt);
+}
+
+TEST(RecordCodec, SettingsThereAndBack) {
+  for (const std::string& password : {std::string(), std::string("p\xC3\xA4ss"), std::string(1024, 'p')}) {
+    for (const ExportProfile profile : {ExportProfile::kModern, ExportProfile::kCompatible}) {
+      const SecretBytes bytes = EncodeSettings({SecretOf(password), profile});
+      const Settings back = Must(DecodeSettings(bytes.Reveal()));
+      EXPECT_EQ(AsText(back.export_password.Reveal()), password);
+      EXPECT_EQ(back.profile, profile);
+      EXPECT_TRUE(EqualSecrets(EncodeSettings(back.Clone()).Reveal(), bytes.Reveal()));
+    }
+  }
+}
+
+// Goal: what the last certfs wrote is still read. Method: the encodings of today, cut back to format 1.
+TEST(RecordCodec, ReadsTheFormatBefore) {
+  const auto as_format_1 = [](BytesView bytes, std::size_t appended) {
+    Bytes old(bytes.begin(), bytes.end() - static_cast<std::ptrdiff_t>(appended));
+    old[1] = 1;
+    return old;
+  };
+  const Entry entry = Must(DecodeEntry(as_format_1(EncodeEntry(SomeEntry()), 13)));
+  EXPECT_EQ(entry.files, SomeEntry().files);
+  EXPECT_EQ(entry.changed, std::nullopt);
+  const SecretBytes bytes = EncodeManifest(SomeManifest());
+  const Manifest manifest = Must(DecodeManifest(as_format_1(bytes.Reveal(), 33)));
+  EXPECT_EQ(manifest.data_keys.size(), 2U);
+  EXPECT_EQ(manifest.settings, Digest{});
+  EXPECT_FALSE(manifest.rewrite_pending);
 }
 
 TEST(RecordCodec, StagedEntryThereAndBack) {
@@ -122,7 +160,7 @@ void RefusesEveryOtherLength(BytesView bytes, Decode&& decode) {
   longer.push_back(0);
   EXPECT_EQ(CodeOf(decode(longer)), ErrorCode::kCorrupt);
   Bytes newer(bytes.begin(), bytes.end());
-  newer[1] = 2;
+  ++newer[1];
   EXPECT_EQ(CodeOf(decode(newer)), ErrorCode::kUnsupported);
   newer[1] = 0;
   EXPECT_EQ(CodeOf(decode(newer)), ErrorCode::kCorrupt);
@@ -132,6 +170,8 @@ TEST(RecordCodec, RefusesEveryTruncation) {
   RefusesEveryOtherLength(EncodeManifest(SomeManifest()).Reveal(), DecodeManifest);
   RefusesEveryOtherLength(EncodeStore(SomeStore()), DecodeStore);
   RefusesEveryOtherLength(EncodeEntry(SomeEntry()), DecodeEntry);
+  RefusesEveryOtherLength(EncodeSettings({SecretOf("password"), ExportProfile::kModern}).Reveal(),
+                          DecodeSettings);
 }
 
 TEST(RecordCodec, NeverReadsBeyondItsBytes) {
@@ -147,6 +187,8 @@ TEST(RecordCodec, NeverReadsBeyondItsBytes) {
   };
   change_each(EncodeStore(SomeStore()), DecodeStore);
   change_each(EncodeEntry(SomeEntry()), DecodeEntry);
+  const SecretBytes settings = EncodeSettings({SecretOf("password"), ExportProfile::kModern});
+  change_each(Bytes(settings.Reveal().begin(), settings.Reveal().end()), DecodeSettings);
 }
 
 TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
@@ -169,9 +211,10 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   orphan.store = 0;
   EXPECT_EQ(CodeOf(DecodeEntry(EncodeEntry(orphan))), ErrorCode::kCorrupt);
 
-  // Members out of order, twice, or unknown. A file without ACLs takes 78 bytes: 1 + 40 + 4 + 1 + 32.
+  // Members out of order, twice, or unknown. A file without ACLs takes 78 bytes: 1 + 40 + 4 + 1 + 32. The
+  // last change has the last 13.
   const Bytes good = EncodeEntry(SomeEntry());
-  const std::size_t second = good.size() - 78;
+  const std::size_t second = good.size() - 13 - 78;
   ASSERT_EQ(good[second], 4);
   for (const int member : {0, 1, 7, 255}) {
     Bytes bad = good;
@@ -179,8 +222,24 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
     EXPECT_EQ(CodeOf(DecodeEntry(bad)), ErrorCode::kCorrupt) << member;
   }
   Bytes undated = good;
-  undated[good.size() - 33] = 2;
+  undated[good.size() - 13 - 33] = 2;
   EXPECT_EQ(CodeOf(DecodeEntry(undated)), ErrorCode::kCorrupt);
+  Bytes unclear = good;
+  unclear[good.size() - 13] = 2;
+  EXPECT_EQ(CodeOf(DecodeEntry(unclear)), ErrorCode::kCorrupt);
+  const SecretBytes flagged = EncodeManifest(SomeManifest());
+  Bytes flags(flagged.Reveal().begin(), flagged.Reveal().end());
+  flags.back() = 2;
+  EXPECT_EQ(CodeOf(DecodeManifest(flags)), ErrorCode::kCorrupt);
+  const SecretBytes password = EncodeSettings({SecretOf("password"), ExportProfile::kModern});
+  Bytes profile(password.Reveal().begin(), password.Reveal().end());
+  for (const int unknown : {0, 3, 255}) {
+    profile[2] = static_cast<std::uint8_t>(unknown);
+    EXPECT_EQ(CodeOf(DecodeSettings(profile)), ErrorCode::kCorrupt) << unknown;
+  }
+  EXPECT_EQ(CodeOf(DecodeSettings(
+                EncodeSettings({SecretOf(std::string(1025, 'p')), ExportProfile::kModern}).Reveal())),
+            ErrorCode::kCorrupt);
   Manifest keyless = SomeManifest();
   keyless.data_keys.clear();
   EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(keyless).Reveal())), ErrorCode::kCorrupt);
