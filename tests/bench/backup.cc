@@ -1,0 +1,116 @@
+// How fast a keystore is backed up and restored, as ratios to the least that it can cost: enciphering the
+// same bytes once, and copying them once.
+//
+// Usage: bench_backup KEYSTORE KEYFILE WORK
+//        KEYSTORE is one that bench_fill made; WORK a directory for what is written.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "crypto/envelope_writer.h"
+#include "store/backup.h"
+#include "store/keystore.h"
+
+namespace certfs::bench {
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+double Seconds(SteadyClock::time_point since) {
+  return std::chrono::duration<double>(SteadyClock::now() - since).count();
+}
+
+// Memory that is the process's own; what it has mapped of data.mdb, the kernel takes back when it likes.
+double OwnMegabytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kilobytes = 0;
+    if (word == "RssAnon:" && status >> kilobytes) return kilobytes / 1024;
+  }
+  return 0;
+}
+
+Result<Bytes> ReadAll(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  Bytes bytes{std::istreambuf_iterator<char>(file), {}};
+  if (bytes.empty()) return Error(ErrorCode::kIo, std::string(path) + ": cannot be read, or is empty");
+  return bytes;
+}
+
+// Enciphers and copies as many bytes as the backup has, without a password to stretch.
+Result<double> Floor(std::uint64_t size) {
+  EnvelopeRecipients recipients{SecretBytes::CopyOf(AsBytes("password")), {}, 1};
+  const Bytes piece(std::size_t{64} << 10, 0x5A);
+  Bytes copy(piece.size() + 4096);
+  const auto start = SteadyClock::now();
+  auto writer = TRY(EnvelopeWriter::Begin(recipients, size, [&](BytesView bytes) -> Result<void> {
+    std::copy(bytes.begin(), bytes.end(), copy.begin());
+    return {};
+  }));
+  for (std::uint64_t left = size; left > 0;) {
+    const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(left, piece.size()));
+    TRY(writer.Write(BytesView(piece).first(count)));
+    left -= count;
+  }
+  TRY(writer.Finish());
+  return Seconds(start);
+}
+
+void Print(const char* what, double seconds, double megabytes, double floor) {
+  std::printf("%-28s %8.3f s %8.1f MB/s of files %8.1f x the floor   own memory %6.1f MiB\n", what, seconds,
+              megabytes / seconds, seconds / floor, OwnMegabytes());
+}
+
+Result<void> Run(const std::string& directory, const char* key_file, const std::string& work) {
+  const UnlockSecret secret{SlotType::kKeyFile, SecretBytes::CopyOf(TRY(ReadAll(key_file)))};
+  const auto keystore = TRY(Keystore::Open(directory, secret, std::chrono::system_clock::now));
+  TRY(keystore->SetSettings({SecretBytes::CopyOf(AsBytes("correct horse")), ExportProfile::kModern}));
+  const auto snapshot = TRY(keystore->Snapshot());
+
+  const auto measuring = SteadyClock::now();
+  const std::uint64_t size = TRY(MeasureBackup(*snapshot, {}));
+  const double measured = Seconds(measuring);
+  const double floor = TRY(Floor(size));
+
+  const std::string path = work + "/keystore.cms";
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const auto writing = SteadyClock::now();
+  const BackupSummary summary =
+      TRY(StreamBackup(*snapshot, {}, keystore->Now(), [&](BytesView bytes) -> Result<void> {
+        file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+        if (!file) return Error(ErrorCode::kIo, "cannot be written");
+        return {};
+      }));
+  file.close();
+  const double written = Seconds(writing);
+  const double megabytes = static_cast<double>(summary.manifest.counts.bytes) / 1e6;
+  std::printf("%llu entries, %.1f MB of files, %.1f MB of backup\n",
+              static_cast<unsigned long long>(summary.manifest.counts.entries), megabytes,
+              static_cast<double>(summary.size) / 1e6);
+  Print("floor", floor, megabytes, floor);
+  Print("measure", measured, megabytes, floor);
+  Print("backup", written, megabytes, floor);
+  return {};
+}
+
+}  // namespace
+
+}  // namespace certfs::bench
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: bench_backup KEYSTORE KEYFILE WORK\n");
+    return EXIT_FAILURE;
+  }
+  certfs::LockSecrets();
+  const auto done = certfs::bench::Run(argv[1], argv[2], argv[3]);
+  if (done.has_value()) return EXIT_SUCCESS;
+  std::fprintf(stderr, "bench_backup: %s\n", done.error().message().c_str());
+  return EXIT_FAILURE;
+}
