@@ -17,12 +17,10 @@ namespace {
 // As much as one call of the cipher takes, and as one call of the sink gets.
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
-Result<void> CheckSizes(const EnvelopeRecipients& recipients, std::uint64_t message_bytes) {
+Result<void> CheckAny(const EnvelopeRecipients& recipients) {
   if (recipients.password.empty() && recipients.certificates.empty())
     return Error(ErrorCode::kPasswordRequired,
                  "there is neither a password nor a certificate to encrypt for");
-  if (message_bytes > openssl::kGcmBytesMax)
-    return Error(ErrorCode::kTooLarge, "a message of more than 64 GiB");
   return {};
 }
 
@@ -34,7 +32,7 @@ Result<void> CheckEnvelopeRecipient(const Certificate& certificate) {
 }
 
 Result<std::uint64_t> MeasureEnvelope(const EnvelopeRecipients& recipients, std::uint64_t message_bytes) {
-  TRY(CheckSizes(recipients, message_bytes));
+  TRY(CheckAny(recipients));
   std::size_t recipient_bytes = 0;
   if (!recipients.password.empty()) recipient_bytes += openssl::PasswordRecipientBytes(recipients.rounds);
   for (const Certificate& certificate : recipients.certificates)
@@ -42,6 +40,21 @@ Result<std::uint64_t> MeasureEnvelope(const EnvelopeRecipients& recipients, std:
   const openssl::EnvelopeFrame frame{recipient_bytes, message_bytes};
   TRY(frame.Check());
   return frame.bytes();
+}
+
+Result<SealedRecipients> SealRecipients(const EnvelopeRecipients& recipients) {
+  TRY(CheckAny(recipients));
+  SecretBytes content_key(openssl::kContentKeyBytes);
+  TRY(FillRandom({content_key.data(), content_key.size()}));
+  std::vector<Bytes> elements;
+  if (!recipients.password.empty())
+    elements.push_back(TRY(openssl::SealForPassword(recipients.password, recipients.rounds, content_key)));
+  for (const Certificate& certificate : recipients.certificates)
+    elements.push_back(TRY(openssl::SealForCertificate(certificate, content_key)));
+  SortForSetOf(elements);
+  Bytes joined;
+  for (const Bytes& element : elements) joined.insert(joined.end(), element.begin(), element.end());
+  return SealedRecipients{std::move(joined), std::move(content_key)};
 }
 
 struct EnvelopeWriter::State {
@@ -56,26 +69,14 @@ EnvelopeWriter::EnvelopeWriter(EnvelopeWriter&&) noexcept = default;
 EnvelopeWriter& EnvelopeWriter::operator=(EnvelopeWriter&&) noexcept = default;
 EnvelopeWriter::~EnvelopeWriter() = default;
 
-Result<EnvelopeWriter> EnvelopeWriter::Begin(const EnvelopeRecipients& recipients,
-                                             std::uint64_t message_bytes, EnvelopeSink sink) {
-  TRY(CheckSizes(recipients, message_bytes));
-  SecretBytes content_key(openssl::kContentKeyBytes);
-  TRY(FillRandom({content_key.data(), content_key.size()}));
+Result<EnvelopeWriter> EnvelopeWriter::Begin(SealedRecipients recipients, std::uint64_t message_bytes,
+                                             EnvelopeSink sink) {
+  const openssl::EnvelopeFrame frame{recipients.encoding.size(), message_bytes};
+  TRY(frame.Check());
   std::array<std::uint8_t, openssl::kGcmNonceBytes> nonce{};
   TRY(FillRandom(nonce));
-
-  std::vector<Bytes> elements;
-  if (!recipients.password.empty())
-    elements.push_back(TRY(openssl::SealForPassword(recipients.password, recipients.rounds, content_key)));
-  for (const Certificate& certificate : recipients.certificates)
-    elements.push_back(TRY(openssl::SealForCertificate(certificate, content_key)));
-  SortForSetOf(elements);
-  Bytes joined;
-  for (const Bytes& element : elements) joined.insert(joined.end(), element.begin(), element.end());
-  const openssl::EnvelopeFrame frame{joined.size(), message_bytes};
-  TRY(frame.Check());
-  TRY(sink(frame.Head(joined, nonce)));
-  auto cipher = TRY(openssl::GcmStream::Encrypt(content_key.Reveal(), nonce));
+  TRY(sink(frame.Head(recipients.encoding, nonce)));
+  auto cipher = TRY(openssl::GcmStream::Encrypt(recipients.content_key.Reveal(), nonce));
   return EnvelopeWriter(std::unique_ptr<State>(
       new State{std::move(sink), message_bytes, std::move(cipher), Bytes(kPieceBytes)}));
 }

@@ -35,18 +35,26 @@ struct EnvelopeRecipients {
 Result<void> CheckEnvelopeRecipient(const Certificate& certificate);
 
 // Returns the size of the envelope around a message of that size. Nothing is stretched or encrypted. Errors:
-// as EnvelopeWriter::Begin.
+// as SealRecipients and EnvelopeWriter::Begin.
 Result<std::uint64_t> MeasureEnvelope(const EnvelopeRecipients& recipients, std::uint64_t message_bytes);
+
+// A new content key, encrypted for everyone.
+struct SealedRecipients {
+  Bytes encoding;
+  SecretBytes content_key;
+};
+// Makes one. What a password costs is spent here, hence beside other work if the caller likes. Returns
+// kPasswordRequired if there is no recipient, kRejected as CheckEnvelopeRecipient.
+Result<SealedRecipients> SealRecipients(const EnvelopeRecipients& recipients);
 
 // Takes what is written next; its failure is the writer's.
 using EnvelopeSink = std::function<Result<void>(BytesView)>;
 
 class EnvelopeWriter {
  public:
-  // Makes a content key, encrypts it for everyone and writes what stands before the message, which will have
-  // exactly `message_bytes`. Returns kPasswordRequired if there is no recipient, kRejected as
-  // CheckEnvelopeRecipient, kTooLarge over 64 GiB less 32 bytes (SP 800-38D) or 1 MiB of recipients.
-  static Result<EnvelopeWriter> Begin(const EnvelopeRecipients& recipients, std::uint64_t message_bytes,
+  // Writes what stands before the message, which will have exactly `message_bytes`. `recipients` are for this
+  // message alone. Returns kTooLarge over 64 GiB less 32 bytes (SP 800-38D) or 1 MiB of recipients.
+  static Result<EnvelopeWriter> Begin(SealedRecipients recipients, std::uint64_t message_bytes,
                                       EnvelopeSink sink);
 
   // Encrypts the next bytes of the message. kInvalidArgument if it becomes longer than was said.

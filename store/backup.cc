@@ -10,13 +10,12 @@
 #include "store/archive_writer.h"
 #include "store/backup_layout.h"
 #include "store/policy.h"
+#include "store/second_thread.h"
+#include "store/secret_pipe.h"
 
 namespace certfs {
 
 namespace {
-
-// What is encrypted at once. Before that it lies in locked memory.
-constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
 // Stands for the content of any file while sizes are added up.
 const Bytes& Zeros() {
@@ -66,9 +65,9 @@ class Packer {
     return archive_.Put({std::string(path), false, OwnAttributes(mode, now_), {}}, content);
   }
   Result<void> PutStore(const Store& store);
-  Result<void> PutEntry(const Store& store, const Entry& entry, const std::string& path);
+  Result<void> PutEntry(const StorePolicy& policy, const Entry& entry, const std::string& path);
   Result<void> PutFile(const Entry& entry, Member member, const std::string& path);
-  Result<Extras> ExtrasOf(const Store& store, const Entry& entry);
+  Result<Extras> ExtrasOf(const StorePolicy& policy, const Entry& entry);
 
   TableSnapshot& snapshot_;
   const Contents contents_;
@@ -110,25 +109,26 @@ Result<void> Packer::PutStore(const Store& store) {
   ArchiveItem item{path, true, store.attributes, {}};
   AddAcls(store.attributes, item.extras);
   TRY(archive_.Put(item));
+  const StorePolicy& policy = PolicyOf(store.name);
   for (Cursor after = 0;;) {
     const auto listed = TRY(snapshot_.NextEntry(store.number, after, nullptr));
     if (!listed) return {};
     after = listed->at;
     const Entry& entry = listed->item;
     if (entry.is_staged()) continue;  // Comes behind its live entry.
-    auto put = PutEntry(store, entry, path + "/" + entry.alias.text());
+    auto put = PutEntry(policy, entry, path + "/" + entry.alias.text());
     if (!put.has_value()) return std::move(put).error().Within(entry.alias.text());
   }
 }
 
-Result<Extras> Packer::ExtrasOf(const Store& store, const Entry& entry) {
+Result<Extras> Packer::ExtrasOf(const StorePolicy& policy, const Entry& entry) {
   Extras extras;
   extras.emplace_back(kExtraRevision, Text(std::to_string(entry.revision)));
   if (entry.changed) {
     extras.emplace_back(kExtraChanged, Text(std::to_string(entry.changed->uid) + " " +
                                             std::to_string(entry.changed->at.time_since_epoch().count())));
   }
-  if (PolicyOf(store.name).holds == Holds::kNothing) {
+  if (policy.holds == Holds::kNothing) {
     // Of a store that is no more, no name is left.
     const auto origin = TRY(snapshot_.FindStoreByNumber(entry.origin));
     if (origin) extras.emplace_back(kExtraOrigin, Text(origin->name.text()));
@@ -137,16 +137,17 @@ Result<Extras> Packer::ExtrasOf(const Store& store, const Entry& entry) {
   return extras;
 }
 
-Result<void> Packer::PutEntry(const Store& store, const Entry& entry, const std::string& path) {
+Result<void> Packer::PutEntry(const StorePolicy& policy, const Entry& entry, const std::string& path) {
   ++counts_.entries;
-  TRY(archive_.Put({path, true, entry.attributes, TRY(ExtrasOf(store, entry))}));
+  TRY(archive_.Put({path, true, entry.attributes, TRY(ExtrasOf(policy, entry))}));
   for (const Member member : kMembers) {
     if (entry.file(member)) TRY(PutFile(entry, member, path + "/" + std::string(FileName(member))));
   }
-  if (entry.is_staged()) return {};
-  const auto next = TRY(snapshot_.FindEntryFolded(store.number, entry.alias.Next()));
+  // What cannot be staged is not looked for.
+  if (entry.is_staged() || policy.holds == Holds::kNothing) return {};
+  const auto next = TRY(snapshot_.FindEntryFolded(entry.store, entry.alias.Next()));
   if (!next) return {};
-  return PutEntry(store, *next, path + "/" + std::string(kNextName));
+  return PutEntry(policy, *next, path + "/" + std::string(kNextName));
 }
 
 Result<void> Packer::PutFile(const Entry& entry, Member member, const std::string& path) {
@@ -167,19 +168,21 @@ Result<void> Packer::PutFile(const Entry& entry, Member member, const std::strin
 
 // What is known of a backup before the first byte of it is written.
 struct Plan {
-  EnvelopeRecipients recipients;
   Settings settings;
   BackupManifest manifest;
   std::uint64_t tar_size = 0;
 };
 
-Result<Plan> MakePlan(TableSnapshot& snapshot, const std::vector<Certificate>& recovery, Time now,
-                      std::uint32_t rounds) {
-  Plan plan{{}, TRY(snapshot.GetSettings()), {}, 0};
-  plan.recipients.password = plan.settings.export_password.Clone();
-  plan.recipients.certificates = recovery;
-  plan.recipients.rounds = rounds;
-  TRY(MeasureEnvelope(plan.recipients, 0));
+Result<EnvelopeRecipients> RecipientsOf(TableSnapshot& snapshot, const std::vector<Certificate>& recovery,
+                                        std::uint32_t rounds) {
+  EnvelopeRecipients recipients{TRY(snapshot.GetSettings()).export_password.Clone(), recovery, rounds};
+  // Whoever is none is told before anything is read.
+  TRY(MeasureEnvelope(recipients, 0));
+  return recipients;
+}
+
+Result<Plan> MakePlan(TableSnapshot& snapshot, const std::vector<Certificate>& recovery, Time now) {
+  Plan plan{TRY(snapshot.GetSettings()), {}, 0};
   plan.manifest.version = CERTFS_VERSION;
   plan.manifest.keystore = snapshot.store_id();
   plan.manifest.commit = snapshot.commit();
@@ -198,65 +201,42 @@ Result<Plan> MakePlan(TableSnapshot& snapshot, const std::vector<Certificate>& r
   return plan;
 }
 
-// Collects what libarchive hands out in small pieces, in locked memory, for the cipher and the digest.
-class Pipe {
- public:
-  explicit Pipe(EnvelopeWriter& envelope) : envelope_(envelope), piece_(kPieceBytes) {}
-
-  Result<void> Take(BytesView bytes) {
-    while (!bytes.empty()) {
-      const BytesView next = bytes.first(std::min(bytes.size(), kPieceBytes - used_));
-      std::copy(next.begin(), next.end(), piece_.data() + used_);
-      used_ += next.size();
-      bytes = bytes.subspan(next.size());
-      if (used_ == kPieceBytes) TRY(Flush());
-    }
-    return {};
-  }
-  Result<void> Flush() {
-    const BytesView bytes = piece_.Reveal().first(used_);
-    used_ = 0;
-    digest_.Add(bytes);
-    return envelope_.Write(bytes);
-  }
-  Digest Finish() { return digest_.Finish(); }
-
- private:
-  EnvelopeWriter& envelope_;
-  RunningDigest digest_;
-  SecretBytes piece_;
-  std::size_t used_ = 0;
-};
-
 }  // namespace
 
 Result<std::uint64_t> MeasureBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery) {
-  const Plan plan = TRY(MakePlan(snapshot, recovery, kAnyTime, kEnvelopeRounds));
-  return MeasureEnvelope(plan.recipients, plan.tar_size);
+  const EnvelopeRecipients recipients = TRY(RecipientsOf(snapshot, recovery, kEnvelopeRounds));
+  return MeasureEnvelope(recipients, TRY(MakePlan(snapshot, recovery, kAnyTime)).tar_size);
 }
 
 Result<BackupSummary> StreamBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery,
                                    Time now, const BackupSink& sink, std::uint32_t rounds) {
-  Plan plan = TRY(MakePlan(snapshot, recovery, now, rounds));
+  const EnvelopeRecipients recipients = TRY(RecipientsOf(snapshot, recovery, rounds));
+  // The password takes as long as the first look at everything.
+  Meanwhile<SealedRecipients> sealing([&] { return SealRecipients(recipients); });
+  Plan plan = TRY(MakePlan(snapshot, recovery, now));
   BackupSummary summary;
   auto envelope =
-      TRY(EnvelopeWriter::Begin(plan.recipients, plan.tar_size, [&](BytesView bytes) -> Result<void> {
+      TRY(EnvelopeWriter::Begin(TRY(sealing.Take()), plan.tar_size, [&](BytesView bytes) -> Result<void> {
         summary.size += bytes.size();
         return sink(bytes);
       }));
-  Pipe pipe(envelope);
-  Packer packer(snapshot, Packer::Contents::kReal, now, [&](BytesView bytes) { return pipe.Take(bytes); });
+  RunningDigest digest;
+  SecretPipe pipe([&](BytesView bytes) {
+    digest.Add(bytes);
+    return envelope.Write(bytes);
+  });
+  Packer packer(snapshot, Packer::Contents::kReal, now, [&](BytesView bytes) { return pipe.Put(bytes); });
   TRY(packer.PutManifest(plan.manifest));
   TRY(packer.PutSettings(plan.settings));
   TRY(packer.PutRecovery(recovery));
   TRY(packer.PutStores());
   TRY(packer.Finish());
-  TRY(pipe.Flush());
+  TRY(pipe.Finish());
   TRY(envelope.Finish());
   summary.tar_size = plan.tar_size;
-  summary.tar_sha256 = pipe.Finish();
+  summary.tar_sha256 = digest.Finish();
   summary.manifest = std::move(plan.manifest);
-  summary.for_password = !plan.recipients.password.empty();
+  summary.for_password = !recipients.password.empty();
   for (const Certificate& certificate : recovery) summary.recovery.push_back(certificate.fingerprint());
   return summary;
 }

@@ -22,7 +22,7 @@
 
 namespace certfs {
 
-// Takes what comes next of a backup.
+// Takes what comes next of a backup. Called from a second thread, and by no two at a time.
 using BackupSink = std::function<Result<void>(BytesView)>;
 
 // What was written.

@@ -32,6 +32,7 @@ std::size_t AlgorithmBytes() { return ContentAlgorithm(std::array<std::uint8_t, 
 
 Result<void> EnvelopeFrame::Check() const {
   if (recipient_bytes > kRecipientBytesMax) return Error(ErrorCode::kTooLarge, "too many recipients");
+  if (message_bytes > kGcmBytesMax) return Error(ErrorCode::kTooLarge, "a message of more than 64 GiB");
   return {};
 }
 

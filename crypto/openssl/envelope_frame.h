@@ -20,7 +20,7 @@ struct EnvelopeFrame {
   std::uint64_t recipient_bytes;  // Of all RecipientInfos.
   std::uint64_t message_bytes;
 
-  // kTooLarge for more recipients than a reader takes.
+  // kTooLarge for more recipients than a reader takes, or a message that is longer than GCM's longest.
   Result<void> Check() const;
 
   // Everything before the message; what follows it is the tag, an OCTET STRING. Precondition: `recipients`

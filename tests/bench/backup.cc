@@ -49,10 +49,11 @@ Result<double> Floor(std::uint64_t size) {
   const Bytes piece(std::size_t{64} << 10, 0x5A);
   Bytes copy(piece.size() + 4096);
   const auto start = SteadyClock::now();
-  auto writer = TRY(EnvelopeWriter::Begin(recipients, size, [&](BytesView bytes) -> Result<void> {
-    std::copy(bytes.begin(), bytes.end(), copy.begin());
-    return {};
-  }));
+  auto writer =
+      TRY(EnvelopeWriter::Begin(TRY(SealRecipients(recipients)), size, [&](BytesView bytes) -> Result<void> {
+        std::copy(bytes.begin(), bytes.end(), copy.begin());
+        return {};
+      }));
   for (std::uint64_t left = size; left > 0;) {
     const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(left, piece.size()));
     TRY(writer.Write(BytesView(piece).first(count)));

@@ -51,10 +51,11 @@ Bytes MessageOf(std::size_t size) {
 // Writes `message` in pieces of odd sizes.
 Bytes Seal(const EnvelopeRecipients& recipients, const Bytes& message) {
   Bytes out;
-  auto writer = Must(EnvelopeWriter::Begin(recipients, message.size(), [&](BytesView bytes) -> Result<void> {
-    out.insert(out.end(), bytes.begin(), bytes.end());
-    return {};
-  }));
+  auto writer = Must(EnvelopeWriter::Begin(Must(SealRecipients(recipients)), message.size(),
+                                           [&](BytesView bytes) -> Result<void> {
+                                             out.insert(out.end(), bytes.begin(), bytes.end());
+                                             return {};
+                                           }));
   for (std::size_t at = 0, step = 1; at < message.size(); step = step * 3 + 1) {
     const std::size_t count = std::min(step, message.size() - at);
     Must(writer.Write(BytesView(message).subspan(at, count)));
@@ -201,8 +202,7 @@ TEST(EnvelopeTest, OpensForNobodyElse) {
 
 TEST(EnvelopeTest, NobodyIsNoRecipient) {
   EXPECT_EQ(CodeOf(MeasureEnvelope({}, 1)), "password-required");
-  EXPECT_EQ(CodeOf(EnvelopeWriter::Begin({}, 1, [](BytesView) { return Result<void>(); })),
-            "password-required");
+  EXPECT_EQ(CodeOf(SealRecipients({})), "password-required");
 }
 
 TEST(EnvelopeTest, RefusesKeysThatNothingIsEncryptedTo) {
@@ -212,9 +212,9 @@ TEST(EnvelopeTest, RefusesKeysThatNothingIsEncryptedTo) {
     EXPECT_EQ(CodeOf(CheckEnvelopeRecipient(certificate)), "rejected");
     const EnvelopeRecipients recipients = RecipientsOf(&Password(), {certificate});
     EXPECT_EQ(CodeOf(MeasureEnvelope(recipients, 1)), "rejected");
-    const auto begun = EnvelopeWriter::Begin(recipients, 1, [](BytesView) { return Result<void>(); });
-    ASSERT_FALSE(begun.has_value());
-    EXPECT_EQ(begun.error().rule(), "envelope-recipient");
+    const auto sealed = SealRecipients(recipients);
+    ASSERT_FALSE(sealed.has_value());
+    EXPECT_EQ(sealed.error().rule(), "envelope-recipient");
   }
   for (const Recipient& each : AllKinds()) Must(CheckEnvelopeRecipient(each.certificate));
 }
@@ -222,7 +222,8 @@ TEST(EnvelopeTest, RefusesKeysThatNothingIsEncryptedTo) {
 TEST(EnvelopeTest, KeepsToTheSizeThatWasSaid) {
   const EnvelopeRecipients recipients = RecipientsOf(&Password(), {});
   const auto begin = [&] {
-    return Must(EnvelopeWriter::Begin(recipients, 3, [](BytesView) { return Result<void>(); }));
+    return Must(
+        EnvelopeWriter::Begin(Must(SealRecipients(recipients)), 3, [](BytesView) { return Result<void>(); }));
   };
   EXPECT_EQ(CodeOf(begin().Write(AsBytes("four"))), "invalid-argument");
   auto writer = begin();
@@ -237,8 +238,8 @@ TEST(EnvelopeTest, FailsAsItsSinkAndItsSource) {
   for (int fail_at = 0; fail_at < 3; ++fail_at) {
     int calls = 0;
     const auto write = [&]() -> Result<void> {
-      auto writer = TRY(EnvelopeWriter::Begin(RecipientsOf(&Password(), {}), message.size(),
-                                              [&](BytesView) -> Result<void> {
+      auto writer = TRY(EnvelopeWriter::Begin(Must(SealRecipients(RecipientsOf(&Password(), {}))),
+                                              message.size(), [&](BytesView) -> Result<void> {
                                                 if (calls++ == fail_at)
                                                   return Error(ErrorCode::kNoSpace, "the disk is full");
                                                 return {};
