@@ -2,12 +2,13 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <locale.h>
 
 #include <algorithm>
 #include <chrono>
 #include <limits>
 #include <optional>
+
+#include "store/archive_names.h"
 
 namespace certfs {
 
@@ -18,23 +19,6 @@ struct FreeArchive {
 };
 struct FreeEntry {
   void operator()(archive_entry* entry) const noexcept { archive_entry_free(entry); }
-};
-
-// While it lives, names are bytes to libarchive, wherever its thread has been set to: what is not ASCII is
-// written with `hdrcharset=BINARY` and comes back as it was. As UTF-8, its reader would normalise it.
-class NamesAreBytes {
- public:
-  NamesAreBytes() : before_(uselocale(Plain())) {}
-  ~NamesAreBytes() { uselocale(before_); }
-  NamesAreBytes(const NamesAreBytes&) = delete;
-  NamesAreBytes& operator=(const NamesAreBytes&) = delete;
-
- private:
-  static locale_t Plain() {
-    static const locale_t plain = newlocale(LC_ALL_MASK, "C", nullptr);
-    return plain;
-  }
-  locale_t before_;
 };
 
 struct Moment {

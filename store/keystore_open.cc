@@ -86,12 +86,21 @@ Result<void> Site::Keep() {
 
 Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSecret& secret, Actor owner,
                               Clock clock) {
+  return CreateFilled(directory, secret, clock, [&](Header&, RootKeys keys) -> Result<void> {
+    TRY(Over(TRY(OpenSealedTable(directory, std::move(keys))), owner, clock));
+    return {};
+  });
+}
+
+Result<void> Keystore::CreateFilled(const filesystem::path& directory, const UnlockSecret& secret,
+                                    Clock clock, const Filler& fill) {
   Site site(directory);
   const auto make = [&]() -> Result<void> {
     TRY(site.Prepare());
-    const Header header = TRY(Header::Create(secret, std::chrono::floor<std::chrono::seconds>(clock())));
-    TRY(CreateSealedTable(directory, TRY(header.Unlock(secret))));
-    TRY(Over(TRY(OpenSealedTable(directory, TRY(header.Unlock(secret)))), owner, clock));
+    Header header = TRY(Header::Create(secret, std::chrono::floor<std::chrono::seconds>(clock())));
+    RootKeys keys = TRY(header.Unlock(secret));
+    TRY(CreateSealedTable(directory, keys));
+    TRY(fill(header, std::move(keys)));
     // Last, because a directory without a header is no keystore.
     TRY(header.Save(directory));
     return site.Keep();

@@ -1,20 +1,11 @@
 // A pipe between two threads: what one puts in, small piece after small piece, the other takes in large ones.
 // All of it lies in locked memory. Private to store/.
 //
-// Thread-safety: Put and Finish belong to the thread that made it; the taker runs on a second one.
-// Errors: the taker's first failure ends everything, and is returned by the next Put or by Finish.
+// Thread-safety and errors: as Relay.
 
 #pragma once
 
-#include <array>
-#include <condition_variable>
-#include <functional>
-#include <mutex>
-#include <optional>
-#include <thread>
-
-#include "crypto/base/result.h"
-#include "crypto/base/secret.h"
+#include "store/relay.h"
 
 namespace certfs {
 
@@ -23,9 +14,6 @@ class SecretPipe {
   using Taker = std::function<Result<void>(BytesView)>;
 
   explicit SecretPipe(Taker taker);
-  ~SecretPipe();
-  SecretPipe(const SecretPipe&) = delete;
-  SecretPipe& operator=(const SecretPipe&) = delete;
 
   Result<void> Put(BytesView bytes);
 
@@ -41,19 +29,8 @@ class SecretPipe {
     std::size_t used = 0;
   };
 
-  Result<void> HandOver();
-  void TakeAll();
-
-  const Taker taker_;
   Piece filling_;
-  std::mutex mutex_;
-  std::condition_variable moved_;
-  // All below are guarded by mutex_; of `taking_`, the bytes are the taker's while it is full.
-  Piece taking_;
-  bool full_ = false;
-  bool ended_ = false;
-  std::optional<Error> failure_;
-  std::jthread thread_;  // Last: it uses what stands above.
+  Relay<Piece> relay_;
 };
 
 }  // namespace certfs
