@@ -20,7 +20,14 @@ namespace certfs {
 using StoreId = std::array<std::uint8_t, 16>;  // Random; names one keystore for ever.
 
 // On disk: never change or reuse.
-enum class RecordKind : std::uint8_t { kManifest = 1, kStore = 2, kEntry = 3, kContent = 4, kSettings = 5 };
+enum class RecordKind : std::uint8_t {
+  kManifest = 1,
+  kStore = 2,
+  kEntry = 3,
+  kContent = 4,
+  kSettings = 5,
+  kRecoveryCertificate = 6  // In keystore.hdr.
+};
 
 // Which record, in which state: bound into the seal, so that no record passes for another or for its own
 // past.

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "store/descriptor.h"
+#include "store/unlocked_header.h"
 
 namespace certfs {
 
@@ -17,14 +18,10 @@ using namespace std::string_view_literals;
 
 // On disk: never change or reuse.
 constexpr auto kMagic = "CERTFS\r\n"sv;
-constexpr std::uint16_t kFormat = 1;
-constexpr auto kHeaderLabel = "certfs/v1/header\0"sv;
-constexpr auto kManifestLabel = "certfs/v1/manifest\0"sv;
+constexpr std::uint16_t kFormat = 2;
 constexpr std::size_t kSlotsAt = 40;
 constexpr std::size_t kMacBytes = 32;
 constexpr std::size_t kChecksumBytes = 32;
-constexpr std::size_t kSlotsMax = 16;
-constexpr std::size_t kHeaderBytesMax = kSlotsAt + kSlotBytes * kSlotsMax + kMacBytes + kChecksumBytes;
 constexpr auto kHeaderName = "keystore.hdr";
 constexpr auto kHeaderNameNew = "keystore.hdr.new";
 
@@ -34,26 +31,30 @@ Error Damaged(std::string_view how) {
 
 Error Failure(std::string_view what) { return SystemFailure(std::string(what) + " keystore.hdr", errno); }
 
-Result<SecretBytes> DeriveFromRoot(const SecretBytes& root_key, std::string_view label,
-                                   const StoreId& store_id) {
-  Bytes info;
-  Writer writer(info);
-  writer.Raw(AsBytes(label));
-  writer.Raw(store_id);
-  return DeriveKey(root_key, {}, info, 32);
-}
+// Takes the front of a header apart, and checks what has no key: its length, its zeros, its checksum.
+struct Front {
+  std::size_t slot_count = 0;
+  std::uint32_t reserved = 0;  // Zero in format 1; in format 2 the next slot's number stands in it.
+  StoreId store_id{};
+  std::chrono::sys_seconds created{};
+  BytesView slots;
+};
 
-Bytes EncodeFront(const StoreId& store_id, std::chrono::sys_seconds created, const std::vector<Slot>& slots) {
-  Bytes bytes;
-  Writer writer(bytes);
-  writer.Raw(AsBytes(kMagic));
-  writer.U16(kFormat);
-  writer.U16(static_cast<std::uint16_t>(slots.size()));
-  writer.U32(0);
-  writer.Raw(store_id);
-  writer.I64(created.time_since_epoch().count());
-  for (const Slot& slot : slots) writer.Raw(slot);
-  return bytes;
+Result<Front> ReadFront(BytesView bytes) {
+  if (bytes.size() < kSlotsAt + kMacBytes + kChecksumBytes) return Damaged("it is cut short");
+  const std::size_t checksum_at = bytes.size() - kChecksumBytes;
+  const Digest checksum = Sha256({bytes.first(checksum_at)});
+  if (!EqualSecrets(checksum, bytes.subspan(checksum_at))) return Damaged("its checksum does not fit");
+  Reader reader(bytes.subspan(10));  // Behind magic and format.
+  Front front;
+  front.slot_count = reader.U16();
+  front.reserved = reader.U32();
+  reader.Fill(front.store_id);
+  front.created = std::chrono::sys_seconds(std::chrono::seconds(reader.I64()));
+  front.slots = bytes.subspan(kSlotsAt, checksum_at - kMacBytes - kSlotsAt);
+  if (front.slot_count == 0 || front.slot_count > Header::kSlotsMax)
+    return Damaged("its number of key slots is not possible");
+  return front;
 }
 
 Result<void> WriteAll(int descriptor, BytesView bytes) {
@@ -68,49 +69,98 @@ Result<void> WriteAll(int descriptor, BytesView bytes) {
 
 }  // namespace
 
+RecordIdentity CertificateIdentity(const StoreId& store_id, SlotNumber number) {
+  return {store_id, RecordKind::kRecoveryCertificate, 0, number, 0};
+}
+
 Result<Header> Header::Create(const UnlockSecret& secret, std::chrono::sys_seconds now) {
-  Header header;
-  TRY(FillRandom(header.store_id_));
-  SecretBytes root_key(kRootKeyBytes);
-  TRY(FillRandom({root_key.data(), root_key.size()}));
-  header.created_ = now;
-  header.slots_.push_back(TRY(WrapRootKey(header.store_id_, secret, root_key, now)));
-  header.bytes_ = EncodeFront(header.store_id_, now, header.slots_);
-  const SecretBytes mac_key = TRY(DeriveFromRoot(root_key, kHeaderLabel, header.store_id_));
-  Writer writer(header.bytes_);
-  writer.Raw(HmacSha256(mac_key, {header.bytes_}));
-  writer.Raw(Sha256({header.bytes_}));
-  return header;
+  UnlockedHeader made = TRY(UnlockedHeader::Create(now));
+  TRY(made.Add(secret, now));
+  return made.header();
 }
 
 Result<Header> Header::Parse(BytesView bytes) {
   Reader reader(bytes);
   if (AsText(reader.Raw(kMagic.size())) != kMagic) return Damaged("it does not begin as one");
   const std::uint16_t format = reader.U16();
-  if (!reader.ok()) return Damaged("it is cut short");
+  if (!reader.ok() || format == 0) return Damaged("it is cut short");
   // Before the checksum: only this format says where the checksum lies.
-  if (format != kFormat) {
+  if (format > kFormat) {
     return Error(ErrorCode::kUnsupported, "keystore.hdr has format version " + std::to_string(format) +
-                                              ": made by a newer certfs; this one knows 1");
+                                              ": made by a newer certfs; this one knows 2");
   }
-  const std::size_t slot_count = reader.U16();
-  const std::uint32_t zero = reader.U32();
-  if (slot_count == 0 || slot_count > kSlotsMax) return Damaged("its number of key slots is not possible");
-  if (bytes.size() != kSlotsAt + kSlotBytes * slot_count + kMacBytes + kChecksumBytes) {
-    return Damaged("it has another length than its slots need");
-  }
-  const std::size_t checksum_at = bytes.size() - kChecksumBytes;
-  const Digest checksum = Sha256({bytes.first(checksum_at)});
-  if (!EqualSecrets(checksum, bytes.subspan(checksum_at)) || zero != 0)
-    return Damaged("its checksum does not fit");
-
-  Header header;
-  reader.Fill(header.store_id_);
-  header.created_ = std::chrono::sys_seconds(std::chrono::seconds(reader.I64()));
-  header.slots_.resize(slot_count);
-  for (Slot& slot : header.slots_) reader.Fill(slot);
+  if (bytes.size() > kBytesMax) return Damaged("it is too long");
+  Header header = TRY(format == 1 ? ParseFormat1(bytes) : ParseFormat2(bytes));
   header.bytes_.assign(bytes.begin(), bytes.end());
   return header;
+}
+
+// Slots of one size, which are their places.
+Result<Header> Header::ParseFormat1(BytesView bytes) {
+  const Front front = TRY(ReadFront(bytes));
+  if (front.slots.size() != kSlotBytes * front.slot_count)
+    return Damaged("it has another length than its slots need");
+  if (front.reserved != 0) return Damaged("what is reserved is not zero");
+  Header header;
+  header.store_id_ = front.store_id;
+  header.created_ = front.created;
+  for (std::size_t i = 0; i < front.slot_count; ++i) {
+    const BytesView slot = front.slots.subspan(i * kSlotBytes, kSlotBytes);
+    const SlotFacts facts = TRY(ReadSlotFacts(slot));
+    header.slots_.push_back({header.next_number_++, facts, Slot(slot.begin(), slot.end()), {}});
+  }
+  return header;
+}
+
+Result<Header> Header::ParseFormat2(BytesView bytes) {
+  const Front front = TRY(ReadFront(bytes));
+  Header header;
+  header.store_id_ = front.store_id;
+  header.created_ = front.created;
+  header.next_number_ = static_cast<SlotNumber>(front.reserved >> 16);
+  if ((front.reserved & 0xFFFF) != 0) return Damaged("what is reserved is not zero");
+  Reader reader(front.slots);
+  SlotNumber last = 0;
+  for (std::size_t i = 0; i < front.slot_count; ++i) {
+    const SlotNumber number = reader.U16();
+    const BytesView slot = reader.Prefixed();
+    const BytesView certificate = reader.Prefixed();
+    if (!reader.ok() || number <= last || number >= header.next_number_)
+      return Damaged("its key slots are not in order");
+    last = number;
+    const SlotFacts facts = TRY(ReadSlotFacts(slot));
+    if (certificate.empty() != (facts.type != SlotType::kRecovery))
+      return Damaged("a recovery slot has its certificate, and no other slot has one");
+    header.slots_.push_back(
+        {number, facts, Slot(slot.begin(), slot.end()), Bytes(certificate.begin(), certificate.end())});
+  }
+  if (!reader.done()) return Damaged("it has another length than its slots need");
+  return header;
+}
+
+Result<void> Header::Encode(const HeaderKeys& keys) {
+  Bytes bytes;
+  Writer writer(bytes);
+  writer.Raw(AsBytes(kMagic));
+  writer.U16(kFormat);
+  writer.U16(static_cast<std::uint16_t>(slots_.size()));
+  writer.U16(next_number_);
+  writer.U16(0);
+  writer.Raw(store_id_);
+  writer.I64(created_.time_since_epoch().count());
+  for (const NumberedSlot& each : slots_) {
+    writer.U16(each.number);
+    writer.Prefixed(each.slot);
+    writer.Prefixed(each.certificate);
+  }
+  writer.Raw(HmacSha256(keys.mac, {bytes}));
+  writer.Raw(Sha256({bytes}));
+  if (bytes.size() > kBytesMax) {
+    return Error(ErrorCode::kNoSpace,
+                 "keystore.hdr would grow over 64 KiB; remove a slot, or take a smaller certificate");
+  }
+  bytes_ = std::move(bytes);
+  return {};
 }
 
 Result<Header> Header::Load(const std::filesystem::path& directory) {
@@ -119,7 +169,7 @@ Result<Header> Header::Load(const std::filesystem::path& directory) {
     return Error(ErrorCode::kNotFound, "there is no keystore.hdr in " + directory.string());
   }
   if (!file.open()) return Failure("open");
-  Bytes bytes(kHeaderBytesMax + 1);  // One more than the largest, so that a longer file shows.
+  Bytes bytes(kBytesMax + 1);  // One more than the largest, so that a longer file shows.
   std::size_t filled = 0;
   while (filled < bytes.size()) {
     const ssize_t got = read(file.get(), bytes.data() + filled, bytes.size() - filled);
@@ -153,23 +203,7 @@ Result<void> Header::Save(const std::filesystem::path& directory) const {
 }
 
 Result<RootKeys> Header::Unlock(const UnlockSecret& secret) const {
-  Error refusal(ErrorCode::kAccessDenied, "wrong key: it opens no slot of this keystore");
-  for (const Slot& slot : slots_) {
-    auto root_key = UnwrapRootKey(store_id_, secret, slot);
-    if (!root_key.has_value()) {
-      const ErrorCode code = root_key.error().code();
-      if (code == ErrorCode::kAccessDenied) continue;
-      // A slot that this version cannot try does not keep the next one from fitting.
-      refusal = std::move(root_key).error();
-      if (code == ErrorCode::kUnsupported) continue;
-      return refusal;
-    }
-    HeaderKeys header_keys{TRY(DeriveFromRoot(root_key.value(), kHeaderLabel, store_id_))};
-    TRY(Check(header_keys));
-    return RootKeys{store_id_, TRY(DeriveFromRoot(root_key.value(), kManifestLabel, store_id_)),
-                    std::move(header_keys)};
-  }
-  return refusal;
+  return TRY(UnlockedHeader::Open(*this, secret)).Keys();
 }
 
 Result<void> Header::Check(const HeaderKeys& keys) const {
@@ -181,9 +215,31 @@ Result<void> Header::Check(const HeaderKeys& keys) const {
   return {};
 }
 
-Result<std::vector<Certificate>> Header::RecoveryCertificates(const HeaderKeys& keys) const {
+std::vector<SlotDescription> Header::Slots() const {
+  std::vector<SlotDescription> slots;
+  for (const NumberedSlot& each : slots_) slots.push_back({each.number, each.facts, std::nullopt});
+  return slots;
+}
+
+Result<std::vector<SlotDescription>> Header::Slots(const HeaderKeys& keys) const {
   TRY(Check(keys));
-  return std::vector<Certificate>();
+  std::vector<SlotDescription> slots = Slots();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (slots_[i].certificate.empty()) continue;
+    const auto opened =
+        Unseal(keys.certificates, CertificateIdentity(store_id_, slots_[i].number), slots_[i].certificate);
+    if (!opened.has_value()) return Damaged("the certificate of a recovery slot does not open");
+    slots[i].certificate = TRY(Certificate::FromDer(opened.value().plaintext.Reveal()));
+  }
+  return slots;
+}
+
+Result<std::vector<Certificate>> Header::RecoveryCertificates(const HeaderKeys& keys) const {
+  std::vector<Certificate> certificates;
+  for (SlotDescription& slot : TRY(Slots(keys))) {
+    if (slot.certificate) certificates.push_back(*std::move(slot.certificate));
+  }
+  return certificates;
 }
 
 }  // namespace certfs

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "crypto/certificate.h"
@@ -13,9 +15,13 @@
 
 namespace certfs {
 
-// What keeps the header true, for whoever has unlocked it: the key of its MAC.
+// Names a slot of one header: given once, from 1, and never again.
+using SlotNumber = std::uint16_t;
+
+// What keeps the header true, and what it shows to nobody else: for whoever has unlocked it.
 struct HeaderKeys {
   SecretBytes mac;
+  SecretBytes certificates;  // Seals those of recovery slots.
 };
 
 // What unlocking yields: the key that seals the manifest, the store it belongs to, and the header's own keys.
@@ -25,8 +31,21 @@ struct RootKeys {
   HeaderKeys header{};
 };
 
+// One slot, as far as it may be known.
+struct SlotDescription {
+  SlotNumber number = 0;
+  SlotFacts facts{};
+  std::optional<Certificate> certificate;  // Of a recovery slot, for whoever has unlocked the header.
+};
+
+// Of the certificate of a recovery slot, as it is sealed in the header.
+RecordIdentity CertificateIdentity(const StoreId& store_id, SlotNumber number);
+
 class Header {
  public:
+  static constexpr std::size_t kSlotsMax = 16;
+  static constexpr std::size_t kBytesMax = std::size_t{64} << 10;
+
   // Makes a header with a new store id and one slot for `secret`.
   static Result<Header> Create(const UnlockSecret& secret, std::chrono::sys_seconds now);
 
@@ -47,6 +66,10 @@ class Header {
   // Returns kCorrupt unless the header is whole and was written by somebody who had the root key.
   Result<void> Check(const HeaderKeys& keys) const;
 
+  // Its slots by number: what anybody sees; with `keys`, once it is checked, all there is to know.
+  std::vector<SlotDescription> Slots() const;
+  Result<std::vector<SlotDescription>> Slots(const HeaderKeys& keys) const;
+
   // The certificates of its recovery slots, once it is checked.
   Result<std::vector<Certificate>> RecoveryCertificates(const HeaderKeys& keys) const;
 
@@ -55,10 +78,25 @@ class Header {
   const Bytes& bytes() const noexcept { return bytes_; }
 
  private:
+  friend class UnlockedHeader;
+
+  struct NumberedSlot {
+    SlotNumber number = 0;
+    SlotFacts facts{};
+    Slot slot;
+    Bytes certificate;  // Of a recovery slot: sealed.
+  };
+
   Header() = default;
+  static Result<Header> ParseFormat1(BytesView bytes);
+  static Result<Header> ParseFormat2(BytesView bytes);
+  // Remakes bytes_ from the rest, in the newest format. kTooLarge over kBytesMax.
+  Result<void> Encode(const HeaderKeys& keys);
+
   StoreId store_id_{};
   std::chrono::sys_seconds created_{};
-  std::vector<Slot> slots_;
+  SlotNumber next_number_ = 1;
+  std::vector<NumberedSlot> slots_;
   Bytes bytes_;  // The encoding, MAC and checksum included.
 };
 

@@ -26,6 +26,7 @@ int Run(int argc, char** argv) {
   certfs::Action action;
   certfs::AddInitCommand(app, action);
   certfs::AddMountCommand(app, action);
+  certfs::AddPasswordCommand(app, action);
   certfs::AddRevertCommand(app, action);
   certfs::AddUmountCommand(app, action);
   certfs::AddVerifyCommand(app, action);

@@ -84,23 +84,6 @@ Result<MountOptions> Prepare(const Options& options) {
   return mount;
 }
 
-Result<void> ChooseSecret(const std::filesystem::path& keystore, UnlockOptions& unlock) {
-  if (unlock.given()) return {};
-  const std::filesystem::path key = DefaultKeyFile(keystore);
-  struct stat status {};
-  if (stat(key.c_str(), &status) != 0) {
-    return Usage(keystore.string() + ": there is no " + key.string() +
-                 "; say how to unlock it: --keyfile FILE, --passphrase-file FILE or --passphrase");
-  }
-  unlock.key_file = key.string();
-  return {};
-}
-
-Result<UnlockSecret> ReadSecretFrom(const UnlockOptions& unlock) {
-  if (!unlock.key_file.empty()) return ReadKeyFileSecret(unlock.key_file);
-  return ReadPassphraseFile(unlock.passphrase_file);
-}
-
 // What the daemon's first process and the daemon say to each other.
 struct Pipe {
   Descriptor out;  // To read from.
@@ -166,8 +149,7 @@ Result<ExitCode> ServeInForeground(const Options& options, const MountOptions& m
   const bool locked = ProtectProcess();
   LogTo(true);
   WarnIfUnlocked(locked);
-  const UnlockSecret secret =
-      TRY(options.unlock.passphrase ? AskSecret(mount.source, false) : ReadSecretFrom(options.unlock));
+  const UnlockSecret secret = TRY(ReadUnlockSecret(mount.source, options.unlock));
   TRY(Serve(options, mount, secret, std::move(waker),
             [&] { spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string()); }));
   return ExitCode::kOk;
@@ -190,8 +172,8 @@ Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount
   report.out.Close();
   WakerProcess waker = TRY(WakerProcess::Start());
   const bool locked = ProtectProcess();
-  const UnlockSecret secret =
-      TRY(options.unlock.passphrase ? ReceiveSecret(secrets.out.number()) : ReadSecretFrom(options.unlock));
+  const UnlockSecret secret = TRY(options.unlock.passphrase ? ReceiveSecret(secrets.out.number())
+                                                            : ReadUnlockSecret(mount.source, options.unlock));
   secrets.out.Close();
   CloseInherited(
       {std::min(report.in.number(), waker.socket()), std::max(report.in.number(), waker.socket())});
@@ -238,7 +220,7 @@ Result<ExitCode> AwaitDaemon(pid_t daemon, Pipe report) {
 
 Result<ExitCode> RunMountCommand(Options& options) {
   const MountOptions mount = TRY(Prepare(options));
-  TRY(ChooseSecret(mount.source, options.unlock));
+  TRY(ChooseDefaultKey(mount.source, options.unlock));
   if (options.foreground) return ServeInForeground(options, mount);
   signal(SIGPIPE, SIG_IGN);
   Pipe secrets = TRY(Pipe::Make());
@@ -274,7 +256,7 @@ void AddMountCommand(CLI::App& app, Action& action) {
       ->take_all()
       ->type_name("OPTION,...");
   command->add_flag("--foreground", options->foreground, "Stay in the foreground and log to stderr");
-  command->footer("Without an unlock option KEYSTORE.key is used, if there is one.");
+  command->footer(kUnlockFooter);
   command->callback([options, &action] { action = [options] { return RunMountCommand(*options); }; });
 }
 

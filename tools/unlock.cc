@@ -32,6 +32,12 @@ Result<void> WriteDurably(int file, BytesView bytes, const std::filesystem::path
   return {};
 }
 
+Result<UnlockSecret> AskOnce(const std::string& prompt) {
+  SecretBytes given = TRY(AskPassphrase(prompt + ": "));
+  if (given.empty()) return Error(ErrorCode::kInvalidArgument, "an empty passphrase is no passphrase");
+  return UnlockSecret{SlotType::kPassphrase, std::move(given)};
+}
+
 }  // namespace
 
 void AddUnlockOptions(CLI::App& command, UnlockOptions& options) {
@@ -44,6 +50,26 @@ void AddUnlockOptions(CLI::App& command, UnlockOptions& options) {
       command.add_flag("--passphrase", options.passphrase, "Ask for a passphrase on the terminal");
   key->excludes(file)->excludes(ask);
   file->excludes(ask);
+}
+
+Result<void> ChooseDefaultKey(const std::filesystem::path& keystore, UnlockOptions& options) {
+  if (options.given()) return {};
+  const std::filesystem::path key = DefaultKeyFile(keystore);
+  struct stat status {};
+  if (stat(key.c_str(), &status) != 0) {
+    return Error(ErrorCode::kInvalidArgument,
+                 keystore.string() + ": there is no " + key.string() +
+                     "; say how to unlock it: --keyfile FILE, --passphrase-file FILE or --passphrase");
+  }
+  options.key_file = key.string();
+  return {};
+}
+
+Result<UnlockSecret> ReadUnlockSecret(const std::filesystem::path& keystore, UnlockOptions options) {
+  TRY(ChooseDefaultKey(keystore, options));
+  if (!options.key_file.empty()) return ReadKeyFileSecret(options.key_file);
+  if (!options.passphrase_file.empty()) return ReadPassphraseFile(options.passphrase_file);
+  return AskSecret(keystore, false);
 }
 
 std::filesystem::path DefaultKeyFile(const std::filesystem::path& keystore) {
@@ -85,16 +111,16 @@ Result<UnlockSecret> ReadPassphraseFile(const std::filesystem::path& path) {
 }
 
 Result<UnlockSecret> AskSecret(const std::filesystem::path& keystore, bool twice) {
-  SecretBytes first =
-      TRY(AskPassphrase((twice ? "New passphrase for " : "Passphrase for ") + keystore.string() + ": "));
-  if (first.empty()) return Error(ErrorCode::kInvalidArgument, "an empty passphrase is no passphrase");
-  if (twice) {
-    const SecretBytes second = TRY(AskPassphrase("The same again: "));
-    if (!EqualSecrets(first.Reveal(), second.Reveal())) {
-      return Error(ErrorCode::kInvalidArgument, "the two passphrases differ");
-    }
-  }
-  return UnlockSecret{SlotType::kPassphrase, std::move(first)};
+  if (twice) return AskTwice("New passphrase for " + keystore.string());
+  return AskOnce("Passphrase for " + keystore.string());
+}
+
+Result<UnlockSecret> AskTwice(const std::string& prompt) {
+  UnlockSecret first = TRY(AskOnce(prompt));
+  const SecretBytes second = TRY(AskPassphrase("The same again: "));
+  if (!EqualSecrets(first.bytes.Reveal(), second.Reveal()))
+    return Error(ErrorCode::kInvalidArgument, "the two differ");
+  return first;
 }
 
 Result<UnlockSecret> MakeKeyFile(const std::filesystem::path& path) {

@@ -25,6 +25,16 @@ struct UnlockOptions {
 // Adds --keyfile, --passphrase-file and --passphrase, which exclude each other.
 void AddUnlockOptions(CLI::App& command, UnlockOptions& options);
 
+// What a command says of AddUnlockOptions in its footer, if it unlocks a keystore that is there.
+inline constexpr auto kUnlockFooter = "Without an unlock option KEYSTORE.key is used, if there is one.";
+
+// Where nothing is given, chooses the keystore's own key file. kInvalidArgument, with what could be said
+// instead, if there is none.
+Result<void> ChooseDefaultKey(const std::filesystem::path& keystore, UnlockOptions& options);
+
+// Reads the secret that the options name, KEYSTORE.key if they name none, or asks for it.
+Result<UnlockSecret> ReadUnlockSecret(const std::filesystem::path& keystore, UnlockOptions options);
+
 // Returns where `init` puts a key file that nobody named: KEYSTORE.key, beside the keystore.
 std::filesystem::path DefaultKeyFile(const std::filesystem::path& keystore);
 
@@ -38,6 +48,9 @@ Result<UnlockSecret> ReadPassphraseFile(const std::filesystem::path& path);
 
 // Asks once, or twice when a new passphrase is chosen. kInvalidArgument if it is empty or the two differ.
 Result<UnlockSecret> AskSecret(const std::filesystem::path& keystore, bool twice);
+
+// Asks for a new one twice, by `prompt` ("New passphrase for /srv/keystore").
+Result<UnlockSecret> AskTwice(const std::string& prompt);
 
 // Makes a key file of random bytes, 0600, durable. Returns kAlreadyExists if there is one, with what to do.
 Result<UnlockSecret> MakeKeyFile(const std::filesystem::path& path);

@@ -1,3 +1,7 @@
+// Goal: a header opens by what it was made for, shows everything that was done to it, and is never half
+// written. Method: headers with slots of every type, each byte flipped, with and without a checksum that fits
+// again.
+
 #include "store/header.h"
 
 #include <gtest/gtest.h>
@@ -5,7 +9,9 @@
 
 #include <fstream>
 
+#include "store/unlocked_header.h"
 #include "tests/store/table_fixture.h"
+#include "tests/support/recovery.h"
 
 namespace certfs {
 
@@ -17,6 +23,8 @@ UnlockSecret KeyFile(char fill) { return {SlotType::kKeyFile, SecretOf(std::stri
 
 Header NewHeader() { return Must(Header::Create(KeyFile('k'), kNow)); }
 
+constexpr std::size_t kFirstSlotAt = 44;  // Behind its number and length.
+
 // Makes the checksum fit again, as somebody without the key can.
 Bytes WithChecksum(Bytes bytes) {
   const Digest checksum = Sha256({BytesView(bytes).first(bytes.size() - 32)});
@@ -24,8 +32,8 @@ Bytes WithChecksum(Bytes bytes) {
   return bytes;
 }
 
-// Writes a header of several slots, as store/README.md has it.
-Bytes HeaderOf(const StoreId& store_id, const SecretBytes& root_key, const std::vector<Slot>& slots) {
+// Writes a header of format 1, as store/README.md has it.
+Bytes HeaderOfFormat1(const StoreId& store_id, const SecretBytes& root_key, const std::vector<Slot>& slots) {
   using namespace std::string_view_literals;
   Bytes bytes;
   Writer writer(bytes);
@@ -46,7 +54,7 @@ Bytes HeaderOf(const StoreId& store_id, const SecretBytes& root_key, const std::
 
 TEST(Header, UnlocksWithItsKey) {
   const Header header = NewHeader();
-  EXPECT_EQ(header.bytes().size(), 72U + 128 + 32);
+  EXPECT_EQ(header.bytes().size(), 104U + 6 + 128);
   const Header again = Must(Header::Parse(header.bytes()));
   EXPECT_EQ(again.store_id(), header.store_id());
   EXPECT_EQ(again.created(), kNow);
@@ -100,7 +108,7 @@ TEST(Header, RefusesEveryFlippedByteUnderAFittingChecksum) {
     EXPECT_FALSE(header.value().Unlock(KeyFile('k')).has_value()) << at;
   }
   // The wrapped key and the MAC are damage, not a wrong key.
-  for (const std::size_t at : {std::size_t{40 + 80}, std::size_t{40 + 127}, good.size() - 64}) {
+  for (const std::size_t at : {kFirstSlotAt + 80, kFirstSlotAt + 127, good.size() - 64}) {
     Bytes bad = good;
     bad[at] ^= 0x01;
     const Header header = Must(Header::Parse(WithChecksum(bad)));
@@ -120,13 +128,13 @@ TEST(Header, RefusesEveryTruncationAndMore) {
 
 TEST(Header, SaysWhichNewerFormatItMet) {
   Bytes bytes = NewHeader().bytes();
-  bytes[9] = 2;
+  bytes[9] = 3;
   const auto header = Header::Parse(WithChecksum(bytes));
   EXPECT_EQ(CodeOf(header), ErrorCode::kUnsupported);
-  EXPECT_NE(header.error().message().find('2'), std::string::npos);
+  EXPECT_NE(header.error().message().find('3'), std::string::npos);
 }
 
-TEST(Header, OpensTheSlotThatFits) {
+TEST(Header, ReadsTheFormatBefore) {
   StoreId store_id;
   store_id.fill(9);
   const SecretBytes root_key = SecretOf("root key of thirty-two bytes,yes");
@@ -135,15 +143,34 @@ TEST(Header, OpensTheSlotThatFits) {
   for (char fill = 'a'; fill < 'a' + 16; ++fill) {
     slots.push_back(Must(WrapRootKey(store_id, KeyFile(fill), root_key, kNow)));
   }
-  const Header header = Must(Header::Parse(HeaderOf(store_id, root_key, slots)));
+  const Header header = Must(Header::Parse(HeaderOfFormat1(store_id, root_key, slots)));
   const RootKeys first = Must(header.Unlock(KeyFile('a')));
   const RootKeys last = Must(header.Unlock(KeyFile('p')));
   EXPECT_TRUE(EqualSecrets(first.manifest_key.Reveal(), last.manifest_key.Reveal()));
   EXPECT_EQ(CodeOf(header.Unlock(KeyFile('q'))), ErrorCode::kAccessDenied);
 
   slots.push_back(slots.front());
-  EXPECT_EQ(CodeOf(Header::Parse(HeaderOf(store_id, root_key, slots))), ErrorCode::kCorrupt);
-  EXPECT_EQ(CodeOf(Header::Parse(HeaderOf(store_id, root_key, {}))), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf(Header::Parse(HeaderOfFormat1(store_id, root_key, slots))), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf(Header::Parse(HeaderOfFormat1(store_id, root_key, {}))), ErrorCode::kCorrupt);
+}
+
+TEST(Header, RewritesTheFormatBeforeWithTheSameKeys) {
+  StoreId store_id{};
+  const SecretBytes root_key = SecretOf(std::string(32, 'r'));
+  const std::vector<Slot> slots{Must(WrapRootKey(store_id, KeyFile('a'), root_key, kNow)),
+                                Must(WrapRootKey(store_id, KeyFile('b'), root_key, kNow))};
+  const Header old = Must(Header::Parse(HeaderOfFormat1(store_id, root_key, slots)));
+  UnlockedHeader unlocked = Must(UnlockedHeader::Open(old, KeyFile('b')));
+  EXPECT_EQ(unlocked.opened(), 2);
+  Must(unlocked.Remove(1));
+  EXPECT_EQ(Must(unlocked.Add(KeyFile('c'), kNow)), 3);
+  const Header now = Must(Header::Parse(unlocked.header().bytes()));
+  EXPECT_EQ(now.bytes()[9], 2);
+  EXPECT_EQ(CodeOf(now.Unlock(KeyFile('a'))), ErrorCode::kAccessDenied);
+  for (const char fill : {'b', 'c'}) {
+    EXPECT_TRUE(EqualSecrets(Must(now.Unlock(KeyFile(fill))).manifest_key.Reveal(),
+                             Must(old.Unlock(KeyFile('b'))).manifest_key.Reveal()));
+  }
 }
 
 TEST(Header, ASlotOfAnotherStoreDoesNotFit) {
@@ -152,7 +179,7 @@ TEST(Header, ASlotOfAnotherStoreDoesNotFit) {
   other[0] = 1;
   const SecretBytes root_key = SecretOf(std::string(32, 'r'));
   const Slot slot = Must(WrapRootKey(other, KeyFile('a'), root_key, kNow));
-  const Header header = Must(Header::Parse(HeaderOf(store_id, root_key, {slot})));
+  const Header header = Must(Header::Parse(HeaderOfFormat1(store_id, root_key, {slot})));
   EXPECT_EQ(CodeOf(header.Unlock(KeyFile('a'))), ErrorCode::kAccessDenied);
 }
 
@@ -200,6 +227,158 @@ TEST(Header, AFileThatIsTooLongIsDamaged) {
 
 TEST(Header, SavingIntoNowhereFails) {
   EXPECT_EQ(CodeOf(NewHeader().Save("/nonexistent/certfs")), ErrorCode::kIo);
+}
+
+// --- Slots that come and go
+
+// A header of one slot of each type, but no passphrase: those are slow.
+UnlockedHeader SomeHeader() {
+  UnlockedHeader header = Must(UnlockedHeader::Open(NewHeader(), KeyFile('k')));
+  EXPECT_EQ(Must(header.Add(KeyFile('l'), kNow + std::chrono::seconds(1))), 2);
+  EXPECT_EQ(Must(header.Add(test::Recipient("rsa"), kNow)), 3);
+  EXPECT_EQ(Must(header.Add(test::Recipient("p256"), kNow)), 4);
+  return header;
+}
+
+TEST(HeaderSlots, EachOpensToTheSameKeys) {
+  const UnlockedHeader made = SomeHeader();
+  const Header header = Must(Header::Parse(made.header().bytes()));
+  SlotNumber expected = 0;
+  for (const UnlockSecret& secret :
+       {KeyFile('k'), KeyFile('l'), test::RecoveryKey("rsa"), test::RecoveryKey("p256")}) {
+    const UnlockedHeader opened = Must(UnlockedHeader::Open(header, secret));
+    EXPECT_EQ(opened.opened(), ++expected);
+    EXPECT_EQ(Must(made.Find(secret)), expected);
+    EXPECT_TRUE(EqualSecrets(Must(opened.Keys()).manifest_key.Reveal(),
+                             Must(header.Unlock(KeyFile('k'))).manifest_key.Reveal()));
+  }
+  EXPECT_EQ(CodeOf(header.Unlock(test::RecoveryKey("p384"))), ErrorCode::kAccessDenied);
+}
+
+TEST(HeaderSlots, AreDescribedAndShowTheirCertificatesOnlyWhenUnlocked) {
+  const UnlockedHeader made = SomeHeader();
+  const Header header = Must(Header::Parse(made.header().bytes()));
+  const HeaderKeys keys = std::move(Must(header.Unlock(KeyFile('k'))).header);
+  const std::vector<SlotDescription> seen = header.Slots();
+  const std::vector<SlotDescription> known = Must(header.Slots(keys));
+  ASSERT_EQ(seen.size(), 4U);
+  ASSERT_EQ(known.size(), 4U);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(seen[i].number, i + 1);
+    EXPECT_EQ(seen[i].facts.type, i < 2 ? SlotType::kKeyFile : SlotType::kRecovery);
+    EXPECT_EQ(seen[i].facts.created, i == 1 ? kNow + std::chrono::seconds(1) : kNow);
+    EXPECT_FALSE(seen[i].certificate);
+    EXPECT_EQ(known[i].certificate.has_value(), i >= 2);
+  }
+  EXPECT_EQ(seen[2].facts.recipient, Must(RecipientDigest(test::Recipient("rsa"))));
+  EXPECT_EQ(known[2].certificate->fingerprint(), test::Recipient("rsa").fingerprint());
+  const auto certificates = Must(header.RecoveryCertificates(keys));
+  ASSERT_EQ(certificates.size(), 2U);
+  EXPECT_EQ(certificates[1].fingerprint(), test::Recipient("p256").fingerprint());
+  // Neither a name nor the certificate is there to be seen.
+  for (const std::string_view name : {"Recovery", "Acme"}) {
+    EXPECT_EQ(AsText(header.bytes()).find(name), std::string_view::npos);
+  }
+  const HeaderKeys others = std::move(Must(NewHeader().Unlock(KeyFile('k'))).header);
+  EXPECT_EQ(CodeOf(header.Slots(others)), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf(header.RecoveryCertificates(others)), ErrorCode::kCorrupt);
+}
+
+TEST(HeaderSlots, EveryFlippedByteIsRefused) {
+  const Bytes good = SomeHeader().header().bytes();
+  const HeaderKeys keys = std::move(Must(Must(Header::Parse(good)).Unlock(KeyFile('k'))).header);
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    Bytes bad = good;
+    bad[at] ^= 0x01;
+    ASSERT_FALSE(Header::Parse(bad).has_value()) << at;
+    if (at >= good.size() - 32) continue;
+    const auto header = Header::Parse(WithChecksum(bad));
+    if (!header.has_value()) continue;
+    for (const char fill : {'k', 'l'}) ASSERT_FALSE(header.value().Unlock(KeyFile(fill)).has_value()) << at;
+    ASSERT_FALSE(header.value().Unlock(test::RecoveryKey("p256")).has_value()) << at;
+    ASSERT_FALSE(header.value().Slots(keys).has_value()) << at;
+  }
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    ASSERT_EQ(CodeOf(Header::Parse(BytesView(good).first(size))), ErrorCode::kCorrupt) << size;
+  }
+}
+
+TEST(HeaderSlots, KeepTheirNumbersWhenOthersGo) {
+  UnlockedHeader header = SomeHeader();
+  Must(header.Remove(2));
+  Must(header.Remove(4));
+  EXPECT_EQ(CodeOf(header.Remove(2)), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(header.header().Unlock(KeyFile('l'))), ErrorCode::kAccessDenied);
+  EXPECT_EQ(CodeOf(header.header().Unlock(test::RecoveryKey("p256"))), ErrorCode::kAccessDenied);
+  // A number is never given again, not even the last one.
+  EXPECT_EQ(Must(header.Add(KeyFile('m'), kNow)), 5);
+  const UnlockedHeader again =
+      Must(UnlockedHeader::Open(Must(Header::Parse(header.header().bytes())), test::RecoveryKey("rsa")));
+  std::vector<SlotNumber> numbers;
+  for (const SlotDescription& slot : again.header().Slots()) numbers.push_back(slot.number);
+  EXPECT_EQ(numbers, (std::vector<SlotNumber>{1, 3, 5}));
+}
+
+TEST(HeaderSlots, TheLastOneStays) {
+  UnlockedHeader header = Must(UnlockedHeader::Open(NewHeader(), KeyFile('k')));
+  const Bytes before = header.header().bytes();
+  EXPECT_EQ(CodeOf(header.Remove(1)), ErrorCode::kNotPermitted);
+  EXPECT_EQ(header.header().bytes(), before);
+}
+
+TEST(HeaderSlots, NoneIsMadeTwiceForOneSecret) {
+  UnlockedHeader header = SomeHeader();
+  const auto again = header.Add(KeyFile('l'), kNow);
+  EXPECT_EQ(CodeOf(again), ErrorCode::kAlreadyExists);
+  EXPECT_NE(again.error().message().find("slot 2"), std::string::npos) << again.error().message();
+  EXPECT_EQ(CodeOf(header.Add(test::Recipient("rsa"), kNow)), ErrorCode::kAlreadyExists);
+  EXPECT_EQ(CodeOf(header.Add(test::Recipient("rsa-signs"), kNow)), ErrorCode::kRejected);
+  EXPECT_EQ(header.header().Slots().size(), 4U);
+  EXPECT_EQ(Must(header.Add(KeyFile('n'), kNow)), 5);  // What was refused took no number.
+}
+
+TEST(HeaderSlots, AreSixteenAtMost) {
+  UnlockedHeader header = Must(UnlockedHeader::Open(NewHeader(), KeyFile('k')));
+  for (char fill = 'A'; fill < 'A' + 15; ++fill) Must(header.Add(KeyFile(fill), kNow));
+  const Bytes before = header.header().bytes();
+  EXPECT_EQ(CodeOf(header.Add(KeyFile('z'), kNow)), ErrorCode::kNoSpace);
+  EXPECT_EQ(header.header().bytes(), before);
+  Must(header.Remove(7));
+  EXPECT_TRUE(header.Add(KeyFile('z'), kNow).has_value());
+}
+
+// What MACs well and is no header all the same: whoever has the key wrote it wrong, or changed it on purpose.
+TEST(HeaderSlots, NumbersOutOfOrderAreRefused) {
+  const Bytes good = SomeHeader().header().bytes();
+  const std::size_t second = 40 + 6 + 128;
+  for (const std::size_t at : {std::size_t{12}, std::size_t{40}, second}) {
+    for (const int number : {0, 1, 2, 4, 5, 255}) {
+      Bytes bad = good;
+      bad[at + 1] = static_cast<std::uint8_t>(number);
+      if (bad == good) continue;
+      const auto parsed = Header::Parse(WithChecksum(bad));
+      if (parsed.has_value()) {
+        EXPECT_EQ(CodeOf(parsed.value().Unlock(KeyFile('l'))), ErrorCode::kCorrupt) << at << ": " << number;
+      } else {
+        EXPECT_EQ(parsed.error().code(), ErrorCode::kCorrupt);
+      }
+    }
+  }
+}
+
+TEST(HeaderSlots, ANewRootKeyLeavesNothingOfTheOldOne) {
+  const UnlockedHeader old = SomeHeader();
+  UnlockedHeader renewed = Must(old.WithNewRootKey());
+  Must(renewed.Put(1, KeyFile('k'), kNow));
+  Must(renewed.Put(4, test::Recipient("p256"), kNow));
+  const Header header = Must(Header::Parse(renewed.header().bytes()));
+  EXPECT_EQ(header.store_id(), old.header().store_id());
+  EXPECT_FALSE(EqualSecrets(Must(header.Unlock(KeyFile('k'))).manifest_key.Reveal(),
+                            Must(old.Keys()).manifest_key.Reveal()));
+  EXPECT_EQ(CodeOf(header.Unlock(KeyFile('l'))), ErrorCode::kAccessDenied);
+  EXPECT_TRUE(header.Unlock(test::RecoveryKey("p256")).has_value());
+  EXPECT_EQ(CodeOf(header.Check(Must(old.Keys()).header)), ErrorCode::kCorrupt);
+  EXPECT_EQ(Must(renewed.Add(KeyFile('n'), kNow)), 5);
 }
 
 }  // namespace

@@ -1,40 +1,20 @@
 // The program itself: what it prints and how it ends, as far as no mount is needed.
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 
+#include "tests/tools/program.h"
 #include "tests/tools/scratch_directory.h"
 
 namespace certfs {
 namespace {
 
-struct End {
-  int code;
-  std::string words;  // stdout and stderr.
-};
-
-std::string Quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
-
-// Runs the program without a terminal.
-End Certfs(const std::string& arguments) {
-  FILE* out = popen(("setsid -w " CERTFS_PROGRAM " " + arguments + " 2>&1 </dev/null").c_str(), "r");
-  std::string words;
-  std::array<char, 4096> chunk{};
-  while (const std::size_t got = fread(chunk.data(), 1, chunk.size(), out)) words.append(chunk.data(), got);
-  const int status = pclose(out);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, words};
-}
-
-bool Has(const End& end, const std::string& words) { return end.words.find(words) != std::string::npos; }
-
 // Goal: help and version everywhere, 0. Method: every command.
 TEST(Cli, HelpsAndTellsItsVersion) {
-  for (const char* command : {"", "init", "mount", "revert", "umount", "verify", "watch", "why"}) {
+  for (const char* command : {"", "init", "mount", "password", "password set", "password clear", "revert",
+                              "umount", "verify", "watch", "why"}) {
     const End help = Certfs(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_TRUE(Has(help, "Usage")) << help.words;
@@ -58,6 +38,8 @@ TEST(Cli, RefusesWrongUsage) {
                                   "mount " + Quoted(scratch / "") + " " + Quoted(scratch / "") + " -o frob",
                                   "mount " + Quoted(scratch / "") + " " + Quoted(scratch / ""),
                                   "verify " + Quoted(scratch / "none"),
+                                  std::string("password"),
+                                  std::string("password set"),
                                   std::string("revert"),
                                   std::string("revert machine"),
                                   std::string("revert machine/"),
