@@ -28,6 +28,7 @@
 #include "store/parsed_files.h"
 #include "store/policy.h"
 #include "store/trust_cache.h"
+#include "store/unlocked_header.h"
 
 namespace certfs {
 
@@ -113,7 +114,7 @@ class Keystore {
 
   // The same for one that `fill` fills instead, which gets the keys of the empty table in `directory`, and a
   // header that is saved afterwards: until then nobody takes it for a keystore.
-  using Filler = std::function<Result<void>(Header& header, RootKeys keys)>;
+  using Filler = std::function<Result<void>(UnlockedHeader& header, RootKeys keys)>;
   static Result<void> CreateFilled(const std::filesystem::path& directory, const UnlockSecret& secret,
                                    Clock clock, const Filler& fill);
 

@@ -92,18 +92,22 @@ Result<BackupContents> CheckBackup(const BackupFile& file, const ReadingProgress
 }
 
 Result<BackupContents> RestoreKeystore(const BackupFile& file, const std::filesystem::path& directory,
-                                       const UnlockSecret& secret, Keystore::Clock clock,
+                                       const UnlockSecret& secret, const Keystore::Clock& clock,
                                        const ReadingProgress& progress) {
   std::optional<BackupContents> contents;
-  const auto fill = [&](Header&, RootKeys keys) -> Result<void> {
+  const auto fill = [&](UnlockedHeader& header, RootKeys keys) -> Result<void> {
     auto envelope = TRY(file.Read(progress));
     Loader loader(directory, std::move(keys), envelope.message_bytes());
     TRY(ReadBackup(envelope, loader));
     TRY(loader.Finish());
     contents = static_cast<ContentsCounter&>(loader).Finish();
+    for (const Certificate& certificate : contents->recovery) {
+      auto added = header.Add(certificate, std::chrono::floor<std::chrono::seconds>(clock()));
+      if (!added.has_value()) return std::move(added).error().Within("a recovery certificate of the backup");
+    }
     return {};
   };
-  TRY(Keystore::CreateFilled(directory, secret, std::move(clock), fill));
+  TRY(Keystore::CreateFilled(directory, secret, clock, fill));
   return *std::move(contents);
 }
 

@@ -41,7 +41,7 @@ Result<BackupContents> CheckBackup(const BackupFile& file, const ReadingProgress
 // its keys are new. Errors: besides, as Keystore::Create; then, as on every failure, the directory is left as
 // it was.
 Result<BackupContents> RestoreKeystore(const BackupFile& file, const std::filesystem::path& directory,
-                                       const UnlockSecret& secret, Keystore::Clock clock,
+                                       const UnlockSecret& secret, const Keystore::Clock& clock,
                                        const ReadingProgress& progress = {});
 
 // What merging does with one entry.

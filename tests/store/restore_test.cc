@@ -106,7 +106,12 @@ TEST_F(Restore, OpensByARecoveryKeyAlone) {
   const BackupContents contents = Must(RestoreFrom(file, safe.key));
   ASSERT_EQ(contents.recovery.size(), 1U);
   EXPECT_EQ(contents.recovery[0].fingerprint(), safe.certificate.fingerprint());
-  EXPECT_EQ(DescribeByName(*OpenTarget()), DescribeByName(*source_));
+  const auto restored = OpenTarget();
+  EXPECT_EQ(DescribeByName(*restored), DescribeByName(*source_));
+  // It has its slot again.
+  const auto recovery = Must(restored->RecoveryCertificates());
+  ASSERT_EQ(recovery.size(), 1U);
+  EXPECT_EQ(recovery[0].fingerprint(), safe.certificate.fingerprint());
 }
 
 TEST_F(Restore, CheckingSaysWhatIsInIt) {
