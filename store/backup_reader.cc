@@ -33,6 +33,13 @@ Result<T> NumberIn(std::string_view text) {
   return value;
 }
 
+// A name as it was parsed; whatever is wrong with it, no backup has it.
+template <typename Name>
+Result<Name> NameFrom(Result<Name> parsed) {
+  if (!parsed.has_value()) return Odd(parsed.error().message());
+  return parsed;
+}
+
 // Names that were seen in one place, by the digests of their folded forms.
 class SeenNames {
  public:
@@ -184,7 +191,7 @@ Result<void> Parser::BeginStore(const ArchivedItem& item, std::string_view name)
                                item.extras.contains(kExtraOrigin) || item.extras.contains(kExtraDated))) {
     return Odd("a store with an attribute of an entry");
   }
-  store_ = BackupStore{TRY(StoreName::Parse(name)), item.attributes};
+  store_ = BackupStore{TRY(NameFrom(StoreName::Parse(name))), item.attributes};
   if (FoldName(name) == FoldName(kLinkName)) return Odd("a store of a name that no store has");
   stores_.Add(name);
   policy_ = &PolicyOf(store_->name);
@@ -197,7 +204,7 @@ Result<void> Parser::BeginEntry(const ArchivedItem& item, std::string_view name)
   TRY(EndEntry());
   const bool kept = policy_->holds == Holds::kNothing;
   if (kept && !name.starts_with(kKeptPrefix)) return Odd("is no kept state");
-  live_ = TRY(kept ? Alias::ParseGiven(name) : Alias::Parse(name));
+  live_ = TRY(NameFrom(kept ? Alias::ParseGiven(name) : Alias::Parse(name)));
   aliases_.Add(name);
   return BeginAny(item, live_);
 }
@@ -230,7 +237,7 @@ Result<void> Parser::BeginAny(const ArchivedItem& item, Alias alias) {
   }
   if (const auto origin = extra(kExtraOrigin)) {
     if (policy_->holds != Holds::kNothing) return Odd("an origin outside of BACKUP_STORE");
-    entry.origin = TRY(StoreName::Parse(*origin));
+    entry.origin = TRY(NameFrom(StoreName::Parse(*origin)));
   }
   if (extra(kExtraDated)) return Odd("an entry with an attribute of a file");
   ++counts_.entries;

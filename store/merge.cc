@@ -60,7 +60,13 @@ Result<void> Merger::Take(BackupEntry from) {
 
 // A state that the target keeps is of a change that came later, or of another entry.
 Result<void> Merger::MergeKept(const BackupEntry& from) {
-  if (store_ && TRY(target_.state.FindEntryFolded(store_->number, from.alias))) {
+  std::optional<Entry> kept;
+  if (store_) kept = TRY(target_.state.FindEntryFolded(store_->number, from.alias));
+  if (kept && TRY(IsSame(from, *kept))) {
+    ++plan_.same;
+    return {};
+  }
+  if (kept) {
     Note(MergeAction::kKeep, from, "a state of that name is kept already");
     return {};
   }

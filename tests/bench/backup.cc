@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -15,6 +16,7 @@
 #include "crypto/envelope_writer.h"
 #include "store/backup.h"
 #include "store/keystore.h"
+#include "store/restore.h"
 
 namespace certfs::bench {
 
@@ -63,9 +65,27 @@ Result<double> Floor(std::uint64_t size) {
   return Seconds(start);
 }
 
-void Print(const char* what, double seconds, double megabytes, double floor) {
+// The most that it was while something was read.
+class Peak {
+ public:
+  ReadingProgress Watch() {
+    return [this](std::uint64_t bytes) {
+      unseen_ += bytes;
+      if (unseen_ < std::uint64_t{4} << 20) return;
+      unseen_ = 0;
+      megabytes_ = std::max(megabytes_, OwnMegabytes());
+    };
+  }
+  double megabytes() const { return std::max(megabytes_, OwnMegabytes()); }
+
+ private:
+  std::uint64_t unseen_ = 0;
+  double megabytes_ = 0;
+};
+
+void Print(const char* what, double seconds, double megabytes, double floor, double memory) {
   std::printf("%-28s %8.3f s %8.1f MB/s of files %8.1f x the floor   own memory %6.1f MiB\n", what, seconds,
-              megabytes / seconds, seconds / floor, OwnMegabytes());
+              megabytes / seconds, seconds / floor, memory);
 }
 
 Result<void> Run(const std::string& directory, const char* key_file, const std::string& work) {
@@ -94,9 +114,24 @@ Result<void> Run(const std::string& directory, const char* key_file, const std::
   std::printf("%llu entries, %.1f MB of files, %.1f MB of backup\n",
               static_cast<unsigned long long>(summary.manifest.counts.entries), megabytes,
               static_cast<double>(summary.size) / 1e6);
-  Print("floor", floor, megabytes, floor);
-  Print("measure", measured, megabytes, floor);
-  Print("backup", written, megabytes, floor);
+  Print("floor", floor, megabytes, floor, OwnMegabytes());
+  Print("measure", measured, megabytes, floor, OwnMegabytes());
+  Print("backup", written, megabytes, floor, OwnMegabytes());
+
+  // Both with the password's key, which a restore begins with.
+  const auto checking = SteadyClock::now();
+  Peak of_checking;
+  const BackupFile opened = TRY(BackupFile::Open(path, SecretBytes::CopyOf(AsBytes("correct horse"))));
+  TRY(CheckBackup(opened, of_checking.Watch()));
+  Print("check", Seconds(checking), megabytes, floor, of_checking.megabytes());
+  const std::filesystem::path restored = work + "/restored";
+  std::filesystem::remove_all(restored);
+  const auto restoring = SteadyClock::now();
+  Peak of_restoring;
+  const BackupFile again = TRY(BackupFile::Open(path, SecretBytes::CopyOf(AsBytes("correct horse"))));
+  TRY(RestoreKeystore(again, restored, secret, std::chrono::system_clock::now, of_restoring.Watch()));
+  Print("restore", Seconds(restoring), megabytes, floor, of_restoring.megabytes());
+  std::filesystem::remove_all(restored);
   return {};
 }
 
