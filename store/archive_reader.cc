@@ -57,10 +57,11 @@ Result<void> ReadAttributes(archive_entry* entry, ArchivedItem& item) {
   attributes.ctime = TRY(TimeOf(archive_entry_ctime(entry), archive_entry_ctime_nsec(entry)));
   attributes.access_acl = TRY(AclOf(item, kExtraAccessAcl));
   attributes.default_acl = TRY(AclOf(item, kExtraDefaultAcl));
-  // What the keystore promises of them, and the kernel relies on.
+  // Mode and list are in step in a keystore. In the archive the group's bits of the mode are the owning
+  // group's, because libarchive has one place for both.
   const AccessControlList& access = attributes.access_acl;
-  if (!access.empty() && (access.IsMode() || access.mode() != (attributes.mode & kBitsOfAcl)))
-    return Odd("an ACL that is not in step with the mode");
+  if (access.IsMode() && !access.empty()) return Odd("an ACL that says no more than a mode does");
+  if (!access.empty()) attributes.mode = (attributes.mode & ~kBitsOfAcl) | access.mode();
   if (!item.directory && !attributes.default_acl.empty()) return Odd("a file with a default ACL");
   return {};
 }

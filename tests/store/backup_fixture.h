@@ -18,7 +18,7 @@ inline constexpr std::string_view kExportPassword = "correct horse battery";
 // Of PBKDF2: few, for thousands of attempts.
 inline constexpr std::uint32_t kFewRounds = 2;
 
-// u::rw-,u:33:r--,u:4294967000:r--,g::r--,m::r--,o::--- and its like for a directory: one id that is small,
+// u::rw-,u:33:r--,u:4294967000:r--,g::---,m::r--,o::--- and its like for a directory: one id that is small,
 // and one that libarchive has no room for.
 inline AccessControlList AclOf(std::uint32_t small_id, std::uint32_t large_id, unsigned others) {
   Bytes bytes{2, 0, 0, 0};
@@ -30,7 +30,7 @@ inline AccessControlList AclOf(std::uint32_t small_id, std::uint32_t large_id, u
   put(1, 6, 0xFFFFFFFF);
   put(2, 4, small_id);
   if (large_id != 0) put(2, 4, large_id);
-  put(4, 4, 0xFFFFFFFF);
+  put(4, 0, 0xFFFFFFFF);
   put(16, 4, 0xFFFFFFFF);
   put(32, others, 0xFFFFFFFF);
   return Must(AccessControlList::Parse(bytes));

@@ -162,9 +162,16 @@ const std::vector<Case>& Cases() {
       {"OriginOfALiveOne", [](Items& items) { At(items, kWeb).extras["user.certfs.origin"] = "machine"; }},
       {"DatedLiveFile", [](Items& items) { At(items, kKeyPath).extras["user.certfs.dated"] = "1"; }},
       {"OddAcl", [](Items& items) { At(items, kKeyPath).extras["user.certfs.acl.access"] = "x"; }},
-      {"AclBesideTheMode",
+      {"AclThatIsAMode",
        [](Items& items) {
-         const Bytes acl = AclOf(33, 0, 0).Encode();
+         // u::rw-,g::r--,o::---
+         const Bytes acl{2, 0, 0,   0,   1,   0,   6,  0, 255, 255, 255, 255, 4,   0,
+                         4, 0, 255, 255, 255, 255, 32, 0, 0,   0,   255, 255, 255, 255};
+         At(items, kKeyPath).extras["user.certfs.acl.access"] = std::string(AsText(acl));
+       }},
+      {"KeyForOthersByAcl",
+       [](Items& items) {
+         const Bytes acl = AclOf(33, 0, 4).Encode();
          At(items, kKeyPath).extras["user.certfs.acl.access"] = std::string(AsText(acl));
        }},
       {"FileWithDefaultAcl",
