@@ -238,6 +238,7 @@ class Keystore {
   Result<Judged> Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry,
                        Member member, BytesView live, BytesView bytes);
 
+  std::shared_ptr<const void> lock_;  // On the directory; outlives the table.
   std::unique_ptr<EntryTable> table_;
   Clock clock_;
   std::filesystem::path directory_;  // Empty where there is none.

@@ -8,6 +8,7 @@
 #include "store/descriptor.h"
 #include "store/keystore_change.h"
 #include "store/memory_table.h"
+#include "store/opened_keystore.h"
 #include "store/sealed_table.h"
 
 namespace certfs {
@@ -115,13 +116,12 @@ Result<void> Keystore::CreateFilled(const filesystem::path& directory, const Unl
 Result<std::unique_ptr<Keystore>> Keystore::Open(const filesystem::path& directory,
                                                  const UnlockSecret& secret, Clock clock) {
   const auto open = [&]() -> Result<std::unique_ptr<Keystore>> {
-    const Header header = TRY(Header::Load(directory));
-    RootKeys keys = TRY(header.Unlock(secret));
-    HeaderKeys header_keys = std::move(keys.header);
-    auto table = TRY(OpenSealedTable(directory, std::move(keys)));
-    std::unique_ptr<Keystore> keystore(new Keystore(std::move(table), std::move(clock)));
+    OpenedKeystore opened = TRY(OpenShared(directory, secret));
+    std::unique_ptr<Keystore> keystore(new Keystore(std::move(opened.table), std::move(clock)));
+    keystore->lock_ = std::shared_ptr<const DirectoryLock>(std::move(opened.lock));
     keystore->directory_ = directory;
-    keystore->header_keys_ = std::move(header_keys);
+    // The root key itself is not needed any more.
+    keystore->header_keys_ = std::move(TRY(opened.header.Keys()).header);
     return keystore;
   };
   auto keystore = open();

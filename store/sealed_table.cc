@@ -1,10 +1,8 @@
 #include "store/sealed_table.h"
 
-#include <atomic>
 #include <utility>
 
-#include "store/sealed_transaction.h"
-#include "store/sealed_view.h"
+#include "store/sealed_entry_table.h"
 
 namespace certfs {
 
@@ -27,45 +25,6 @@ class SealedSnapshot final : public SealedReads<TableSnapshot> {
   std::shared_ptr<CheckedState> checked_;
 };
 
-class SealedTable final : public EntryTable {
- public:
-  SealedTable(std::unique_ptr<lmdb::Environment> environment, RootKeys keys, std::uint64_t map_bytes_max)
-      : shared_(std::move(environment), std::move(keys)), map_bytes_max_(map_bytes_max) {}
-
-  Result<std::unique_ptr<TableSnapshot>> Snapshot() override {
-    auto transaction = TRY(lmdb::Transaction::Begin(*shared_.environment, lmdb::Access::kRead));
-    auto checked = TRY(shared_.StateOf(*transaction));
-    return std::unique_ptr<TableSnapshot>(
-        std::make_unique<SealedSnapshot>(shared_, std::move(transaction), std::move(checked)));
-  }
-
-  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override {
-    return BeginSealedTransaction(shared_);
-  }
-
-  // A moment at which nothing can be measured shows the figure before it.
-  Usage GetUsage() override {
-    const auto used = shared_.environment->UsedBytes();
-    if (used.has_value()) used_ = used.value();
-    return {used_, map_bytes_max_};
-  }
-
-  Result<std::uint64_t> ForeignCommits() override { return shared_.environment->ForeignCommits(); }
-
-  Result<bool> Grow() override { return shared_.environment->Grow(map_bytes_max_); }
-
- private:
-  SealedShared shared_;
-  const std::uint64_t map_bytes_max_;
-  std::atomic<std::uint64_t> used_ = 0;
-};
-
-Result<SecretBytes> RandomKey() {
-  SecretBytes key(kDataKeyBytes);
-  TRY(FillRandom({key.data(), key.size()}));
-  return key;
-}
-
 Result<bool> HasData(const std::filesystem::path& directory) {
   std::error_code error;
   const bool exists = std::filesystem::exists(directory / "data.mdb", error);
@@ -82,20 +41,53 @@ Result<void> CreateSealedTable(const std::filesystem::path& directory, const Roo
   const auto transaction = TRY(lmdb::Transaction::Begin(*environment, lmdb::Access::kWrite));
   Manifest manifest;
   manifest.commit = 1;
-  manifest.index_key = TRY(RandomKey());
-  manifest.data_keys.push_back({kFirstEpoch, TRY(RandomKey())});
+  manifest.index_key = TRY(RandomDataKey());
+  manifest.data_keys.push_back({kFirstEpoch, TRY(RandomDataKey())});
   TRY(WriteManifest(*transaction, keys, manifest));
   return transaction->Commit();
 }
 
-Result<std::unique_ptr<EntryTable>> OpenSealedTable(const std::filesystem::path& directory, RootKeys keys,
-                                                    const SealedTableOptions& options) {
+Result<std::unique_ptr<SealedTable>> SealedTable::Open(const std::filesystem::path& directory, RootKeys keys,
+                                                       const SealedTableOptions& options) {
   if (!TRY(HasData(directory)))
     return Error(ErrorCode::kNotFound, "there is no data.mdb in " + directory.string());
   auto environment = TRY(lmdb::Environment::Open(directory, options.map_bytes, false));
-  auto table = std::make_unique<SealedTable>(std::move(environment), std::move(keys), options.map_bytes_max);
+  std::unique_ptr<SealedTable> table(
+      new SealedTable(std::move(environment), std::move(keys), options.map_bytes_max));
   TRY(table->Snapshot());  // Opens the manifest.
-  return std::unique_ptr<EntryTable>(std::move(table));
+  return table;
+}
+
+Result<std::unique_ptr<TableSnapshot>> SealedTable::Snapshot() {
+  auto transaction = TRY(lmdb::Transaction::Begin(*shared_.environment, lmdb::Access::kRead));
+  auto checked = TRY(shared_.StateOf(*transaction));
+  return std::unique_ptr<TableSnapshot>(
+      std::make_unique<SealedSnapshot>(shared_, std::move(transaction), std::move(checked)));
+}
+
+Result<std::unique_ptr<TableTransaction>> SealedTable::BeginTransaction() {
+  return std::unique_ptr<TableTransaction>(TRY(BeginSealed()));
+}
+
+Result<std::unique_ptr<SealedTransaction>> SealedTable::BeginSealed() {
+  return SealedTransaction::Begin(shared_);
+}
+
+// A moment at which nothing can be measured shows the figure before it.
+Usage SealedTable::GetUsage() {
+  const auto used = shared_.environment->UsedBytes();
+  if (used.has_value()) used_ = used.value();
+  return {used_, map_bytes_max_};
+}
+
+Result<ManifestFacts> SealedTable::ReadManifestFacts() {
+  const auto transaction = TRY(lmdb::Transaction::Begin(*shared_.environment, lmdb::Access::kRead));
+  return FactsOf(TRY(shared_.StateOf(*transaction))->manifest());
+}
+
+Result<std::unique_ptr<EntryTable>> OpenSealedTable(const std::filesystem::path& directory, RootKeys keys,
+                                                    const SealedTableOptions& options) {
+  return std::unique_ptr<EntryTable>(TRY(SealedTable::Open(directory, std::move(keys), options)));
 }
 
 }  // namespace certfs

@@ -9,44 +9,7 @@ namespace {
 // Node ids of the mount have 32 bits for a number.
 constexpr Number kNumberEnd = Number{1} << 32;
 
-class SealedTransaction final : public SealedReads<TableTransaction> {
- public:
-  SealedTransaction(SealedShared& shared, std::unique_ptr<lmdb::Transaction> transaction,
-                    std::shared_ptr<CheckedState> checked)
-      : SealedReads(shared, *transaction, *checked, manifest_, &pending_),
-        shared_(shared),
-        transaction_(std::move(transaction)),
-        checked_(std::move(checked)),
-        manifest_(checked_->manifest().Clone()) {
-    ++manifest_.commit;
-  }
-
-  Result<Number> PutStore(Store store) override;
-  Result<Number> PutEntry(Entry entry) override;
-  Result<void> PutFile(Entry& entry, Member member, BytesView bytes) override;
-  Result<void> RemoveFile(Entry& entry, Member member) override;
-  Result<void> RemoveStore(const Store& store) override;
-  Result<void> RemoveEntry(const Entry& entry) override;
-  Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
-  Result<void> PutSettings(const Settings& settings) override;
-  Result<void> Commit() override;
-  bool WantsRoom() const override { return transaction_->map_full(); }
-
- private:
-  Result<Number> NewNumber();
-  Result<Bytes> SealRecord(RecordKind kind, Number number, std::uint64_t member, BytesView plaintext);
-  Result<void> IndexStore(const Store& store, const Digest& digest);
-  Result<void> ForgetStoreName(const Store& store);
-  Result<void> ForgetAlias(const Entry& entry);
-  Result<Store> StoreOf(Number number);
-  Result<void> SealAll();
-
-  SealedShared& shared_;
-  std::unique_ptr<lmdb::Transaction> transaction_;
-  std::shared_ptr<CheckedState> checked_;
-  Manifest manifest_;  // As it will be committed.
-  PendingStores pending_;
-};
+}  // namespace
 
 Result<Number> SealedTransaction::NewNumber() {
   if (manifest_.next_number >= kNumberEnd)
@@ -56,9 +19,13 @@ Result<Number> SealedTransaction::NewNumber() {
 
 Result<Bytes> SealedTransaction::SealRecord(RecordKind kind, Number number, std::uint64_t member,
                                             BytesView plaintext) {
+  return SealRecordAs(manifest_.commit, kind, number, member, plaintext);
+}
+
+Result<Bytes> SealedTransaction::SealRecordAs(std::uint64_t revision, RecordKind kind, Number number,
+                                              std::uint64_t member, BytesView plaintext) {
   const DataKey& current = manifest_.data_keys.back();
-  return Seal(current.key, {shared_.keys.store_id, kind, current.epoch, number, member}, manifest_.commit,
-              plaintext);
+  return Seal(current.key, {shared_.keys.store_id, kind, current.epoch, number, member}, revision, plaintext);
 }
 
 Result<void> SealedTransaction::IndexStore(const Store& store, const Digest& digest) {
@@ -206,7 +173,12 @@ Result<void> SealedTransaction::SealAll() {
     TRY(transaction_->Put(lmdb::Table::kStores, RecordKey(number), sealed));
     TRY(IndexStore(*store, Sha256({sealed})));
   }
-  return WriteManifest(*transaction_, shared_.keys, manifest_);
+  TRY(WriteManifest(*transaction_, shared_.keys, manifest_));
+  if (!announced_) return transaction_->Remove(lmdb::Table::kManifest, kAnnouncedKey);
+  Manifest after = manifest_.Clone();
+  after.data_keys.push_back(std::move(announced_->data_key));
+  const Bytes sealed = TRY(SealManifest(announced_->keys, after));
+  return transaction_->Put(lmdb::Table::kManifest, kAnnouncedKey, sealed);
 }
 
 Result<void> SealedTransaction::Commit() {
@@ -216,20 +188,37 @@ Result<void> SealedTransaction::Commit() {
   return sealed;
 }
 
-}  // namespace
+Result<SecretBytes> RandomDataKey() {
+  SecretBytes key(kDataKeyBytes);
+  TRY(FillRandom({key.data(), key.size()}));
+  return key;
+}
+
+Result<Bytes> SealManifest(const RootKeys& keys, const Manifest& manifest) {
+  const SecretBytes plaintext = EncodeManifest(manifest);
+  return Seal(keys.manifest_key, ManifestIdentity(keys.store_id), manifest.commit, plaintext.Reveal());
+}
 
 Result<void> WriteManifest(lmdb::Transaction& transaction, const RootKeys& keys, const Manifest& manifest) {
-  const SecretBytes plaintext = EncodeManifest(manifest);
-  const Bytes sealed =
-      TRY(Seal(keys.manifest_key, ManifestIdentity(keys.store_id), manifest.commit, plaintext.Reveal()));
+  const Bytes sealed = TRY(SealManifest(keys, manifest));
   return transaction.Put(lmdb::Table::kManifest, kManifestKey, sealed);
 }
 
-Result<std::unique_ptr<TableTransaction>> BeginSealedTransaction(SealedShared& shared) {
+SealedTransaction::SealedTransaction(SealedShared& shared, std::unique_ptr<lmdb::Transaction> transaction,
+                                     std::shared_ptr<CheckedState> checked)
+    : SealedReads(shared, *transaction, *checked, manifest_, &pending_),
+      shared_(shared),
+      transaction_(std::move(transaction)),
+      checked_(std::move(checked)),
+      manifest_(checked_->manifest().Clone()) {
+  ++manifest_.commit;
+}
+
+Result<std::unique_ptr<SealedTransaction>> SealedTransaction::Begin(SealedShared& shared) {
   auto transaction = TRY(lmdb::Transaction::Begin(*shared.environment, lmdb::Access::kWrite));
   auto checked = TRY(shared.StateOf(*transaction));
-  return std::unique_ptr<TableTransaction>(
-      std::make_unique<SealedTransaction>(shared, std::move(transaction), std::move(checked)));
+  return std::unique_ptr<SealedTransaction>(
+      new SealedTransaction(shared, std::move(transaction), std::move(checked)));
 }
 
 }  // namespace certfs

@@ -85,12 +85,12 @@ void CheckedState::Put(const Store& store) {
   by_name_.insert_or_assign(FoldName(store.name.text()), store.number);
 }
 
-Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& transaction) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (latest_ && latest_->base() == transaction.base()) return latest_;
-  }
-  const std::optional<BytesView> sealed = TRY(transaction.Get(lmdb::Table::kManifest, kManifestKey));
+ManifestFacts FactsOf(const Manifest& manifest) {
+  return {manifest.data_keys.back().epoch, manifest.data_keys.size() - 1, manifest.rewrite_pending};
+}
+
+Result<Manifest> SealedShared::ReadManifest(lmdb::Transaction& transaction, const Bytes& key) {
+  const std::optional<BytesView> sealed = TRY(transaction.Get(lmdb::Table::kManifest, key));
   if (!sealed) return Error(ErrorCode::kCorrupt, "the manifest is missing");
   auto opened = Unseal(keys.manifest_key, ManifestIdentity(keys.store_id), *sealed);
   if (!opened.has_value()) return std::move(opened).error().Within("the manifest");
@@ -98,7 +98,22 @@ Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& t
   if (manifest.commit != opened.value().revision) {
     return Error(ErrorCode::kCorrupt, "the manifest is of another commit than its seal says");
   }
-  auto state = std::make_shared<CheckedState>(transaction.base(), std::move(manifest));
+  return manifest;
+}
+
+Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& transaction) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (latest_ && latest_->base() == transaction.base()) return latest_;
+  }
+  auto manifest = ReadManifest(transaction, kManifestKey);
+  if (!manifest.has_value() && manifest.error().code() == ErrorCode::kCorrupt) {
+    // Whoever changed the root key may have died after he left the new header and before his next commit.
+    auto announced = ReadManifest(transaction, kAnnouncedKey);
+    if (announced.has_value()) manifest = std::move(announced);
+  }
+  if (!manifest.has_value()) return std::move(manifest).error();
+  auto state = std::make_shared<CheckedState>(transaction.base(), std::move(manifest).value());
   const std::lock_guard lock(mutex_);
   // Whoever commits to LMDB counts its transactions up, the older manifest that he puts in counts down.
   if (latest_ && latest_->base() <= state->base() && latest_->manifest().commit > state->manifest().commit) {

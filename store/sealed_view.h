@@ -61,6 +61,14 @@ class HeadCache : public DigestCache<HeadBlock> {
   HeadCache() : DigestCache(kBytesMax) {}
 };
 
+// What a manifest says about the keys of a table, without showing one.
+struct ManifestFacts {
+  std::uint32_t epoch = 0;        // Of the data key that seals.
+  std::size_t old_data_keys = 0;  // How many others there are.
+  bool rewrite_pending = false;   // As Manifest.
+};
+ManifestFacts FactsOf(const Manifest& manifest);
+
 // What all snapshots and transactions of one table share.
 class SealedShared {
  public:
@@ -78,6 +86,8 @@ class SealedShared {
   HeadCache heads;
 
  private:
+  Result<Manifest> ReadManifest(lmdb::Transaction& transaction, const Bytes& key);
+
   std::mutex mutex_;
   std::shared_ptr<CheckedState> latest_;  // Guarded by mutex_.
 };
@@ -104,6 +114,7 @@ Bytes RecordKey(Number number);
 Bytes ContentKey(Number number, Member member);
 inline const Bytes kManifestKey{0};
 inline const Bytes kSettingsKey{1};
+inline const Bytes kAnnouncedKey{2};  // The manifest once more, under the root key that is about to come.
 inline constexpr Number kTreeOfStores = 0;
 inline constexpr Number kTreeOfSerials = 1;
 Digest NameKey(const Manifest& manifest, Number parent, std::string_view name);

@@ -20,6 +20,7 @@ namespace certfs {
 using Action = std::function<Result<ExitCode>()>;
 
 void AddInitCommand(CLI::App& app, Action& action);
+void AddKeyCommand(CLI::App& app, Action& action);
 void AddMountCommand(CLI::App& app, Action& action);
 void AddPasswordCommand(CLI::App& app, Action& action);
 void AddRestoreCommand(CLI::App& app, Action& action);

@@ -38,7 +38,7 @@ void AddInitCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("init", "Make a keystore");
   auto options = std::make_shared<Options>();
   command->add_option("KEYSTORE", options->keystore, "The directory to make")->required();
-  AddUnlockOptions(*command, options->unlock);
+  AddNewSecretOptions(*command, options->unlock);
   command->footer("Without an option a new key file KEYSTORE.key is made.");
   command->callback([options, &action] { action = [options] { return Init(*options); }; });
 }

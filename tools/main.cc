@@ -25,6 +25,7 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   certfs::Action action;
   certfs::AddInitCommand(app, action);
+  certfs::AddKeyCommand(app, action);
   certfs::AddMountCommand(app, action);
   certfs::AddPasswordCommand(app, action);
   certfs::AddRestoreCommand(app, action);

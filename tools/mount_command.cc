@@ -156,13 +156,14 @@ Result<ExitCode> ServeInForeground(const Options& options, const MountOptions& m
 }
 
 Result<UnlockSecret> ReceiveSecret(int from) {
+  std::uint8_t type = 0;
+  // Nothing comes when the asking failed: the parent has said why.
+  if (read(from, &type, 1) != 1) return Error(ErrorCode::kCancelled, "no passphrase was given");
   SecretBytes secret;
   std::uint8_t byte = 0;
   while (read(from, &byte, 1) == 1) secret.push_back(byte);
   Wipe({&byte, 1});
-  // Nothing comes when the asking failed: the parent has said why.
-  if (secret.empty()) return Error(ErrorCode::kCancelled, "no passphrase was given");
-  return UnlockSecret{SlotType::kPassphrase, std::move(secret)};
+  return UnlockSecret{static_cast<SlotType>(type), std::move(secret)};
 }
 
 // The daemon. Only it opens the keystore: LMDB does not survive a fork, and neither do memory locks.
@@ -172,8 +173,8 @@ Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount
   report.out.Close();
   WakerProcess waker = TRY(WakerProcess::Start());
   const bool locked = ProtectProcess();
-  const UnlockSecret secret = TRY(options.unlock.passphrase ? ReceiveSecret(secrets.out.number())
-                                                            : ReadUnlockSecret(mount.source, options.unlock));
+  const UnlockSecret secret = TRY(options.unlock.may_ask() ? ReceiveSecret(secrets.out.number())
+                                                           : ReadUnlockSecret(mount.source, options.unlock));
   secrets.out.Close();
   CloseInherited(
       {std::min(report.in.number(), waker.socket()), std::max(report.in.number(), waker.socket())});
@@ -190,12 +191,15 @@ Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount
   return ExitCode::kOk;
 }
 
-// Asks for the passphrase here, where the terminal is, and hands it to the daemon.
-Result<void> SendSecret(const MountOptions& mount, Descriptor to) {
+// Asks for the passphrase here, where the terminal is, and hands the secret to the daemon.
+Result<void> SendSecret(const Options& options, const MountOptions& mount, Descriptor to) {
   ProtectProcess();
-  const UnlockSecret secret = TRY(AskSecret(mount.source, false));
-  const BytesView bytes = secret.bytes.Reveal();
-  // A pipe takes 64 KiB at once, and a terminal gives 4 KiB; a daemon that has gone reports below.
+  const UnlockSecret secret = TRY(ReadUnlockSecret(mount.source, options.unlock));
+  SecretBytes message;
+  message.push_back(static_cast<std::uint8_t>(secret.type));
+  Writer(message).Raw(secret.bytes.Reveal());
+  const BytesView bytes = message.Reveal();
+  // A pipe takes 64 KiB at once, and no secret is as long; a daemon that has gone reports below.
   if (write(to.number(), bytes.data(), bytes.size()) < 0 && errno != EPIPE) return SystemError("pipe", errno);
   return {};
 }
@@ -229,8 +233,8 @@ Result<ExitCode> RunMountCommand(Options& options) {
   if (daemon < 0) return SystemError("fork", errno);
   if (daemon == 0) return ServeAsDaemon(options, mount, std::move(secrets), std::move(report));
   secrets.out.Close();
-  if (options.unlock.passphrase) {
-    auto sent = SendSecret(mount, std::move(secrets.in));
+  if (options.unlock.may_ask()) {
+    auto sent = SendSecret(options, mount, std::move(secrets.in));
     if (!sent.has_value()) {
       kill(daemon, SIGKILL);  // It waits for a secret that will not come, and has opened nothing.
       waitpid(daemon, nullptr, 0);

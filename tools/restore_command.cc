@@ -5,12 +5,11 @@
 
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
 
-#include "crypto/encrypted_key.h"
-#include "crypto/pem.h"
 #include "crypto/store_file.h"
 #include "store/restore.h"
 #include "tools/commands.h"
@@ -32,7 +31,7 @@ struct Options {
   std::string keystore;
   UnlockOptions unlock;
   std::string password_file;
-  std::string key_file;
+  std::string recovery_key;
   bool check = false;
   bool into_existing = false;
   bool dry_run = false;
@@ -54,36 +53,23 @@ Result<void> CheckUsage(const Options& options) {
   return {};
 }
 
-Result<SecretBytes> ReadFile(const std::string& path) {
+// The export password that the file holds.
+Result<SecretBytes> ReadPassword(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open()) return SystemError(path, errno);
-  SecretBytes bytes = TRY(ReadSecret(file.number(), path, kFileBytesMax));
-  if (bytes.size() > kFileBytesMax) return Usage(path + ": is larger than any key");
-  return bytes;
-}
-
-// A private key, whose own passphrase is asked for where it has one.
-Result<EnvelopeKey> ReadKey(const std::string& path) {
-  const SecretBytes text = TRY(ReadFile(path));
-  auto file = ReadKeyFile(text.Reveal());
-  if (file.has_value()) return EnvelopeKey(std::move(file).value().key);
-  if (file.error().code() != ErrorCode::kPasswordRequired) return std::move(file).error().Within(path);
-  const SecretBytes passphrase = TRY(AskPassphrase("Passphrase of " + path + ": "));
-  auto key = DecryptKeyFile(text.Reveal(), passphrase);
-  if (!key.has_value()) return std::move(key).error().Within(path);
-  return EnvelopeKey(std::move(key).value());
+  SecretBytes password = TRY(ReadSecret(file.number(), path, kPasswordBytesMax));
+  if (!password.empty() && password.Reveal().back() == '\n') password.resize(password.size() - 1);
+  if (password.empty() || password.size() > kPasswordBytesMax) return Usage(path + ": holds no password");
+  return password;
 }
 
 Result<EnvelopeKey> ReadBackupKey(const Options& options) {
-  if (!options.key_file.empty()) return ReadKey(options.key_file);
-  if (options.password_file.empty()) {
-    return EnvelopeKey(TRY(AskPassphrase("Export password of " + options.file + ": ")));
+  if (!options.recovery_key.empty()) {
+    const UnlockSecret key = TRY(ReadRecoveryKey(options.recovery_key));
+    return EnvelopeKey(TRY(ReadKeyFile(key.bytes.Reveal())).key);
   }
-  SecretBytes password = TRY(ReadFile(options.password_file));
-  if (!password.empty() && password.Reveal().back() == '\n') password.resize(password.size() - 1);
-  if (password.empty() || password.size() > kPasswordBytesMax)
-    return Usage(options.password_file + ": holds no password");
-  return EnvelopeKey(std::move(password));
+  if (!options.password_file.empty()) return EnvelopeKey(TRY(ReadPassword(options.password_file)));
+  return EnvelopeKey(TRY(AskPassphrase("Export password of " + options.file + ": ")));
 }
 
 Result<BackupFile> OpenBackup(const Options& options) {
@@ -144,7 +130,12 @@ Result<bool> IsConfirmed(const Options& options) {
 
 Result<ExitCode> IntoExisting(const Options& options) {
   const BackupFile file = TRY(OpenBackup(options));
-  const UnlockSecret secret = TRY(ReadUnlockSecret(options.keystore, options.unlock));
+  UnlockOptions unlock = options.unlock;
+  // Whoever has nothing but the recovery key has no key file either.
+  std::error_code ignored;
+  if (!unlock.given() && !std::filesystem::exists(DefaultKeyFile(options.keystore), ignored))
+    unlock.recovery_key = options.recovery_key;
+  const UnlockSecret secret = TRY(ReadUnlockSecret(options.keystore, std::move(unlock)));
   const auto keystore =
       TRY(Keystore::Open(TidyPath(options.keystore), secret, std::chrono::system_clock::now));
   MergePlan plan = TRY(WithProgress("checking", file, options, [&](const ReadingProgress& progress) {
@@ -179,12 +170,12 @@ void AddRestoreCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   command->add_option("FILE", options->file, "The backup, a copy of backup/keystore.cms")->required();
   command->add_option("KEYSTORE", options->keystore, "The directory to make, or the keystore to merge into");
-  AddUnlockOptions(*command, options->unlock);
+  AddNewSecretOptions(*command, options->unlock);
   auto* password = command->add_option("--password-file", options->password_file,
                                        "The export password; one trailing newline is ignored");
   command
-      ->add_option("--backup-key", options->key_file,
-                   "Instead: the private key of a recovery certificate, PEM")
+      ->add_option("--recovery-key", options->recovery_key,
+                   "Instead: the private key of a recovery certificate")
       ->excludes(password);
   auto* check = command->add_flag("--check", options->check, "Verify the backup and say what is in it");
   command

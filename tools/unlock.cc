@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <iostream>
 #include <utility>
 
+#include "crypto/encrypted_key.h"
+#include "crypto/store_file.h"
 #include "tools/system.h"
 #include "tools/terminal.h"
 
@@ -17,6 +20,7 @@ namespace certfs {
 namespace {
 
 constexpr std::size_t kPassphraseBytesMax = 4096;
+constexpr std::size_t kRecoveryKeyBytesMax = 16384;
 
 void WarnIfReadable(const std::filesystem::path& path, const struct stat& status) {
   if ((status.st_mode & 0077) == 0) return;
@@ -40,7 +44,7 @@ Result<UnlockSecret> AskOnce(const std::string& prompt) {
 
 }  // namespace
 
-void AddUnlockOptions(CLI::App& command, UnlockOptions& options) {
+void AddNewSecretOptions(CLI::App& command, UnlockOptions& options) {
   CLI::Option* key =
       command.add_option("--keyfile", options.key_file, "Unlock with this file of 32 random bytes");
   CLI::Option* file =
@@ -52,6 +56,23 @@ void AddUnlockOptions(CLI::App& command, UnlockOptions& options) {
   file->excludes(ask);
 }
 
+void AddUnlockOptions(CLI::App& command, UnlockOptions& options) {
+  AddNewSecretOptions(command, options);
+  CLI::Option* recovery =
+      command.add_option("--recovery-key", options.recovery_key,
+                         "Unlock with the private key of a recovery certificate; asks for its "
+                         "passphrase if it has one");
+  CLI::Option* credential =
+      command.add_option("--credential", options.credential,
+                         "Unlock with this credential of systemd: a key of 32 bytes, or else "
+                         "a passphrase");
+  for (const char* const other : {"--keyfile", "--passphrase-file", "--passphrase"}) {
+    recovery->excludes(command.get_option(other));
+    credential->excludes(command.get_option(other));
+  }
+  recovery->excludes(credential);
+}
+
 Result<void> ChooseDefaultKey(const std::filesystem::path& keystore, UnlockOptions& options) {
   if (options.given()) return {};
   const std::filesystem::path key = DefaultKeyFile(keystore);
@@ -59,7 +80,8 @@ Result<void> ChooseDefaultKey(const std::filesystem::path& keystore, UnlockOptio
   if (stat(key.c_str(), &status) != 0) {
     return Error(ErrorCode::kInvalidArgument,
                  keystore.string() + ": there is no " + key.string() +
-                     "; say how to unlock it: --keyfile FILE, --passphrase-file FILE or --passphrase");
+                     "; say how to unlock it: --keyfile FILE, --passphrase-file FILE, --passphrase or "
+                     "--recovery-key FILE");
   }
   options.key_file = key.string();
   return {};
@@ -69,6 +91,8 @@ Result<UnlockSecret> ReadUnlockSecret(const std::filesystem::path& keystore, Unl
   TRY(ChooseDefaultKey(keystore, options));
   if (!options.key_file.empty()) return ReadKeyFileSecret(options.key_file);
   if (!options.passphrase_file.empty()) return ReadPassphraseFile(options.passphrase_file);
+  if (!options.recovery_key.empty()) return ReadRecoveryKey(options.recovery_key);
+  if (!options.credential.empty()) return ReadCredential(options.credential);
   return AskSecret(keystore, false);
 }
 
@@ -108,6 +132,39 @@ Result<UnlockSecret> ReadPassphraseFile(const std::filesystem::path& path) {
   if (!secret.empty() && secret.Reveal().back() == '\n') secret.resize(secret.size() - 1);
   if (secret.empty()) return Error(ErrorCode::kInvalidArgument, path.string() + ": holds no passphrase");
   return UnlockSecret{SlotType::kPassphrase, std::move(secret)};
+}
+
+Result<UnlockSecret> ReadRecoveryKey(const std::filesystem::path& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file.open() || fstat(file.number(), &status) != 0) return SystemError(path, errno);
+  if (S_ISREG(status.st_mode)) WarnIfReadable(path, status);
+  SecretBytes bytes = TRY(ReadSecret(file.number(), path, kRecoveryKeyBytesMax));
+  if (bytes.size() > kRecoveryKeyBytesMax)
+    return Error(ErrorCode::kInvalidArgument, path.string() + ": a private key has at most 16 KiB");
+  const auto plain = ReadKeyFile(bytes.Reveal());
+  if (plain.has_value()) return UnlockSecret{SlotType::kRecovery, std::move(bytes)};
+  if (plain.error().code() != ErrorCode::kPasswordRequired)
+    return Error(ErrorCode::kInvalidArgument, path.string() + ": " + plain.error().message());
+  const UnlockSecret passphrase = TRY(AskOnce("Passphrase of " + path.string()));
+  auto key = DecryptKeyFile(bytes.Reveal(), passphrase.bytes);
+  if (!key.has_value()) return std::move(key).error().Within(path.string());
+  return UnlockSecret{SlotType::kRecovery, TRY(key.value().ToPkcs8())};
+}
+
+Result<UnlockSecret> ReadCredential(const std::string& name) {
+  const char* const directory = getenv("CREDENTIALS_DIRECTORY");
+  if (directory == nullptr) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "there are no credentials: CREDENTIALS_DIRECTORY is not set; see systemd-creds(1)");
+  }
+  if (name.find('/') != std::string::npos)
+    return Error(ErrorCode::kInvalidArgument, "the name of a credential has no '/'");
+  const std::filesystem::path path = std::filesystem::path(directory) / name;
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return SystemError(path, errno);
+  return status.st_size == static_cast<off_t>(kKeyFileBytes) ? ReadKeyFileSecret(path)
+                                                             : ReadPassphraseFile(path);
 }
 
 Result<UnlockSecret> AskSecret(const std::filesystem::path& keystore, bool twice) {

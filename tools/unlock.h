@@ -1,4 +1,5 @@
-// How an operator unlocks a keystore: a key file, a passphrase file, or a passphrase typed at a prompt.
+// How an operator unlocks a keystore: a key file, a passphrase from a file or typed at a prompt, the private
+// key of a recovery certificate, or a credential of systemd.
 //
 // Thread-safety: main thread only. Ownership: secrets are SecretBytes from their first byte on.
 
@@ -18,11 +19,21 @@ struct UnlockOptions {
   std::string key_file;
   std::string passphrase_file;
   bool passphrase = false;
+  std::string recovery_key;
+  std::string credential;
 
-  bool given() const { return !key_file.empty() || !passphrase_file.empty() || passphrase; }
+  bool given() const {
+    return !key_file.empty() || !passphrase_file.empty() || passphrase || !recovery_key.empty() ||
+           !credential.empty();
+  }
+  // Whether somebody may have to be asked, for which it takes a terminal.
+  bool may_ask() const { return passphrase || !recovery_key.empty(); }
 };
 
-// Adds --keyfile, --passphrase-file and --passphrase, which exclude each other.
+// Adds --keyfile, --passphrase-file and --passphrase, which exclude each other: what a keystore is made with.
+void AddNewSecretOptions(CLI::App& command, UnlockOptions& options);
+
+// Adds these, --recovery-key and --credential: what a keystore that is there is opened with.
 void AddUnlockOptions(CLI::App& command, UnlockOptions& options);
 
 // What a command says of AddUnlockOptions in its footer, if it unlocks a keystore that is there.
@@ -45,6 +56,14 @@ Result<UnlockSecret> ReadKeyFileSecret(const std::filesystem::path& path);
 // Reads a passphrase file, of at most 4096 bytes, without one trailing newline. kInvalidArgument if nothing
 // is left.
 Result<UnlockSecret> ReadPassphraseFile(const std::filesystem::path& path);
+
+// Reads the private key of a recovery certificate, and asks for its passphrase if it has one.
+// kInvalidArgument if it is no private key, kAccessDenied for a wrong passphrase.
+Result<UnlockSecret> ReadRecoveryKey(const std::filesystem::path& path);
+
+// Reads the credential `name` that systemd handed to this service: a key file if it has kKeyFileBytes, else a
+// passphrase without one trailing newline. kInvalidArgument where there are no credentials.
+Result<UnlockSecret> ReadCredential(const std::string& name);
 
 // Asks once, or twice when a new passphrase is chosen. kInvalidArgument if it is empty or the two differ.
 Result<UnlockSecret> AskSecret(const std::filesystem::path& keystore, bool twice);

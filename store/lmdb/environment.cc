@@ -123,28 +123,57 @@ void Gate::Open() {
 
 Environment::~Environment() { mdb_env_close(env_); }
 
-Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::path& directory,
-                                                       std::uint64_t map_bytes, bool create) {
+Result<std::unique_ptr<Environment>> Environment::Make(std::uint64_t map_bytes) {
   MDB_env* env = nullptr;
   if (const int code = mdb_env_create(&env); code != 0) return Failure("create the environment", code);
   std::unique_ptr<Environment> environment(new Environment(env));
   int code = mdb_env_set_mapsize(env, map_bytes);
   if (code == 0) code = mdb_env_set_maxreaders(env, kReadersMax);
   if (code == 0) code = mdb_env_set_maxdbs(env, kTablesMax);
-  if (code == 0) code = ReserveLockFile(directory);
-  if (code == 0) code = mdb_env_open(env, directory.c_str(), MDB_NOTLS, 0600);
-  if (code != 0) return Failure("open " + directory.string(), code);
+  if (code != 0) return Failure("create the environment", code);
+  return environment;
+}
 
+Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int flags) {
+  int code = mdb_env_open(env_, path.c_str(), MDB_NOTLS | flags, 0600);
+  if (code != 0) return Failure("open " + path.string(), code);
   // LMDB leaves its data file open across exec.
   int descriptor = -1;
-  code = mdb_env_get_fd(env, &descriptor);
+  code = mdb_env_get_fd(env_, &descriptor);
   if (code == 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) code = errno;
   // Slots of readers that were killed would keep old pages from being used again.
   int dead = 0;
-  if (code == 0) code = mdb_reader_check(env, &dead);
-  if (code != 0) return Failure("prepare " + directory.string(), code);
+  if (code == 0) code = mdb_reader_check(env_, &dead);
+  if (code != 0) return Failure("prepare " + path.string(), code);
+  return {};
+}
+
+Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::path& directory,
+                                                       std::uint64_t map_bytes, bool create) {
+  auto environment = TRY(Make(map_bytes));
+  if (const int code = ReserveLockFile(directory); code != 0)
+    return Failure("open " + directory.string(), code);
+  TRY(environment->OpenAt(directory, 0));
   TRY(environment->OpenTables(create));
   return environment;
+}
+
+Result<std::unique_ptr<Environment>> Environment::CreateFile(const std::filesystem::path& file,
+                                                             std::uint64_t map_bytes) {
+  const int made = open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (made < 0 && errno == EEXIST) return Error(ErrorCode::kAlreadyExists, file.string() + " is there");
+  if (made < 0) return Failure("create " + file.string(), errno);
+  close(made);
+  auto environment = TRY(Make(map_bytes));
+  TRY(environment->OpenAt(file, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC));
+  TRY(environment->OpenTables(true));
+  return environment;
+}
+
+Result<void> Environment::Sync() {
+  constexpr int kForce = 1;
+  if (const int code = mdb_env_sync(env_, kForce); code != 0) return Failure("sync", code);
+  return {};
 }
 
 Result<void> Environment::OpenTables(bool create) {

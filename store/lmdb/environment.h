@@ -56,6 +56,12 @@ class Environment {
   // Opens `directory`, or makes its tables in it when `create`.
   static Result<std::unique_ptr<Environment>> Open(const std::filesystem::path& directory,
                                                    std::uint64_t map_bytes, bool create);
+  // Makes a new one in the single file `file`, for one process that is alone with it: without locks, and
+  // durable only after Sync(). kAlreadyExists if the file is there.
+  static Result<std::unique_ptr<Environment>> CreateFile(const std::filesystem::path& file,
+                                                         std::uint64_t map_bytes);
+  Result<void> Sync();
+
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -86,6 +92,8 @@ class Environment {
 
  private:
   explicit Environment(MDB_env* env) : env_(env) {}
+  static Result<std::unique_ptr<Environment>> Make(std::uint64_t map_bytes);
+  Result<void> OpenAt(const std::filesystem::path& path, unsigned int flags);
   Result<void> OpenTables(bool create);
   Result<void> Resize(std::uint64_t bytes);
 

@@ -71,6 +71,36 @@ Result<void> Transaction::Put(Table table, BytesView key, BytesView value) {
   return {};
 }
 
+Result<void> Transaction::Append(Table table, BytesView key, BytesView value) {
+  if (txn_ == nullptr) return Spent();
+  MDB_val name = ValueOf(key);
+  MDB_val data = ValueOf(value);
+  const int code = mdb_put(txn_, environment_.handle(table), &name, &data, MDB_APPEND);
+  if (code != 0) return Fail("write", code);
+  return {};
+}
+
+Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink) {
+  if (txn_ == nullptr) return Spent();
+  MDB_cursor* cursor = nullptr;
+  if (const int code = mdb_cursor_open(txn_, environment_.handle(table), &cursor); code != 0)
+    return Failure("read", code);
+  const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> owner(cursor, mdb_cursor_close);
+  Bytes next(after.begin(), after.end());
+  next.push_back(0);  // The least key that is greater.
+  MDB_val key = ValueOf(next);
+  MDB_val value;
+  int code = mdb_cursor_get(cursor, &key, &value, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  for (; code == 0; code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    const auto view = [](const MDB_val& of) {
+      return BytesView(static_cast<const std::uint8_t*>(of.mv_data), of.mv_size);
+    };
+    if (!sink(view(key), view(value))) return {};
+  }
+  if (code != MDB_NOTFOUND) return Failure("read", code);
+  return {};
+}
+
 Result<void> Transaction::Remove(Table table, BytesView key) {
   if (txn_ == nullptr) return Spent();
   MDB_val name = ValueOf(key);

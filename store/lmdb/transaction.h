@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -32,6 +33,14 @@ class Transaction {
   Result<void> Put(Table table, BytesView key, BytesView value);
   // Removing what is not there is no failure.
   Result<void> Remove(Table table, BytesView key);
+
+  // Shows the rows behind `after`, in the order of their keys, until `sink` returns false. It changes nothing
+  // meanwhile.
+  using RowSink = std::function<bool(BytesView key, BytesView value)>;
+  Result<void> Scan(Table table, BytesView after, const RowSink& sink);
+
+  // Puts a row behind all others of the table: what is copied in order lies in as few pages as it can.
+  Result<void> Append(Table table, BytesView key, BytesView value);
 
   // Durable on return. The transaction is spent, whatever the outcome.
   Result<void> Commit();

@@ -119,7 +119,7 @@ class Restore(harness.MountTest):
     def test_by_the_recovery_key_alone(self):
         self.back_up(self.recovery)
         keystore = os.path.join(self.place, "new")
-        self.restore(keystore, "--backup-key", self.recovery_key)
+        self.restore(keystore, "--recovery-key", self.recovery_key)
         self.expect_restored(keystore)
 
     def test_checking_says_what_is_in_it(self):
@@ -127,7 +127,7 @@ class Restore(harness.MountTest):
         said = self.restore("--check", "--password-file", self.password)
         self.assertIn("whole, a backup of", said.stdout)
         self.assertIn("CN=Recovery", said.stdout)
-        shown = json.loads(self.restore("--check", "--json", "--backup-key", self.recovery_key).stdout)
+        shown = json.loads(self.restore("--check", "--json", "--recovery-key", self.recovery_key).stdout)
         self.assertEqual(shown["format"], 1)
         self.assertEqual(shown["recovery_certificates"][0]["subject"], "CN=Recovery")
         self.assertTrue(shown["export_password"])

@@ -13,8 +13,9 @@ namespace {
 
 // Goal: help and version everywhere, 0. Method: every command.
 TEST(Cli, HelpsAndTellsItsVersion) {
-  for (const char* command : {"", "init", "mount", "password", "password set", "password clear", "revert",
-                              "umount", "verify", "watch", "why"}) {
+  for (const char* command :
+       {"", "init", "key", "key add", "key remove", "key list", "key rotate", "key revoke", "mount",
+        "password", "password set", "password clear", "revert", "umount", "verify", "watch", "why"}) {
     const End help = Certfs(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_TRUE(Has(help, "Usage")) << help.words;
@@ -38,6 +39,10 @@ TEST(Cli, RefusesWrongUsage) {
                                   "mount " + Quoted(scratch / "") + " " + Quoted(scratch / "") + " -o frob",
                                   "mount " + Quoted(scratch / "") + " " + Quoted(scratch / ""),
                                   "verify " + Quoted(scratch / "none"),
+                                  std::string("key"),
+                                  std::string("key add"),
+                                  std::string("key remove " + Quoted(scratch / "k")),
+                                  "init " + Quoted(scratch / "k") + " --recovery-key x",
                                   std::string("password"),
                                   std::string("password set"),
                                   std::string("revert"),

@@ -75,6 +75,45 @@ TEST(KeyFile, IsMadeOnce) {
       EqualSecrets(ReadKeyFileSecret(scratch / "one").value().bytes.Reveal(), one.value().bytes.Reveal()));
 }
 
+// Goal: a credential is a key of 32 bytes, or else a passphrase. Method: a directory as systemd makes it.
+TEST(Credential, IsAKeyOrAPassphrase) {
+  const ScratchDirectory scratch;
+  unsetenv("CREDENTIALS_DIRECTORY");
+  EXPECT_EQ(ReadCredential("key").error().code(), ErrorCode::kInvalidArgument);
+  setenv("CREDENTIALS_DIRECTORY", (scratch / "").c_str(), 1);
+  scratch.Write("key", std::string(32, 'k'));
+  scratch.Write("pass", "correct horse\n");
+  EXPECT_EQ(ReadCredential("key").value().type, SlotType::kKeyFile);
+  EXPECT_EQ(ReadCredential("pass").value().type, SlotType::kPassphrase);
+  EXPECT_EQ(AsText(ReadCredential("pass").value().bytes.Reveal()), "correct horse");
+  EXPECT_EQ(ReadCredential("none").error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(ReadCredential("../key").error().code(), ErrorCode::kInvalidArgument);
+  unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+// Goal: a recovery key is a private key. Method: one of each encoding, and what is none.
+TEST(RecoveryKey, IsAPrivateKey) {
+  const ScratchDirectory scratch;
+  const std::filesystem::path vectors = std::filesystem::path(CERTFS_SOURCE_DIR) / "tests/vectors";
+  EXPECT_EQ(ReadRecoveryKey(vectors / "recovery/rsa.key").value().type, SlotType::kRecovery);
+  EXPECT_TRUE(ReadRecoveryKey(vectors / "pki/leaf.key.der").has_value());
+  EXPECT_EQ(ReadRecoveryKey(vectors / "recovery/rsa.pem").error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(ReadRecoveryKey(scratch.Write("long", std::string(20'000, 'x'))).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(ReadRecoveryKey(scratch / "none").error().code(), ErrorCode::kNotFound);
+}
+
+// Goal: without an option the keystore's own key file is taken, and where there is none one learns what to
+// say. Method: with and without the file.
+TEST(ReadUnlockSecret, TakesTheKeyBesideTheKeystore) {
+  const ScratchDirectory scratch;
+  const auto none = ReadUnlockSecret(scratch / "ks", {});
+  EXPECT_EQ(none.error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_NE(none.error().message().find("--recovery-key"), std::string::npos);
+  scratch.Write("ks.key", std::string(32, 'k'));
+  EXPECT_EQ(ReadUnlockSecret(scratch / "ks", {}).value().type, SlotType::kKeyFile);
+}
+
 // Goal: the default key stands beside the keystore, however its path is written. Method: a table of
 // spellings.
 TEST(DefaultKeyFile, StandsBesideTheKeystore) {

@@ -1,0 +1,47 @@
+// The table on LMDB as the rest of store/ knows it: more than an EntryTable, for the keeping of its keys.
+// Private to store/.
+//
+// Thread-safety: as EntryTable.
+
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+
+#include "store/sealed_table.h"
+#include "store/sealed_transaction.h"
+
+namespace certfs {
+
+class SealedTable final : public EntryTable {
+ public:
+  // As OpenSealedTable.
+  static Result<std::unique_ptr<SealedTable>> Open(const std::filesystem::path& directory, RootKeys keys,
+                                                   const SealedTableOptions& options = {});
+
+  Result<std::unique_ptr<TableSnapshot>> Snapshot() override;
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override;
+  Usage GetUsage() override;
+  Result<std::uint64_t> ForeignCommits() override { return shared_.environment->ForeignCommits(); }
+  Result<bool> Grow() override { return shared_.environment->Grow(map_bytes_max_); }
+
+  Result<std::unique_ptr<SealedTransaction>> BeginSealed();
+
+  // The manifest as it is at this moment, without its keys.
+  Result<ManifestFacts> ReadManifestFacts();
+
+  // Writes all that is live, and nothing else, into the new file `file`, durably: pages that were freed, and
+  // what pages hold beside their rows, stay behind. Precondition: nobody commits meanwhile.
+  Result<void> WriteAnew(const std::filesystem::path& file);
+
+ private:
+  SealedTable(std::unique_ptr<lmdb::Environment> environment, RootKeys keys, std::uint64_t map_bytes_max)
+      : shared_(std::move(environment), std::move(keys)), map_bytes_max_(map_bytes_max) {}
+
+  SealedShared shared_;
+  const std::uint64_t map_bytes_max_;
+  std::atomic<std::uint64_t> used_ = 0;
+};
+
+}  // namespace certfs

@@ -1,0 +1,22 @@
+// Another process that rotates: key_rotator DIRECTORY
+//
+// Rotates the data key of the keystore with the tests' key, and writes a byte to stdout for each step. Exits
+// with 0 if all went well.
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "store/keystore_keys.h"
+#include "tests/store/keystore_fixture.h"
+
+int main(int count, char** arguments) {
+  using namespace certfs;
+  if (count != 2) return 2;
+  const auto outcome = RotateDataKey(arguments[1], TestSecret(), [](std::size_t, std::size_t) {
+    const char step = 's';
+    if (write(STDOUT_FILENO, &step, 1) != 1) _exit(3);
+  });
+  if (!outcome.has_value()) fprintf(stderr, "key_rotator: %s\n", outcome.error().message().c_str());
+  return outcome.has_value() && outcome.value().damaged.empty() ? 0 : 1;
+}

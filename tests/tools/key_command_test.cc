@@ -1,0 +1,127 @@
+// Goal: `certfs key` changes what opens a keystore, and says what it refuses. Method: the program over a
+// keystore in a directory, with key files, passphrases and recovery certificates.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "tests/tools/program.h"
+#include "tests/tools/scratch_directory.h"
+
+namespace certfs {
+namespace {
+
+std::string Recovery(const std::string& name) {
+  return Quoted(std::filesystem::path(CERTFS_SOURCE_DIR) / "tests/vectors/recovery" / name);
+}
+
+class KeyCommand : public testing::Test {
+ protected:
+  KeyCommand() { EXPECT_EQ(Certfs("init " + keystore_).code, 0); }
+  End Key(const std::string& part, const std::string& rest = {}) {
+    return Certfs("key " + part + " " + keystore_ + " " + rest);
+  }
+  std::string File(const std::string& name) { return Quoted(scratch_ / name); }
+
+  ScratchDirectory scratch_;
+  std::string keystore_ = Quoted(scratch_ / "ks");
+};
+
+TEST_F(KeyCommand, AddsSlotsOfEveryType) {
+  End end = Key("add", "--new-keyfile " + File("k2"));
+  EXPECT_EQ(end.code, 0) << end.words;
+  EXPECT_EQ(end.words, "added slot 2\n");
+  struct stat status {};
+  ASSERT_EQ(stat((scratch_ / "k2").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0600U);
+  EXPECT_EQ(status.st_size, 32);
+  const std::string passphrase = Quoted(scratch_.Write("pass", "correct horse\n"));
+  EXPECT_EQ(Key("add", "--new-passphrase-file " + passphrase).code, 0);
+  end = Key("add", "--keyfile " + File("k2") + " --recovery " + Recovery("rsa.pem"));
+  EXPECT_TRUE(Has(end, "slot 4") && Has(end, "Recovery rsa")) << end.words;
+  // Each of them lists, hence unlocks.
+  const std::string key = Quoted(scratch_ / "recovery.key");
+  std::filesystem::copy(std::filesystem::path(CERTFS_SOURCE_DIR) / "tests/vectors/recovery/rsa.key",
+                        scratch_ / "recovery.key");
+  std::filesystem::permissions(scratch_ / "recovery.key", std::filesystem::perms(0600));
+  for (const std::string& unlock : {"--keyfile " + File("ks.key"), "--keyfile " + File("k2"),
+                                    "--passphrase-file " + passphrase, "--recovery-key " + key}) {
+    const End list = Key("list", unlock);
+    EXPECT_EQ(list.code, 0) << list.words;
+    EXPECT_TRUE(Has(list, "CN=Recovery rsa,O=Acme")) << list.words;
+  }
+  const End json = Key("list", "--json");
+  EXPECT_TRUE(Has(json, "\"type\": \"passphrase\"") && Has(json, "\"rotating\": false")) << json.words;
+}
+
+TEST_F(KeyCommand, ANewKeyFileIsNeverOverwrittenAndNeverLeftBehind) {
+  scratch_.Write("k2", std::string(32, 'k'));
+  EXPECT_EQ(Key("add", "--new-keyfile " + File("k2")).code, 0);
+  EXPECT_EQ(Key("list", "--keyfile " + File("k2")).code, 0);
+  scratch_.Write("odd", "not a key");
+  EXPECT_EQ(Key("add", "--new-keyfile " + File("odd")).code, 2);
+  EXPECT_EQ(std::filesystem::file_size(scratch_ / "odd"), 9U);
+  // With the wrong key nothing is added, and no file is left that would open nothing.
+  const std::string wrong = Quoted(scratch_.Write("wrong", std::string(32, 'w')));
+  EXPECT_EQ(Key("add", "--keyfile " + wrong + " --new-keyfile " + File("k3")).code, 3);
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "k3"));
+  EXPECT_EQ(Key("add", "--new-keyfile " + File("k2")).code, 1);  // It opens slot 2 already.
+}
+
+TEST_F(KeyCommand, RefusesWhatCannotBeARecoveryCertificate) {
+  for (const char* const name :
+       {"rsa-signs.pem", "p256-signs.pem", "rsa1024.pem", "k256.pem", "ed25519.pem"}) {
+    const End end = Key("add", "--recovery " + Recovery(name));
+    EXPECT_EQ(end.code, 1) << end.words;
+    EXPECT_TRUE(Has(end, name) && Has(end, "cannot be a recovery certificate")) << end.words;
+  }
+  EXPECT_EQ(Key("add", "--recovery " + Recovery("rsa.key")).code, 2);
+  EXPECT_EQ(Key("add", "").code, 2);
+  EXPECT_EQ(Key("add", "--new-keyfile x --recovery " + Recovery("rsa.pem")).code, 2);
+  // Expired ones are warned about.
+  const std::string expired =
+      Quoted(std::filesystem::path(CERTFS_SOURCE_DIR) / "tests/vectors/pki/expired.pem");
+  EXPECT_TRUE(Has(Key("add", "--recovery " + expired), "expired at"));
+}
+
+TEST_F(KeyCommand, RemovesAllButTheLast) {
+  EXPECT_EQ(Key("remove", "1").code, 1);
+  EXPECT_EQ(Key("remove", "7").code, 1);
+  EXPECT_EQ(Key("remove", "x").code, 2);
+  ASSERT_EQ(Key("add", "--recovery " + Recovery("p256.pem")).code, 0);
+  const End end = Key("remove", "1");
+  EXPECT_EQ(end.code, 0) << end.words;
+  EXPECT_TRUE(Has(end, "only recovery slots are left")) << end.words;
+  EXPECT_EQ(Key("list").code, 3);
+  std::filesystem::remove(scratch_ / "ks.key");
+  // Without any key, what anybody may know.
+  const End list = Key("list");
+  EXPECT_EQ(list.code, 0) << list.words;
+  EXPECT_TRUE(Has(list, "not checked") && Has(list, "recovery") && !Has(list, "Acme")) << list.words;
+  EXPECT_TRUE(Has(Key("list", "--json"), "\"epoch\": null"));
+}
+
+TEST_F(KeyCommand, RotatesAndRevokes) {
+  const End rotated = Key("rotate");
+  EXPECT_EQ(rotated.code, 0) << rotated.words;
+  EXPECT_TRUE(Has(rotated, "under a new data key") && !Has(rotated, "free space")) << rotated.words;
+  EXPECT_TRUE(Has(Key("list", "--json"), "\"epoch\": 2"));
+  ASSERT_EQ(Key("add", "--new-keyfile " + File("k2")).code, 0);
+  ASSERT_EQ(Key("add", "--new-keyfile " + File("k3")).code, 0);
+  const End refused = Key("revoke", "2");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_TRUE(Has(refused, "slots 2 and 3 would go") && Has(refused, "--drop-others")) << refused.words;
+  EXPECT_EQ(Key("list", "--keyfile " + File("k2")).code, 0);
+  const End revoked = Key("revoke", "2 --keep-keyfile " + File("k3"));
+  EXPECT_EQ(revoked.code, 0) << revoked.words;
+  EXPECT_TRUE(Has(revoked, "left are 1 and 3")) << revoked.words;
+  EXPECT_EQ(Key("list", "--keyfile " + File("k2")).code, 3);
+  EXPECT_EQ(Key("list", "--keyfile " + File("k3")).code, 0);
+  EXPECT_EQ(Key("revoke", "1").code, 1);  // It is the one that unlocks.
+  EXPECT_EQ(Key("revoke", "3 --drop-others").code, 0);
+  EXPECT_EQ(Key("list", "--keyfile " + File("k3")).code, 3);
+}
+
+}  // namespace
+}  // namespace certfs
