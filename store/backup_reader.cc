@@ -87,6 +87,7 @@ class Parser {
   Result<void> ReadFile(const ArchivedItem& item, std::string_view name);
   Result<void> EndSettings();
   Result<void> EndEntry();
+  Result<void> CheckWhole(BackupEntry& entry) const;
   Result<void> EndStore();
   Result<void> End();
 
@@ -102,7 +103,8 @@ class Parser {
   std::optional<BackupStore> store_;
   const StorePolicy* policy_ = nullptr;  // Of the store.
   std::optional<BackupEntry> entry_;
-  Alias live_;  // The last entry that may have one staged behind it.
+  bool placed_ = false;  // A failure already says where it was found.
+  Alias live_;           // The last entry that may have one staged behind it.
   SeenNames stores_;
   SeenNames aliases_;
   std::vector<std::string> store_names_;  // Of the protected ones.
@@ -112,8 +114,10 @@ Result<void> Parser::Run() {
   for (;;) {
     const auto item = TRY(archive_.Next());
     if (!item) return End();
+    placed_ = false;
     auto read = Read(*item);
-    if (!read.has_value()) return std::move(read).error().Within(item->path);
+    if (read.has_value()) continue;
+    return placed_ ? std::move(read).error() : std::move(read).error().Within(item->path);
   }
 }
 
@@ -244,14 +248,10 @@ Result<void> Parser::BeginAny(const ArchivedItem& item, Alias alias) {
   return {};
 }
 
-// What bytes of a file must be. Says nothing about a secret.
+// What bytes of a file must be. Says nothing about a secret, nor about what is looked at once the entry is
+// whole.
 Result<void> CheckContent(Member member, BytesView bytes) {
   switch (member) {
-    case Member::kCertificate:
-      TRY(OutlineCertificates(bytes));
-      return {};
-    case Member::kKey:
-      return OutlineKey(bytes);
     case Member::kRevocationList:
       return OutlineRevocationList(bytes);
     case Member::kRequest:
@@ -259,6 +259,8 @@ Result<void> CheckContent(Member member, BytesView bytes) {
       return {};
     case Member::kSigningRequest:
       return OutlineSigningRequest(bytes);
+    case Member::kCertificate:
+    case Member::kKey:
     case Member::kSecret:
       return {};
   }
@@ -298,19 +300,29 @@ Result<void> Parser::ReadFile(const ArchivedItem& item, std::string_view name) {
   return {};
 }
 
+// A live pair matches, and its certificates are in the index of serial numbers.
+Result<void> Parser::CheckWhole(BackupEntry& entry) const {
+  const bool live = policy_->holds != Holds::kNothing && !entry.is_staged();
+  const auto& certificate = entry.file(Member::kCertificate);
+  const auto& key = entry.file(Member::kKey);
+  std::vector<CertificateOutline> certificates;
+  if (certificate) certificates = TRY(OutlineCertificates(certificate->bytes.Reveal()));
+  if (key && (!live || !certificate)) TRY(OutlineKey(key->bytes.Reveal()));
+  if (!live || !certificate) return {};
+  if (key && !TRY(OutlineMatches(key->bytes.Reveal(), certificates.front())))
+    return Odd("its key does not match its certificate");
+  entry.certificates = std::move(certificates);
+  return {};
+}
+
 Result<void> Parser::EndEntry() {
   if (!entry_) return {};
   BackupEntry entry = *std::exchange(entry_, std::nullopt);
-  // A live pair matches, and its certificates are in the index of serial numbers.
-  const bool live = policy_->holds != Holds::kNothing && !entry.is_staged();
-  const auto& certificate = entry.file(Member::kCertificate);
-  if (live && certificate) {
-    entry.certificates = TRY(OutlineCertificates(certificate->bytes.Reveal()));
-    const auto& key = entry.file(Member::kKey);
-    if (key && !TRY(OutlineMatches(key->bytes.Reveal(), entry.certificates.front())))
-      return Odd("the key of " + entry.alias.text() + " does not match its certificate");
-  }
-  return consumer_.Take(std::move(entry));
+  auto whole = CheckWhole(entry);
+  if (whole.has_value()) return consumer_.Take(std::move(entry));
+  placed_ = true;
+  return std::move(whole).error().Within(std::string(kBackupStoresFolder) + store_->name.text() + "/" +
+                                         entry.alias.text());
 }
 
 Result<void> Parser::EndStore() {

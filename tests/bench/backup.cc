@@ -4,6 +4,8 @@
 // Usage: bench_backup KEYSTORE KEYFILE WORK
 //        KEYSTORE is one that bench_fill made; WORK a directory for what is written.
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -24,9 +26,25 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-double Seconds(SteadyClock::time_point since) {
-  return std::chrono::duration<double>(SteadyClock::now() - since).count();
-}
+// What passed since it was made: on the clock, and of processors.
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(SteadyClock::now() - start_).count(); }
+  double processor_seconds() const { return ProcessorSeconds() - processor_start_; }
+
+ private:
+  static double ProcessorSeconds() {
+    struct rusage used {};
+    getrusage(RUSAGE_SELF, &used);
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return seconds(used.ru_utime) + seconds(used.ru_stime);
+  }
+
+  SteadyClock::time_point start_ = SteadyClock::now();
+  double processor_start_ = ProcessorSeconds();
+};
 
 // Memory that is the process's own; what it has mapped of data.mdb, the kernel takes back when it likes.
 double OwnMegabytes() {
@@ -50,7 +68,7 @@ Result<double> Floor(std::uint64_t size) {
   EnvelopeRecipients recipients{SecretBytes::CopyOf(AsBytes("password")), {}, 1};
   const Bytes piece(std::size_t{64} << 10, 0x5A);
   Bytes copy(piece.size() + 4096);
-  const auto start = SteadyClock::now();
+  const Stopwatch watch;
   auto writer =
       TRY(EnvelopeWriter::Begin(TRY(SealRecipients(recipients)), size, [&](BytesView bytes) -> Result<void> {
         std::copy(bytes.begin(), bytes.end(), copy.begin());
@@ -62,7 +80,7 @@ Result<double> Floor(std::uint64_t size) {
     left -= count;
   }
   TRY(writer.Finish());
-  return Seconds(start);
+  return watch.seconds();
 }
 
 // The most that it was while something was read.
@@ -83,9 +101,10 @@ class Peak {
   double megabytes_ = 0;
 };
 
-void Print(const char* what, double seconds, double megabytes, double floor, double memory) {
-  std::printf("%-28s %8.3f s %8.1f MB/s of files %8.1f x the floor   own memory %6.1f MiB\n", what, seconds,
-              megabytes / seconds, seconds / floor, memory);
+void Print(const char* what, const Stopwatch& watch, double megabytes, double floor, double memory) {
+  std::printf(
+      "%-10s %7.1f MB/s of files, %5.1f x the floor; processors' time %6.3f s, own memory %5.1f MiB\n", what,
+      megabytes / watch.seconds(), watch.seconds() / floor, watch.processor_seconds(), memory);
 }
 
 Result<void> Run(const std::string& directory, const char* key_file, const std::string& work) {
@@ -94,14 +113,14 @@ Result<void> Run(const std::string& directory, const char* key_file, const std::
   TRY(keystore->SetSettings({SecretBytes::CopyOf(AsBytes("correct horse")), ExportProfile::kModern}));
   const auto snapshot = TRY(keystore->Snapshot());
 
-  const auto measuring = SteadyClock::now();
+  const Stopwatch measuring;
   const std::uint64_t size = TRY(MeasureBackup(*snapshot, {}));
-  const double measured = Seconds(measuring);
+  const double measured = measuring.processor_seconds();
   const double floor = TRY(Floor(size));
 
   const std::string path = work + "/keystore.cms";
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  const auto writing = SteadyClock::now();
+  const Stopwatch writing;
   const BackupSummary summary =
       TRY(StreamBackup(*snapshot, {}, keystore->Now(), [&](BytesView bytes) -> Result<void> {
         file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -109,28 +128,26 @@ Result<void> Run(const std::string& directory, const char* key_file, const std::
         return {};
       }));
   file.close();
-  const double written = Seconds(writing);
   const double megabytes = static_cast<double>(summary.manifest.counts.bytes) / 1e6;
-  std::printf("%llu entries, %.1f MB of files, %.1f MB of backup\n",
-              static_cast<unsigned long long>(summary.manifest.counts.entries), megabytes,
-              static_cast<double>(summary.size) / 1e6);
-  Print("floor", floor, megabytes, floor, OwnMegabytes());
-  Print("measure", measured, megabytes, floor, OwnMegabytes());
-  Print("backup", written, megabytes, floor, OwnMegabytes());
+  Print("backup", writing, megabytes, floor, OwnMegabytes());
+  std::printf(
+      "%llu entries, %.1f MB of files, %.1f MB of backup; the floor is %.1f MB/s, measuring took %.3f s\n",
+      static_cast<unsigned long long>(summary.manifest.counts.entries), megabytes,
+      static_cast<double>(summary.size) / 1e6, megabytes / floor, measured);
 
   // Both with the password's key, which a restore begins with.
-  const auto checking = SteadyClock::now();
+  const Stopwatch checking;
   Peak of_checking;
   const BackupFile opened = TRY(BackupFile::Open(path, SecretBytes::CopyOf(AsBytes("correct horse"))));
   TRY(CheckBackup(opened, of_checking.Watch()));
-  Print("check", Seconds(checking), megabytes, floor, of_checking.megabytes());
+  Print("check", checking, megabytes, floor, of_checking.megabytes());
   const std::filesystem::path restored = work + "/restored";
   std::filesystem::remove_all(restored);
-  const auto restoring = SteadyClock::now();
+  const Stopwatch restoring;
   Peak of_restoring;
   const BackupFile again = TRY(BackupFile::Open(path, SecretBytes::CopyOf(AsBytes("correct horse"))));
   TRY(RestoreKeystore(again, restored, secret, std::chrono::system_clock::now, of_restoring.Watch()));
-  Print("restore", Seconds(restoring), megabytes, floor, of_restoring.megabytes());
+  Print("restore", restoring, megabytes, floor, of_restoring.megabytes());
   std::filesystem::remove_all(restored);
   return {};
 }
