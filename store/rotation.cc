@@ -11,6 +11,7 @@ namespace {
 // What one transaction seals: writers of other processes wait no longer than that takes.
 constexpr std::size_t kBatchRecords = 64;
 constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
+constexpr std::size_t kRecordsOfEntryMax = 1 + kMembers.size();
 
 std::size_t CountOld(const std::map<std::uint32_t, std::size_t>& counts, std::uint32_t newest) {
   std::size_t old = 0;
@@ -26,16 +27,26 @@ struct Walk {
   bool ended = false;
 };
 
-// Seals a few records behind `walk.at`, and moves it on. A damaged one ends the attempt: what it had half
-// written must not be committed.
+// Says whether the record is damaged; then it is passed over from now on.
+Result<bool> IsDamaged(SealedTransaction& transaction, const RecordPlace& place, Walk& walk) {
+  if (walk.damaged.contains(place)) return true;
+  const auto checked = transaction.CheckOldRecord(place);
+  if (checked.has_value()) return false;
+  if (checked.error().code() != ErrorCode::kCorrupt) return checked.error();
+  walk.damaged.insert(place);
+  return true;
+}
+
+// Seals a few records behind `walk.at`, and moves it on. Damage that shows only while something is written
+// ends the attempt: what it had half written must not be committed.
 Result<void> SealBatch(SealedTransaction& transaction, Walk& walk) {
   std::size_t bytes = 0;
   std::size_t records = 0;
-  while (records < kBatchRecords && bytes < kBatchBytes) {
+  while (records + kRecordsOfEntryMax <= kBatchRecords && bytes < kBatchBytes) {
     const std::optional<RecordPlace> place = TRY(transaction.FindOldRecord(walk.at));
     walk.ended = !place;
     if (!place) break;
-    if (!walk.damaged.contains(*place)) {
+    if (!TRY(IsDamaged(transaction, *place, walk))) {
       auto sealed = transaction.Reseal(*place);
       if (!sealed.has_value()) {
         if (sealed.error().code() == ErrorCode::kCorrupt) walk.damaged.insert(*place);
@@ -62,6 +73,7 @@ Result<void> AdvanceWalk(SealedTable& table, Walk& walk) {
     });
     if (advanced.has_value()) {
       walk = std::move(attempt);
+      walk.damaged.clear();  // All of it lies behind.
       return {};
     }
     // Again without what turned out to be damaged.

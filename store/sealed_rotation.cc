@@ -155,6 +155,24 @@ Result<Resealed> SealedTransaction::ResealEntry(Number number) {
   return resealed;
 }
 
+Result<void> SealedTransaction::CheckOldRecord(const RecordPlace& place) {
+  switch (place.table) {
+    case lmdb::Table::kContents:
+    case lmdb::Table::kEntries:
+      if (TRY(FindEntryByNumber(NumberOf(place)))) return {};
+      return Error(ErrorCode::kCorrupt, "there is no entry that it belongs to");
+    case lmdb::Table::kStores:
+      if (TRY(FindStoreByNumber(NumberOf(place)))) return {};
+      return Error(ErrorCode::kCorrupt, "there is no such store");
+    case lmdb::Table::kManifest:
+      TRY(GetSettings());
+      return {};
+    case lmdb::Table::kNodes:
+      break;
+  }
+  return Error(ErrorCode::kInternal, "nothing is sealed there");
+}
+
 Result<Resealed> SealedTransaction::Reseal(const RecordPlace& place) {
   switch (place.table) {
     case lmdb::Table::kContents:

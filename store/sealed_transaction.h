@@ -80,10 +80,12 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   // newest data key.
   Result<std::optional<RecordPlace>> FindOldRecord(const RecordPlace& after);
 
+  // Says whether Reseal can take it on: kCorrupt where it is not what its parent knows. Changes nothing.
+  Result<void> CheckOldRecord(const RecordPlace& place);
+
   // Seals what is there under the newest data key, and with it the whole entry that it belongs to.
-  // Plaintexts, their revisions and times stay as they are; a damaged file stays as it is. Returns how many
-  // bytes were sealed. kCorrupt where it is not what its parent knows: then the transaction is to be
-  // abandoned.
+  // Plaintexts, their revisions and times stay as they are; a damaged file stays as it is. After kCorrupt the
+  // transaction is to be abandoned.
   Result<Resealed> Reseal(const RecordPlace& place);
 
  private:

@@ -226,7 +226,7 @@ class Crash(harness.MountTest):
         header = pki.read(keystore + "/keystore.hdr")
         cases = [(header, ["--keyfile", wrong], "wrong key"),
                  (header[:60] + bytes([header[60] ^ 1]) + header[61:], [], "damaged"),
-                 (header[:8] + b"\x00\x02" + header[10:], [], "newer"),
+                 (header[:8] + b"\x00\x03" + header[10:], [], "newer"),
                  (header[:50], [], "damaged")]
         try:
             for data, options, words in cases:

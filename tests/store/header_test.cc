@@ -347,6 +347,22 @@ TEST(HeaderSlots, AreSixteenAtMost) {
   EXPECT_TRUE(header.Add(KeyFile('z'), kNow).has_value());
 }
 
+TEST(HeaderSlots, GrowTo64KiBAtMost) {
+  UnlockedHeader header = Must(UnlockedHeader::Open(NewHeader(), KeyFile('k')));
+  const Certificate large = test::Recipient("large");
+  ASSERT_GT(large.der().size(), 15'000U);
+  Result<void> put;
+  SlotNumber number = 2;
+  for (; put.has_value() && number < 10; ++number) {
+    EXPECT_LE(header.header().bytes().size(), Header::kBytesMax);
+    put = header.Put(number, large, kNow);
+  }
+  EXPECT_EQ(CodeOf(put), ErrorCode::kNoSpace);
+  EXPECT_NE(put.error().message().find("64 KiB"), std::string::npos);
+  EXPECT_GE(header.header().Slots().size(), 3U);
+  EXPECT_TRUE(header.header().Unlock(KeyFile('k')).has_value());
+}
+
 // What MACs well and is no header all the same: whoever has the key wrote it wrong, or changed it on purpose.
 TEST(HeaderSlots, NumbersOutOfOrderAreRefused) {
   const Bytes good = SomeHeader().header().bytes();

@@ -91,6 +91,15 @@ TEST_F(KeystoreKeys, RefusesWhatWouldLockEverybodyOut) {
   EXPECT_EQ(Numbers(), std::vector<SlotNumber>{1});
 }
 
+TEST_F(KeystoreKeys, AHeaderThatCannotBeSavedStaysAsItWas) {
+  const Bytes before = test::ReadAll((path() / "keystore.hdr").string());
+  std::filesystem::create_directories(path() / "keystore.hdr.new" / "in the way");
+  EXPECT_EQ(CodeOf(AddSlot(path(), TestSecret(), TestSecret('b'), kNow)), ErrorCode::kIo);
+  EXPECT_EQ(CodeOf(AddRecoverySlot(path(), TestSecret(), test::Recipient("rsa"), kNow)), ErrorCode::kIo);
+  EXPECT_EQ(test::ReadAll((path() / "keystore.hdr").string()), before);
+  EXPECT_EQ(Numbers(), std::vector<SlotNumber>{1});
+}
+
 TEST_F(KeystoreKeys, RotationChangesTheKeyAndNothingElse) {
   const std::string before = State();
   EXPECT_EQ(Must(ReadKeyState(path(), TestSecret())).epoch, 1U);

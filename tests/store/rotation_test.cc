@@ -230,6 +230,24 @@ TEST_F(RotationTest, DamageIsReportedAndKeepsItsKey) {
   EXPECT_EQ(CountSeals(1), 0U);
 }
 
+// A store whose record is damaged takes all its entries along.
+TEST_F(RotationTest, ADamagedStoreIsPassedOverAndTheOthersAreSealed) {
+  Fill(300);
+  {
+    RawLmdb raw(path());
+    const Number store = 20;  // "machine", the fifth that is made.
+    Bytes bad = raw.Get("stores", RecordKey(store));
+    bad.back() ^= 1;
+    raw.Put("stores", RecordKey(store), bad);
+  }
+  const RotationOutcome outcome = Must(RotateDataKey(path(), TestSecret(), kUnwatched));
+  EXPECT_EQ(outcome.damaged.size(), 300U * 3 + 1);
+  EXPECT_TRUE(outcome.rewritten);
+  EXPECT_GT(outcome.records, 0U);
+  EXPECT_GE(CountSeals(1), 300U * 3 + 1);
+  EXPECT_TRUE(ReadState().rotating);
+}
+
 TEST_F(RotationTest, DamageDoesNotKeepANewRotationFromBeginning) {
   Fill(20);
   {
@@ -251,15 +269,33 @@ TEST_F(RotationTest, AFullKeystoreIsLeftWholeAndGoesOnWithRoom) {
   const std::string before = State();
   const std::uint64_t used = OpenTable()->GetUsage().used;
   SealedTableOptions tight;
-  tight.map_bytes = tight.map_bytes_max = used + 4 * 65536;
-  const auto cut = Rotate(*OpenTable(tight), kUnwatched);
-  if (!cut.has_value()) {
-    EXPECT_EQ(cut.error().code(), ErrorCode::kNoSpace) << cut.error().message();
-  }
+  tight.map_bytes = tight.map_bytes_max = used + 16 * 4096;
+  EXPECT_EQ(CodeOf(Rotate(*OpenTable(tight), kUnwatched)), ErrorCode::kNoSpace);
   EXPECT_EQ(State(), before);
   Must(RotateDataKey(path(), TestSecret(), kUnwatched));
   EXPECT_EQ(State(), before);
   EXPECT_EQ(CountSeals(1), 0U);
+}
+
+// Every write beyond some place fails, be it of a batch, of a commit's last page, or of the new file.
+TEST_F(RotationTest, WritesThatFailLoseNothing) {
+  Fill(120);
+  const std::string before = State();
+  int failed = 0;
+  std::uint64_t limit = std::uint64_t{64} << 10;  // What lock.mdb takes.
+  for (bool ended = false; !ended; limit += 3 * 4096) {
+    ASSERT_LT(limit, std::uint64_t{16} << 20);
+    ChildProcess rotator({KEY_ROTATOR, path().string(), std::to_string(limit)});
+    while (rotator.Read()) {
+    }
+    ended = rotator.Wait() == 0 && !ReadState().rewrite_pending;
+    failed += ended ? 0 : 1;
+    ASSERT_EQ(State(), before) << limit;
+  }
+  EXPECT_GT(failed, 0);
+  Must(RotateDataKey(path(), TestSecret(), kUnwatched));
+  EXPECT_EQ(State(), before);
+  EXPECT_FALSE(ReadState().rotating);
 }
 
 TEST_F(RotationTest, WhatCannotBeWrittenAnewIsSaidAndLeftForLater) {

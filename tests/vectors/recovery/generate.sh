@@ -23,6 +23,12 @@ issue p384 keyAgreement,digitalSignature
 ec p521 P-521
 issue p521 ''
 
+# One of many names, which a header has room for only a few of.
+cp p256.key large.key
+openssl req -x509 -new -key large.key -subj "/CN=Recovery large" -days 3650 -sha256 -out large.pem \
+  -addext "subjectAltName=$(seq -f 'DNS:a-rather-long-name-%04g.example.com' -s, 450)"
+rm large.key
+
 # What cannot be one.
 cp rsa.key rsa-signs.key
 issue rsa-signs digitalSignature
