@@ -4,6 +4,7 @@ Method: two mounts, and the tree that tar unpacks, are compared file by file: by
 import json
 import os
 import shutil
+import signal
 import tempfile
 
 import harness
@@ -148,6 +149,33 @@ class Restore(harness.MountTest):
                 self.assertIn(self.file, done.stderr)
                 self.assertIn(words, done.stderr)
                 self.assertEqual(sorted(os.listdir(self.place)), ["keystore.cms", "wrong"])
+
+    def restore_within(self, kilobytes, before=""):
+        """Restores with files of that size at most."""
+        keystore = os.path.join(self.place, "new")
+        command = before + f'ulimit -f {kilobytes}; exec "$@"'
+        return keystore, run("bash", "-c", command, "bash", CERTFS, "restore", self.file, keystore, "--password-file", self.password)
+
+    def test_a_disk_that_fails_leaves_nothing(self):
+        self.back_up()
+        # Enough for an empty keystore, and not for this one.
+        _, done = self.restore_within(36, 'trap "" XFSZ; ')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(os.listdir(self.place), ["keystore.cms"])
+
+    def test_a_crash_leaves_no_keystore(self):
+        self.back_up()
+        # The signal is that of lock.mdb, which LMDB makes large at once.
+        keystore, done = self.restore_within(28)
+        self.assertEqual(done.returncode, -signal.SIGXFSZ, done.stderr)
+        self.assertNotIn("keystore.hdr", os.listdir(keystore))
+        path = os.path.join(self.place, "mnt")
+        os.mkdir(path)
+        self.assertNotEqual(run(CERTFS, "mount", keystore, path).returncode, 0)
+        # And is not in the way for good.
+        shutil.rmtree(keystore)
+        os.unlink(keystore + ".key")
+        self.restore(keystore, "--password-file", self.password)
 
     def test_usage(self):
         self.back_up()
