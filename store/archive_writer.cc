@@ -113,26 +113,29 @@ void Describe(archive_entry* entry, const ArchiveItem& item, std::size_t size) {
 struct ArchiveWriter::State {
   explicit State(ArchiveSink taker) : sink(std::move(taker)) {}
 
-  static la_ssize_t Take(archive* writer, void* self, const void* bytes, std::size_t size) {
+  // Never fails as libarchive sees it, which would forget memory of its own then: what comes after a failure
+  // is dropped.
+  static la_ssize_t Take(archive*, void* self, const void* bytes, std::size_t size) {
     State& state = *static_cast<State*>(self);
-    auto taken = state.sink({static_cast<const std::uint8_t*>(bytes), size});
-    if (taken.has_value()) return static_cast<la_ssize_t>(size);
-    state.failure = std::move(taken).error();
-    archive_set_error(writer, 0, "refused");
-    return -1;
+    if (!state.failure && !state.ended) {
+      auto taken = state.sink({static_cast<const std::uint8_t*>(bytes), size});
+      if (!taken.has_value()) state.failure = std::move(taken).error();
+    }
+    return static_cast<la_ssize_t>(size);
   }
 
   Error Failure() {
-    if (failure) return *std::exchange(failure, std::nullopt);
+    if (failure) return *failure;
     const char* const reason = archive_error_string(writer.get());
     return {ErrorCode::kInternal, std::string("libarchive: ") + (reason != nullptr ? reason : "failed")};
   }
 
   ArchiveSink sink;
-  std::unique_ptr<archive, FreeArchive> writer{archive_write_new()};
   std::unique_ptr<archive_entry, FreeEntry> entry{archive_entry_new()};
   std::optional<Error> failure;  // Of the sink.
   bool ready = false;
+  bool ended = false;                                                 // The sink may be gone.
+  std::unique_ptr<archive, FreeArchive> writer{archive_write_new()};  // Last: calls Take while it goes.
 };
 
 ArchiveWriter::ArchiveWriter(ArchiveSink sink) : state_(std::make_unique<State>(std::move(sink))) {
@@ -145,10 +148,8 @@ ArchiveWriter::ArchiveWriter(ArchiveSink sink) : state_(std::make_unique<State>(
                   archive_write_open(writer, state_.get(), nullptr, State::Take, nullptr) == ARCHIVE_OK;
 }
 
-ArchiveWriter::~ArchiveWriter() {
-  // It would write the end of the archive otherwise, to a sink that may be gone.
-  if (state_->writer) archive_write_fail(state_->writer.get());
-}
+// libarchive writes the end of the archive once more, or for the first time.
+ArchiveWriter::~ArchiveWriter() { state_->ended = true; }
 
 Result<void> ArchiveWriter::Put(const ArchiveItem& item, BytesView content) {
   if (!state_->ready) return state_->Failure();
@@ -162,12 +163,13 @@ Result<void> ArchiveWriter::Put(const ArchiveItem& item, BytesView content) {
       archive_write_data(writer, content.data(), content.size()) != static_cast<la_ssize_t>(content.size())) {
     return state_->Failure();
   }
-  if (archive_write_finish_entry(writer) != ARCHIVE_OK) return state_->Failure();
+  if (archive_write_finish_entry(writer) != ARCHIVE_OK || state_->failure) return state_->Failure();
   return {};
 }
 
 Result<void> ArchiveWriter::Finish() {
-  if (!state_->ready || archive_write_close(state_->writer.get()) != ARCHIVE_OK) return state_->Failure();
+  if (!state_->ready || archive_write_close(state_->writer.get()) != ARCHIVE_OK || state_->failure)
+    return state_->Failure();
   return {};
 }
 
