@@ -76,8 +76,8 @@ struct RevocationPlan {
 
 struct Revocation {
   SlotNumber revoked = 0;
-  std::vector<UnlockSecret>
-      keep;  // Besides that which unlocks, and recovery slots, whose certificates are there.
+  // Besides that which unlocks, and recovery slots, whose certificates are there.
+  std::vector<UnlockSecret> keep;
 };
 
 // Says what RevokeSlot would do. kNotPermitted if the slot that unlocks is the one to be revoked;

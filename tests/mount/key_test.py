@@ -289,6 +289,40 @@ class KeyTest(harness.MountTest):
         pki.write(os.path.join(copy, "keystore.hdr"), header)
         self.assertEqual(run(CERTFS, "key", "list", copy, "--keyfile", second).returncode, 4)
 
+    def test_a_revocation_that_is_killed_leaves_the_slot_or_takes_it(self):
+        for i in range(50):
+            entry = self.mount.entry("SMS", f"v{i}")
+            pki.write(entry + "/key.pem", pki.read(self.key))
+        before = self.contents()
+        self.mount.unmount()
+        rng = random.Random(5)
+        outcomes = set()
+        for i in range(rounds(30)):
+            path = os.path.join(self.work, f"doomed{i}.key")
+            number = int(self.change("add", "--new-keyfile", path).split()[-1])
+            revocation = subprocess.Popen([CERTFS, "key", "revoke", self.mount.keystore, str(number)],
+                                          stdout=subprocess.DEVNULL)
+            try:
+                revocation.wait(timeout=rng.uniform(0.0, 0.05) if i % 5 else None)
+            except subprocess.TimeoutExpired:
+                revocation.send_signal(signal.SIGKILL)
+            revocation.wait()
+            opens = run(CERTFS, "key", "list", self.mount.keystore, "--keyfile", path).returncode
+            self.assertIn(opens, (0, 3))
+            self.assertEqual(number in [slot["slot"] for slot in self.listed()["slots"]], opens == 0)
+            outcomes.add(opens)
+            if opens == 0:
+                self.change("remove", number)
+            if i % 5 == 0:
+                self.mount.mount()
+                self.assertEqual(self.contents(), before)
+                self.mount.unmount()
+        self.assertIn(3, outcomes)
+        self.change("rotate")
+        self.mount.mount()
+        self.assertEqual(self.contents(), before)
+        self.assertFalse(self.listed()["rotating"])
+
     def test_the_export_password_is_typed_twice(self):
         child, terminal = pty.fork()
         if child == 0:
