@@ -125,6 +125,13 @@ Result<void> HashTree::Put(const TreeItem& item) {
   return {};
 }
 
+Result<void> HashTree::Fill(std::vector<TreeItem> items) {
+  if (items.empty()) return {};
+  std::ranges::sort(items, {}, &TreeItem::key);
+  root_ = TRY(Build(Spot{}, std::move(items)));
+  return {};
+}
+
 Result<bool> HashTree::Remove(const Digest& key) {
   bool removed = false;
   root_ = TRY(RemoveAt(Spot{}, root_, key, removed));

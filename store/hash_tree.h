@@ -76,6 +76,10 @@ class HashTree {
   // nodes are half written and the transaction that holds them must be abandoned.
   Result<void> Put(const TreeItem& item);
 
+  // Makes an empty tree that of these items, in whatever order they are: what as many Puts would make of it,
+  // each node written once. Precondition: the tree is empty, and no key stands twice.
+  Result<void> Fill(std::vector<TreeItem> items);
+
   // Returns whether `key` was there.
   Result<bool> Remove(const Digest& key);
 

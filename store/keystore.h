@@ -28,6 +28,7 @@
 #include "store/parsed_files.h"
 #include "store/policy.h"
 #include "store/trust_cache.h"
+#include "store/unlocked_header.h"
 
 namespace certfs {
 
@@ -110,6 +111,12 @@ class Keystore {
   // process is making one there; then, as on every failure, the directory is left as it was.
   static Result<void> Create(const std::filesystem::path& directory, const UnlockSecret& secret, Actor owner,
                              Clock clock);
+
+  // The same for one that `fill` fills instead, which gets the keys of the empty table in `directory`, and a
+  // header that is saved afterwards: until then nobody takes it for a keystore.
+  using Filler = std::function<Result<void>(UnlockedHeader& header, RootKeys keys)>;
+  static Result<void> CreateFilled(const std::filesystem::path& directory, const UnlockSecret& secret,
+                                   Clock clock, const Filler& fill);
 
   // Opens the keystore in `directory`. Returns kNotFound if there is none, kAccessDenied for a wrong key,
   // kCorrupt for a damaged one, kUnsupported for one of a newer format: each with the file and the reason. Do
@@ -197,6 +204,8 @@ class Keystore {
   Result<void> SetSettings(const Settings& settings);
 
  private:
+  friend class KeystoreMerge;  // A change of its own (store/merge.h).
+
   Keystore(std::unique_ptr<EntryTable> table, Clock clock)
       : table_(std::move(table)), clock_(std::move(clock)) {}
 

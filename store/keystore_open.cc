@@ -87,14 +87,25 @@ Result<void> Site::Keep() {
 
 Result<void> Keystore::Create(const filesystem::path& directory, const UnlockSecret& secret, Actor owner,
                               Clock clock) {
+  return CreateFilled(directory, secret, clock, [&](UnlockedHeader&, RootKeys keys) -> Result<void> {
+    TRY(Over(TRY(OpenSealedTable(directory, std::move(keys))), owner, clock));
+    return {};
+  });
+}
+
+Result<void> Keystore::CreateFilled(const filesystem::path& directory, const UnlockSecret& secret,
+                                    Clock clock, const Filler& fill) {
   Site site(directory);
   const auto make = [&]() -> Result<void> {
     TRY(site.Prepare());
-    const Header header = TRY(Header::Create(secret, std::chrono::floor<std::chrono::seconds>(clock())));
-    TRY(CreateSealedTable(directory, TRY(header.Unlock(secret))));
-    TRY(Over(TRY(OpenSealedTable(directory, TRY(header.Unlock(secret)))), owner, clock));
+    const auto now = std::chrono::floor<std::chrono::seconds>(clock());
+    UnlockedHeader header = TRY(UnlockedHeader::Create(now));
+    TRY(header.Add(secret, now));
+    RootKeys keys = TRY(header.Keys());
+    TRY(CreateSealedTable(directory, keys));
+    TRY(fill(header, std::move(keys)));
     // Last, because a directory without a header is no keystore.
-    TRY(header.Save(directory));
+    TRY(header.header().Save(directory));
     return site.Keep();
   };
   auto made = make();

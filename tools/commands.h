@@ -24,6 +24,7 @@ void AddInitCommand(CLI::App& app, Action& action);
 void AddKeyCommand(CLI::App& app, Action& action);
 void AddMountCommand(CLI::App& app, Action& action);
 void AddPasswordCommand(CLI::App& app, Action& action);
+void AddRestoreCommand(CLI::App& app, Action& action);
 void AddRevertCommand(CLI::App& app, Action& action);
 void AddUmountCommand(CLI::App& app, Action& action);
 void AddVerifyCommand(CLI::App& app, Action& action);

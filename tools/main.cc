@@ -29,6 +29,7 @@ int Run(int argc, char** argv) {
   certfs::AddKeyCommand(app, action);
   certfs::AddMountCommand(app, action);
   certfs::AddPasswordCommand(app, action);
+  certfs::AddRestoreCommand(app, action);
   certfs::AddRevertCommand(app, action);
   certfs::AddUmountCommand(app, action);
   certfs::AddVerifyCommand(app, action);

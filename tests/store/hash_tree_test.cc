@@ -154,6 +154,20 @@ TEST(HashTree, TheSameSetHasTheSameRootAndNodes) {
   }
 }
 
+TEST(HashTree, FilledAtOnceIsAsPutOneByOne) {
+  for (const int count : {0, 1, 16, 17, 300, 2000}) {
+    MapNodes one_by_one;
+    const Digest expected = Fill(one_by_one, Range(count));
+    std::vector<TreeItem> items;
+    for (const int number : Range(count)) items.push_back(ItemOf(count - 1 - number));
+    MapNodes at_once;
+    HashTree tree(at_once, kTree, {});
+    Must(tree.Fill(std::move(items)));
+    EXPECT_EQ(tree.root(), expected) << count;
+    EXPECT_EQ(at_once.nodes, one_by_one.nodes) << count;
+  }
+}
+
 TEST(HashTree, ALeafHoldsSixteen) {
   MapNodes nodes;
   HashTree tree(nodes, kTree, Fill(nodes, Range(16)));

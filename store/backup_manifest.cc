@@ -1,0 +1,100 @@
+#include "store/backup_manifest.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "store/backup_layout.h"
+
+namespace certfs {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kShortTextMax = 64;
+
+Error NoManifest() { return {ErrorCode::kMalformed, "manifest.json is not a backup's"}; }
+
+Result<std::uint64_t> NumberIn(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_number_unsigned()) return NoManifest();
+  return found->get<std::uint64_t>();
+}
+
+// Short, printable ASCII: it is going to be shown.
+Result<std::string> TextIn(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_string()) return NoManifest();
+  std::string text = found->get<std::string>();
+  const bool plain = std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+  if (text.empty() || text.size() > kShortTextMax || !plain) return NoManifest();
+  return text;
+}
+
+Result<StoreId> IdIn(const Json& object, const char* name) {
+  const std::string text = TRY(TextIn(object, name));
+  StoreId id{};
+  if (text.size() != 2 * id.size()) return NoManifest();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto digit = std::string_view("0123456789abcdef").find(text[i]);
+    if (digit == std::string_view::npos) return NoManifest();
+    id[i / 2] = static_cast<std::uint8_t>(id[i / 2] << 4 | digit);
+  }
+  return id;
+}
+
+}  // namespace
+
+std::string BackupTime(Time time) {
+  using namespace std::chrono;
+  const auto seconds = floor<std::chrono::seconds>(time);
+  const auto day = floor<days>(seconds);
+  const year_month_day date(day);
+  const hh_mm_ss clock(seconds - day);
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text.data();
+}
+
+std::string EncodeBackupManifest(const BackupManifest& manifest) {
+  const Json object{{"format", kBackupFormat},
+                    {"certfs", manifest.version},
+                    {"keystore", ToHex(manifest.keystore)},
+                    {"commit", manifest.commit},
+                    {"time", manifest.time},
+                    {"stores", manifest.counts.stores},
+                    {"entries", manifest.counts.entries},
+                    {"files", manifest.counts.files},
+                    {"bytes", manifest.counts.bytes}};
+  return object.dump(2) + "\n";
+}
+
+Result<BackupManifest> DecodeBackupManifest(std::string_view text) {
+  const Json object = Json::parse(text, nullptr, false);
+  if (!object.is_object()) return NoManifest();
+  const std::uint64_t format = TRY(NumberIn(object, "format"));
+  if (format > kBackupFormat) {
+    return Error(ErrorCode::kUnsupported, "is a backup of format " + std::to_string(format) +
+                                              "; this certfs knows format " + std::to_string(kBackupFormat) +
+                                              ": restore it with a newer one");
+  }
+  if (format != kBackupFormat) return NoManifest();
+  BackupManifest manifest;
+  manifest.version = TRY(TextIn(object, "certfs"));
+  manifest.keystore = TRY(IdIn(object, "keystore"));
+  manifest.commit = TRY(NumberIn(object, "commit"));
+  manifest.time = TRY(TextIn(object, "time"));
+  manifest.counts.stores = TRY(NumberIn(object, "stores"));
+  manifest.counts.entries = TRY(NumberIn(object, "entries"));
+  manifest.counts.files = TRY(NumberIn(object, "files"));
+  manifest.counts.bytes = TRY(NumberIn(object, "bytes"));
+  return manifest;
+}
+
+}  // namespace certfs

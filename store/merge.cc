@@ -1,0 +1,289 @@
+#include "store/merge.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "crypto/store_file.h"
+#include "store/backup_reader.h"
+#include "store/kept_state.h"
+#include "store/keystore_change.h"
+#include "store/policy.h"
+#include "store/serial_numbers.h"
+
+namespace certfs {
+
+namespace {
+
+// The certificates of a stored cert.pem; none where there is none, or where damage took it.
+Result<std::vector<CertificateOutline>> OutlinesOf(TableSnapshot& state, const std::optional<Entry>& entry) {
+  if (!entry || !entry->file(Member::kCertificate)) return std::vector<CertificateOutline>();
+  const SecretBytes live = TRY(ReadLive(state, *entry, Member::kCertificate));
+  auto outlines = OutlineCertificates(live.Reveal());
+  return outlines.has_value() ? std::move(outlines).value() : std::vector<CertificateOutline>();
+}
+
+}  // namespace
+
+void Merger::Note(MergeAction action, const BackupEntry& from, std::string why) {
+  plan_.steps.push_back({action, from_store_.name.text() + "/" + from.alias.text(), std::move(why)});
+}
+
+Result<void> Merger::Take(const BackupStore& store) {
+  TRY(EndStore());
+  TRY(ContentsCounter::Take(store));
+  from_store_ = store;
+  live_.reset();
+  store_ = TRY(target_.state.FindStoreFolded(store.name));
+  policy_ = &PolicyOf(store.name);
+  if (store_) return {};
+  plan_.steps.push_back({MergeAction::kAdd, store.name.text(), {}});
+  if (target_.change == nullptr) return {};
+  Store made;
+  made.name = store.name;
+  made.attributes = store.attributes;
+  const Number number = TRY(target_.change->PutStore(std::move(made)));
+  store_ = TRY(GetStore(target_.state, number));
+  return {};
+}
+
+Result<void> Merger::EndStore() {
+  if (std::exchange(touched_, false) && target_.change != nullptr)
+    TRY(TouchStore(*target_.change, store_->number, target_.now));
+  return {};
+}
+
+Result<void> Merger::Take(BackupEntry from) {
+  Count(from);
+  if (policy_->holds == Holds::kNothing) return MergeKept(from);
+  return from.is_staged() ? MergeStaged(from) : MergeLive(from);
+}
+
+// A state that the target keeps is of a change that came later, or of another entry.
+Result<void> Merger::MergeKept(const BackupEntry& from) {
+  std::optional<Entry> kept;
+  if (store_) kept = TRY(target_.state.FindEntryFolded(store_->number, from.alias));
+  if (kept && TRY(IsSame(from, *kept))) {
+    ++plan_.same;
+    return {};
+  }
+  if (kept) {
+    Note(MergeAction::kKeep, from, "a state of that name is kept already");
+    return {};
+  }
+  Note(MergeAction::kAdd, from);
+  if (target_.change == nullptr) return {};
+  Number origin = 0;
+  if (from.origin) {
+    if (const auto store = TRY(target_.state.FindStoreFolded(*from.origin))) origin = store->number;
+  }
+  return AddAs(from, origin);
+}
+
+Result<void> Merger::MergeStaged(const BackupEntry& from) {
+  if (live_) {
+    const auto next = TRY(target_.state.FindEntryFolded(live_->store, live_->alias.Next()));
+    if (next && TRY(IsSame(from, *next))) {
+      ++plan_.same;
+      return {};
+    }
+    if (next) {
+      Note(MergeAction::kKeep, from, "something else is staged there");
+      return {};
+    }
+    if (!MayStage(*policy_, *live_)) {
+      Note(MergeAction::kKeep, from, "the entry there holds no pair");
+      return {};
+    }
+  }
+  Note(MergeAction::kAdd, from);
+  return target_.change == nullptr ? Result<void>() : AddAs(from, live_->number);
+}
+
+Result<void> Merger::MergeLive(const BackupEntry& from) {
+  live_.reset();
+  if (store_) live_ = TRY(target_.state.FindEntryFolded(store_->number, from.alias));
+  if (live_ && TRY(IsSame(from, *live_))) {
+    ++plan_.same;
+    return {};
+  }
+  if (from_store_.name.text() == kTrustedLists && from.file(Member::kRevocationList)) {
+    if (auto why = TRY(ListStays(from))) {
+      Note(MergeAction::kKeep, from, *std::move(why));
+      return {};
+    }
+  }
+  if (!live_) return Add(from);
+  const bool nothing = std::ranges::none_of(from.files, [](const auto& file) { return file.has_value(); });
+  if (nothing) {
+    Note(MergeAction::kKeep, from, "nothing was in it when it was backed up");
+    return {};
+  }
+  return Replace(from, *live_);
+}
+
+Result<bool> Merger::IsSame(const BackupEntry& from, const Entry& live) {
+  for (const Member member : kMembers) {
+    const auto& file = from.file(member);
+    if (file.has_value() != live.file(member).has_value()) return false;
+    if (file && file->bytes.size() != live.file(member)->size) return false;
+  }
+  for (const Member member : kMembers) {
+    const auto& file = from.file(member);
+    if (file && !EqualSecrets(file->bytes.Reveal(), TRY(ReadLive(target_.state, live, member)).Reveal()))
+      return false;
+  }
+  return true;
+}
+
+// --- CRLs
+
+Result<void> Merger::LearnLists() {
+  lists_.emplace();
+  for (Cursor after = 0;;) {
+    const auto entry = TRY(target_.state.NextEntry(store_->number, after, nullptr));
+    if (!entry) return {};
+    after = entry->at;
+    if (!entry->item.file(Member::kRevocationList)) continue;
+    const SecretBytes bytes = TRY(ReadLive(target_.state, entry->item, Member::kRevocationList));
+    auto file = ReadRevocationListFile(bytes.Reveal());
+    KnownList& known = lists_->emplace_back();
+    known.folded_alias = FoldName(entry->item.alias.text());
+    if (file.has_value()) known.list = std::move(file).value().list;
+  }
+}
+
+Result<std::optional<std::string>> Merger::ListStays(const BackupEntry& from) {
+  if (!lists_) TRY(LearnLists());
+  const RevocationList list =
+      TRY(ReadRevocationListFile(from.file(Member::kRevocationList)->bytes.Reveal())).list;
+  const std::string folded = FoldName(from.alias.text());
+  KnownList* place = nullptr;
+  for (KnownList& known : *lists_) {
+    if (known.folded_alias == folded) {
+      place = &known;
+    } else if (known.list && known.list->SameAuthority(list)) {
+      return std::optional<std::string>("the CRL of that authority has another alias there");
+    }
+  }
+  if (place != nullptr && place->list) {
+    if (!place->list->SameAuthority(list))
+      return std::optional<std::string>("the CRL there is another authority's");
+    if (list.CompareAge(*place->list) <= 0) return std::optional<std::string>("the CRL there is not older");
+  }
+  if (place == nullptr) place = &lists_->emplace_back(KnownList{folded, {}});
+  place->list = list;
+  return std::optional<std::string>();
+}
+
+// --- What is done
+
+Result<void> Merger::Add(const BackupEntry& from) {
+  Note(MergeAction::kAdd, from);
+  TRY(IndexSerials(from, std::nullopt));
+  if (target_.change == nullptr) return {};
+  TRY(AddAs(from, 0));
+  live_ = TRY(target_.state.FindEntryFolded(store_->number, from.alias));
+  return {};
+}
+
+Result<void> Merger::AddAs(const BackupEntry& from, Number origin) {
+  Entry entry;
+  entry.store = store_->number;
+  entry.origin = origin;
+  entry.alias = from.is_staged() ? live_->alias.Next() : from.alias;
+  entry.attributes = from.attributes;
+  entry.revision = from.revision;
+  entry.changed = from.changed;
+  entry.number = TRY(target_.change->PutEntry(entry));
+  TRY(PutFiles(from, entry));
+  TRY(target_.change->PutEntry(std::move(entry)));
+  touched_ = true;
+  return {};
+}
+
+Result<void> Merger::Replace(const BackupEntry& from, Entry live) {
+  Note(MergeAction::kReplace, from);
+  TRY(IndexSerials(from, live));
+  if (target_.change == nullptr) return {};
+  TRY(KeepState(*target_.change, *store_, live, target_.now));
+  const Members before = live.members();
+  for (const Member member : kMembers) {
+    if (live.file(member) && !from.file(member)) TRY(target_.change->RemoveFile(live, member));
+  }
+  TRY(PutFiles(from, live));
+  if (live.members() != before) live.attributes.mtime = live.attributes.ctime = target_.now;
+  ++live.revision;
+  live.changed = LastChange{target_.actor.uid, target_.now};
+  TRY(target_.change->PutEntry(live));
+  live_ = std::move(live);
+  return {};
+}
+
+// A file that is there keeps owner, mode and ACL, as with any replacement; its times are the backup's.
+Result<void> Merger::PutFiles(const BackupEntry& from, Entry& entry) {
+  for (const Member member : kMembers) {
+    const auto& file = from.file(member);
+    if (!file) continue;
+    const bool replaces = entry.file(member).has_value();
+    const Attributes before = replaces ? entry.file(member)->attributes : file->attributes;
+    TRY(target_.change->PutFile(entry, member, file->bytes.Reveal()));
+    File& put = *entry.file(member);
+    put.attributes = before;
+    put.dated = file->dated;
+    if (!replaces) continue;
+    put.attributes.atime = file->attributes.atime;
+    put.attributes.mtime = file->attributes.mtime;
+    put.attributes.ctime = target_.now;
+  }
+  return {};
+}
+
+Result<void> Merger::IndexSerials(const BackupEntry& from, const std::optional<Entry>& live) {
+  const auto removed = Indexed(TRY(OutlinesOf(target_.state, live)));
+  const auto added = Indexed(from.certificates);
+  if (!TRY(FindReusedSerials(target_.state, removed, added)).empty()) {
+    return Error(ErrorCode::kRejected, "serial-reused",
+                 from_store_.name.text() + "/" + from.alias.text() +
+                     ": its issuer and serial number are those of another certificate in the keystore");
+  }
+  if (target_.change == nullptr) return {};
+  return CountSerials(*target_.change, removed, added);
+}
+
+Result<MergePlan> Merger::Finish() {
+  TRY(EndStore());
+  plan_.contents = ContentsCounter::Finish();
+  return std::move(plan_);
+}
+
+// --- The face
+
+Result<MergePlan> PlanMerge(const BackupFile& file, Keystore& keystore, const ReadingProgress& progress) {
+  auto envelope = TRY(file.Read(progress));
+  const auto snapshot = TRY(keystore.Snapshot());
+  Merger merger({*snapshot, nullptr, {}, keystore.Now()});
+  TRY(ReadBackup(envelope, merger));
+  return merger.Finish();
+}
+
+Result<MergePlan> KeystoreMerge::Run(const BackupFile& file, Keystore& keystore, Actor actor,
+                                     const ReadingProgress& progress) {
+  // Nothing is committed before the backup was read to its end, and its tag found to fit.
+  bool unchanged = false;
+  const auto merge = [&](TableTransaction& transaction) -> Result<MergePlan> {
+    auto envelope = TRY(file.Read(progress));
+    Merger merger({transaction, &transaction, actor, keystore.Now()});
+    TRY(ReadBackup(envelope, merger));
+    MergePlan done = TRY(merger.Finish());
+    unchanged = done.Count(MergeAction::kAdd) + done.Count(MergeAction::kReplace) == 0;
+    return done;
+  };
+  return keystore.Apply(merge, &unchanged);
+}
+
+Result<MergePlan> MergeBackup(const BackupFile& file, Keystore& keystore, Actor actor,
+                              const ReadingProgress& progress) {
+  return KeystoreMerge::Run(file, keystore, actor, progress);
+}
+
+}  // namespace certfs

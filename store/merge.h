@@ -1,0 +1,79 @@
+// Merging a backup into a keystore that exists, entry by entry (store/README.md, "Restoring"). Private to
+// store/; restore.h is its face.
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/revocation_list.h"
+#include "store/contents_counter.h"
+#include "store/entry_table.h"
+#include "store/keystore.h"
+#include "store/restore.h"
+
+namespace certfs {
+
+// What may be asked of the target, and done to it.
+struct MergeTarget {
+  TableSnapshot& state;
+  TableTransaction* change;  // Null while it is only planned. Else the same object.
+  Actor actor;
+  Time now;
+};
+
+// Decides what to do with each entry that comes, and does it where the target may be changed. Planning and
+// doing are one code: they differ in nothing else.
+class Merger final : public ContentsCounter {
+ public:
+  explicit Merger(MergeTarget target) : target_(target) {}
+
+  using ContentsCounter::Take;
+  Result<void> Take(const BackupStore& store) override;
+  Result<void> Take(BackupEntry entry) override;
+
+  // Once the backup was read to its end: what was, or would be, done.
+  Result<MergePlan> Finish();
+
+ private:
+  // A CRL of TRUSTED_ROOTS_CRLS in the target.
+  struct KnownList {
+    std::string folded_alias;
+    std::optional<RevocationList> list;  // None where it is damaged: anything is better.
+  };
+
+  Result<void> MergeKept(const BackupEntry& from);
+  Result<void> MergeStaged(const BackupEntry& from);
+  Result<void> MergeLive(const BackupEntry& from);
+  Result<void> Add(const BackupEntry& from);
+  Result<void> AddAs(const BackupEntry& from, Number origin);
+  Result<void> Replace(const BackupEntry& from, Entry live);
+  Result<void> PutFiles(const BackupEntry& from, Entry& entry);
+  Result<void> IndexSerials(const BackupEntry& from, const std::optional<Entry>& live);
+  Result<bool> IsSame(const BackupEntry& from, const Entry& live);
+  // Why the CRL of `from` is not to take the place of what the target has; nothing if it may.
+  Result<std::optional<std::string>> ListStays(const BackupEntry& from);
+  Result<void> LearnLists();
+  Result<void> EndStore();
+  void Note(MergeAction action, const BackupEntry& from, std::string why = {});
+
+  MergeTarget target_;
+  MergePlan plan_;
+  // Of the store that is being merged.
+  BackupStore from_store_;
+  std::optional<Store> store_;  // None where it is not in the target, and only planned.
+  const StorePolicy* policy_ = nullptr;
+  std::optional<Entry> live_;  // The target's entry for the last live one of the backup.
+  std::optional<std::vector<KnownList>> lists_;
+  bool touched_ = false;  // An entry came.
+};
+
+// The door for it: one change of a keystore.
+class KeystoreMerge {
+ public:
+  static Result<MergePlan> Run(const BackupFile& file, Keystore& keystore, Actor actor,
+                               const ReadingProgress& progress);
+};
+
+}  // namespace certfs
