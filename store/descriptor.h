@@ -28,6 +28,12 @@ class Descriptor {
 // The failure of `what`, as errno's value `error` has it: kNoSpace for a full disk, else kIo.
 Error SystemFailure(std::string_view what, int error);
 
+// Gives `file`, which is about to replace `replaced`, to that one's owner and group: whoever runs a tool on a
+// keystore of somebody else leaves it to him. Where nothing is replaced, root gives it to the owner of the
+// directory. kNotPermitted where it cannot be given to that owner; the group, to whom no file is open, is
+// left where it cannot.
+Result<void> KeepOwner(int file, const std::filesystem::path& replaced);
+
 // Makes what was created, renamed or removed in `directory` survive a power cut.
 Result<void> SyncDirectory(const std::filesystem::path& directory);
 

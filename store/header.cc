@@ -188,6 +188,7 @@ Result<void> Header::Save(const std::filesystem::path& directory) const {
   const auto write = [&]() -> Result<void> {
     const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.open()) return Failure("create");
+    TRY(KeepOwner(file.get(), directory / kHeaderName));
     TRY(WriteAll(file.get(), bytes_));
     if (fsync(file.get()) != 0) return Failure("sync");
     if (rename(beside.c_str(), (directory / kHeaderName).c_str()) != 0) return Failure("rename");

@@ -1,10 +1,13 @@
 #include "store/opened_keystore.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <utility>
+
+#include "store/descriptor.h"
 
 namespace certfs {
 
@@ -50,6 +53,10 @@ Result<void> RewriteData(const std::filesystem::path& directory, RootKeys keys) 
       const auto table = TRY(SealedTable::Open(directory, std::move(keys)));
       TRY(table->WriteAnew(beside));
     }
+    const Descriptor file(open(beside.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file.open()) return SystemFailure("open " + beside.string(), errno);
+    TRY(KeepOwner(file.get(), directory / kDataName));
+    if (fsync(file.get()) != 0) return SystemFailure("sync " + beside.string(), errno);
     if (rename(beside.c_str(), (directory / kDataName).c_str()) != 0)
       return SystemFailure("rename " + beside.string(), errno);
     return SyncDirectory(directory);

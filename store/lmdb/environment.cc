@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "store/descriptor.h"
 #include "store/lmdb/transaction.h"
 
 namespace certfs::lmdb {
@@ -38,16 +39,36 @@ constexpr auto kPatience = 5s;
 // of them first allocates.
 constexpr std::uint64_t kTakenMeanwhile = std::uint64_t{128} << 20;
 
+Error OpenFailure(const std::filesystem::path& directory, int code) {
+  return Failure("open " + directory.string(), code);
+}
+
+// Opens the lock file. A new one belongs to whoever has the data.
+Result<int> OpenLockFile(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / "lock.mdb";
+  const int made = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (made < 0 && errno != EEXIST) return OpenFailure(directory, errno);
+  if (made < 0) {
+    const int there = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (there < 0) return OpenFailure(directory, errno);
+    return there;
+  }
+  auto kept = KeepOwner(made, directory / "data.mdb");
+  if (kept.has_value()) return made;
+  unlink(path.c_str());
+  close(made);
+  return std::move(kept).error();
+}
+
 // LMDB makes its lock file with a hole for each page and then writes to it through a mapping: on a full disk
-// that is a SIGBUS, not an error. Returns an errno, 0 for success.
-int ReserveLockFile(const std::filesystem::path& directory) {
+// that is a SIGBUS, not an error.
+Result<void> ReserveLockFile(const std::filesystem::path& directory) {
   constexpr off_t kBytes = 64 * (kReadersMax + 4);  // A reader has 64 bytes; the header has less than four.
-  const int file = open((directory / "lock.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (file < 0) return errno;
-  const int code = posix_fallocate(file, 0, kBytes);
-  close(file);
+  const Descriptor file(TRY(OpenLockFile(directory)));
+  const int code = posix_fallocate(file.get(), 0, kBytes);
   // Where blocks cannot be reserved nothing is lost but the warning.
-  return code == EOPNOTSUPP || code == EINVAL ? 0 : code;
+  if (code != 0 && code != EOPNOTSUPP && code != EINVAL) return OpenFailure(directory, code);
+  return {};
 }
 
 ErrorCode CodeOf(int code) {
@@ -151,9 +172,14 @@ Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int
 Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::path& directory,
                                                        std::uint64_t map_bytes, bool create) {
   auto environment = TRY(Make(map_bytes));
-  if (const int code = ReserveLockFile(directory); code != 0)
-    return Failure("open " + directory.string(), code);
+  TRY(ReserveLockFile(directory));
   TRY(environment->OpenAt(directory, 0));
+  if (create) {
+    int data = -1;
+    if (const int code = mdb_env_get_fd(environment->env_, &data); code != 0)
+      return OpenFailure(directory, code);
+    TRY(KeepOwner(data, directory / "keystore.hdr"));
+  }
   TRY(environment->OpenTables(create));
   return environment;
 }

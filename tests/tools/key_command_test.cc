@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <vector>
 
 #include "tests/tools/program.h"
 #include "tests/tools/scratch_directory.h"
@@ -121,6 +123,40 @@ TEST_F(KeyCommand, RotatesAndRevokes) {
   EXPECT_EQ(Key("revoke", "1").code, 1);  // It is the one that unlocks.
   EXPECT_EQ(Key("revoke", "3 --drop-others").code, 0);
   EXPECT_EQ(Key("list", "--keyfile " + File("k3")).code, 3);
+}
+
+// Root looks after the keystore of somebody else, who has to be able to open it afterwards.
+TEST_F(KeyCommand, LeavesTheKeystoreToItsOwner) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  constexpr uid_t kUser = 65534;
+  constexpr gid_t kGroup = 12345;
+  const std::vector<std::string> names{"ks", "ks/keystore.hdr", "ks/data.mdb", "ks/lock.mdb"};
+  const auto expect_owned = [&](const std::string& after) {
+    for (const std::string& name : names) {
+      struct stat status {};
+      ASSERT_EQ(stat((scratch_ / name).c_str(), &status), 0) << name;
+      EXPECT_EQ(status.st_uid, kUser) << name << after;
+      EXPECT_EQ(status.st_gid, kGroup) << name << after;
+      if (name != "ks") {
+        EXPECT_EQ(status.st_mode & 07777, 0600U) << name << after;
+      }
+    }
+  };
+  for (const std::string& name : names) ASSERT_EQ(chown((scratch_ / name).c_str(), kUser, kGroup), 0);
+  ASSERT_EQ(unlink((scratch_ / "ks/lock.mdb").c_str()), 0);
+  EXPECT_EQ(Key("add", "--new-keyfile " + File("k2")).code, 0);
+  expect_owned(" after add");
+  const End rotated = Key("rotate");
+  EXPECT_TRUE(rotated.code == 0 && !Has(rotated, "free space")) << rotated.words;
+  expect_owned(" after rotate");
+  EXPECT_EQ(Key("revoke", "2").code, 0);
+  expect_owned(" after revoke");
+  // A new one in a directory of his.
+  std::filesystem::remove_all(scratch_ / "ks");
+  std::filesystem::create_directory(scratch_ / "ks");
+  ASSERT_EQ(chown((scratch_ / "ks").c_str(), kUser, kGroup), 0);
+  EXPECT_EQ(Certfs("init --keyfile " + File("ks.key") + " " + keystore_).code, 0);
+  expect_owned(" after init");
 }
 
 }  // namespace
