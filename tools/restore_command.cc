@@ -41,6 +41,9 @@ struct Options {
 
 Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
 
+// Says whether there is somebody to ask.
+bool HasTerminal() { return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1; }
+
 Result<void> CheckUsage(const Options& options) {
   if (options.check && !options.keystore.empty()) return Usage("--check takes no KEYSTORE");
   if (options.check && options.unlock.given()) return Usage("--check unlocks no keystore");
@@ -50,6 +53,11 @@ Result<void> CheckUsage(const Options& options) {
     return Usage("--dry-run and --yes go with --into-existing");
   if (options.json && !options.check && !options.into_existing)
     return Usage("--json goes with --check or --into-existing");
+  if (options.into_existing && !options.dry_run && !options.yes) {
+    if (options.json) return Usage("--into-existing with --json asks nothing: add --yes or --dry-run");
+    if (!HasTerminal())
+      return Usage("there is no terminal to ask on whether to merge: add --yes or --dry-run");
+  }
   return {};
 }
 
@@ -119,10 +127,11 @@ Result<ExitCode> IntoNew(const Options& options) {
   return ExitCode::kOk;
 }
 
-// Asks whether to go on, where there is somebody to ask.
-Result<bool> IsConfirmed(const Options& options) {
-  if (options.yes || isatty(STDIN_FILENO) != 1) return true;
-  std::cout << "merge this into " << options.keystore << "? [y/N] " << std::flush;
+// Asks whether to go on. On stderr: stdout may lead elsewhere.
+bool IsConfirmed(const Options& options) {
+  if (options.yes) return true;
+  std::cout << std::flush;
+  std::cerr << "merge this into " << options.keystore << "? [y/N] " << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";
@@ -142,7 +151,7 @@ Result<ExitCode> IntoExisting(const Options& options) {
     return PlanMerge(file, *keystore, progress);
   }));
   if (!options.json) PrintPlan(plan, std::cout);
-  const bool merges = !options.dry_run && TRY(IsConfirmed(options));
+  const bool merges = !options.dry_run && IsConfirmed(options);
   if (merges) {
     plan = TRY(WithProgress("merging", file, options, [&](const ReadingProgress& progress) {
       return MergeBackup(file, *keystore, {geteuid(), getegid()}, progress);

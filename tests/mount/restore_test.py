@@ -207,7 +207,7 @@ class Restore(harness.MountTest):
         self.assertEqual(pki.read(lost + "/secret"), b"secret\0\xff")
         self.assertEqual(pki.read(self.mount.at("stores/BACKUP_STORE/bkp_merged/cert.pem")), self.chain)
         self.assertTrue(os.path.isdir(gone))
-        again = self.restore(*arguments).stdout
+        again = self.restore(*arguments, "--yes").stdout
         self.assertIn("0 to add, 0 to replace", again)
 
 

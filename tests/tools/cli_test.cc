@@ -65,6 +65,19 @@ TEST(Cli, RefusesWrongUsage) {
   }
 }
 
+// Goal: a merge is never done unasked, and no question is asked of a program.
+TEST(Cli, MergingWithoutATerminalNeedsAWord) {
+  const std::string line = "restore none.cms none --into-existing --password-file none ";
+  End end = Certfs(line);
+  EXPECT_TRUE(end.code == 2 && Has(end, "no terminal") && Has(end, "--yes")) << end.words;
+  end = Certfs(line + "--json");
+  EXPECT_TRUE(end.code == 2 && Has(end, "--json asks nothing")) << end.words;
+  for (const char* const word : {"--yes", "--dry-run", "--json --yes", "--json --dry-run"}) {
+    end = Certfs(line + word);
+    EXPECT_FALSE(Has(end, "--into-existing") || Has(end, "terminal")) << end.words;
+  }
+}
+
 // Goal: init makes key and keystore, never overwrites either, and leaves nothing behind when it fails.
 // Method: twice, and where no directory can be made.
 TEST(Cli, InitMakesAKeystoreOnce) {
