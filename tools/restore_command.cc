@@ -112,9 +112,11 @@ Result<ExitCode> Check(const Options& options) {
 Result<ExitCode> IntoNew(const Options& options) {
   const BackupFile file = TRY(OpenBackup(options));
   const UnlockSecret secret = TRY(NewKeystoreSecret(options.keystore, options.unlock));
-  auto restored = WithProgress("restoring", file, options, [&](const ReadingProgress& progress) {
-    return RestoreKeystore(file, TidyPath(options.keystore), secret, std::chrono::system_clock::now,
-                           progress);
+  auto restored = WithinMemory([&] {
+    return WithProgress("restoring", file, options, [&](const ReadingProgress& progress) {
+      return RestoreKeystore(file, TidyPath(options.keystore), secret, std::chrono::system_clock::now,
+                             progress);
+    });
   });
   if (!restored.has_value()) {
     ForgetNewSecret(options.keystore, options.unlock);
