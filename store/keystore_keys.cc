@@ -96,6 +96,27 @@ Result<UnlockedHeader> Rewrap(const UnlockedHeader& old, const UnlockSecret& sec
   return renewed;
 }
 
+// Says whether it is the header there, as far as that can be read.
+bool IsThere(const filesystem::path& directory, const Header& header) {
+  const auto there = Header::Load(directory);
+  return there.has_value() && there.value().bytes() == header.bytes();
+}
+
+// From the new header's rename on the slot is revoked, whatever fails: the error says so.
+Result<RotationOutcome> ReplaceHeader(const filesystem::path& directory, const UnlockedHeader& renewed,
+                                      SlotNumber revoked, const RotationProgress& progress) {
+  bool saved = false;
+  auto outcome = WithinMemory([&]() -> Result<RotationOutcome> {
+    TRY(renewed.header().Save(directory));
+    saved = true;
+    return FinishRotation(*TRY(SealedTable::Open(directory, TRY(renewed.Keys()))), progress);
+  });
+  if (outcome.has_value() || (!saved && !IsThere(directory, renewed.header()))) return outcome;
+  return std::move(outcome).error().Within(
+      "slot " + std::to_string(revoked) +
+      " is revoked, but the keystore is not yet encrypted anew; run: certfs key rotate");
+}
+
 }  // namespace
 
 Result<KeyState> ReadKeyState(const filesystem::path& directory, const UnlockSecret& secret) {
@@ -165,9 +186,7 @@ Result<RotationOutcome> RevokeSlot(const filesystem::path& directory, const Unlo
         return transaction.Announce(TRY(renewed.Keys()));
       }));
     }
-    TRY(renewed.header().Save(directory));
-    RotationOutcome outcome =
-        TRY(FinishRotation(*TRY(SealedTable::Open(directory, TRY(renewed.Keys()))), progress));
+    RotationOutcome outcome = TRY(ReplaceHeader(directory, renewed, revocation.revoked, progress));
     auto rewritten = RewriteData(directory, TRY(renewed.Keys()));
     outcome.rewritten = rewritten.has_value();
     if (!rewritten.has_value()) outcome.rewrite_failure = std::move(rewritten).error();

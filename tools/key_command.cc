@@ -52,6 +52,27 @@ Result<UnlockSecret> NewKeyFile(const std::string& path, bool& made) {
   return made ? MakeKeyFile(std::filesystem::absolute(path)) : ReadKeyFileSecret(path);
 }
 
+// Says whether the keystore may have a slot of `added`: it has one, or there is no telling.
+bool MayOpen(const std::filesystem::path& keystore, const UnlockSecret& added) {
+  const auto opened =
+      WithinMemory([&]() -> Result<RootKeys> { return TRY(Header::Load(keystore)).Unlock(added); });
+  if (opened.has_value()) return true;
+  const ErrorCode code = opened.error().code();
+  return code == ErrorCode::kIo || code == ErrorCode::kNoMemory;
+}
+
+// Adds a slot for the key file that was just made. If that fails, the file goes, unless its slot is there all
+// the same.
+Result<SlotNumber> AddNewKeyFile(const std::filesystem::path& keystore, const UnlockSecret& secret,
+                                 const UnlockSecret& added, const std::string& path) {
+  auto slot = WithinMemory([&] { return AddSlot(keystore, secret, added, Now()); });
+  if (slot.has_value()) return slot;
+  if (MayOpen(keystore, added))
+    return std::move(slot).error().Within(path + " is kept, because it may open the keystore already");
+  unlink(path.c_str());
+  return slot;
+}
+
 Result<SlotNumber> AddSecret(const AddOptions& options, const UnlockSecret& secret) {
   const std::filesystem::path keystore = TidyPath(options.keystore);
   if (!options.new_passphrase_file.empty())
@@ -59,9 +80,8 @@ Result<SlotNumber> AddSecret(const AddOptions& options, const UnlockSecret& secr
   if (options.new_passphrase) return AddSlot(keystore, secret, TRY(AskSecret(keystore, true)), Now());
   bool made = false;
   const UnlockSecret added = TRY(NewKeyFile(options.new_key_file, made));
-  auto slot = AddSlot(keystore, secret, added, Now());
-  if (!slot.has_value() && made) unlink(options.new_key_file.c_str());
-  return slot;
+  if (!made) return AddSlot(keystore, secret, added, Now());
+  return AddNewKeyFile(keystore, secret, added, options.new_key_file);
 }
 
 Result<Certificate> ReadRecoveryCertificate(const std::string& path) {

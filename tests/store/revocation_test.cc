@@ -2,7 +2,10 @@
 // crash at any of its steps leaves a keystore that opens. Method: each step by itself, as a crash behind it
 // would leave it; the old header put back beside the new data.
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <csignal>
 
 #include "store/keystore_keys.h"
 #include "store/opened_keystore.h"
@@ -103,6 +106,27 @@ TEST_F(RevocationTest, TheRevokedSlotOpensNothingAnyMore) {
     EXPECT_FALSE(Unseal(old_keys.manifest_key, ManifestIdentity(old.store_id()), sealed).has_value());
   }
   EXPECT_FALSE(manifest.contains(kAnnouncedKey));
+}
+
+// Nothing can be written any more once the records are sealed anew.
+TEST_F(RevocationTest, AFailureBehindTheHeaderSaysThatTheSlotIsGone) {
+  const RevocationPlan plan = Must(PlanRevocation(path(), TestSecret(), Of(2, 'e')));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const auto fail = [&](std::size_t, std::size_t) {
+    const rlimit none{0, before.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  };
+  const auto failed = RevokeSlot(path(), TestSecret(), Of(2, 'e'), plan, kNow, fail);
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_NE(failed.error().message().find("slot 2 is revoked, but"), std::string::npos)
+      << failed.error().message();
+  EXPECT_EQ(CodeOf(Open(TestSecret('b'))), ErrorCode::kAccessDenied);
+  EXPECT_TRUE(Must(RotateDataKey(path(), TestSecret(), kUnwatched)).rewritten);
+  EXPECT_EQ(State(TestSecret()), before_);
 }
 
 TEST_F(RevocationTest, NeedsToBeAlone) {
