@@ -9,7 +9,6 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "crypto/base/result.h"
@@ -25,10 +24,12 @@ class Relay {
 
   // `at_end`, where it is given, is what the second thread does last, whatever happened.
   explicit Relay(Taker taker, std::function<void()> at_end = {})
-      : taker_(std::move(taker)), thread_(StartThread([this, at_end = std::move(at_end)] {
+      : taker_(std::move(taker)), thread_([this, at_end = std::move(at_end)] {
           TakeAll();
           if (at_end) at_end();
-        })) {}
+        }) {
+    if (thread_.failure()) failure_ = thread_.failure();  // There is nobody else then.
+  }
   ~Relay() {
     {
       const std::lock_guard lock(mutex_);
@@ -81,7 +82,7 @@ class Relay {
   bool full_ = false;
   bool ended_ = false;
   std::optional<Error> failure_;
-  std::jthread thread_;  // Last: it uses what stands above.
+  SecondThread thread_;  // Last: it uses what stands above.
 };
 
 }  // namespace certfs

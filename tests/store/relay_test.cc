@@ -4,8 +4,10 @@
 #include "store/relay.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <csignal>
 #include <thread>
 #include <vector>
 
@@ -117,6 +119,30 @@ TEST(MeanwhileTest, GivesWhatWasComputed) {
   Meanwhile<int> bad([] { return Result<int>(Full()); });
   EXPECT_EQ(CodeOf(bad.Take()), ErrorCode::kNoSpace);
   const Meanwhile<int> unasked([] { return Result<int>(1); });
+}
+
+// A thread whose stack fits into no address space. The signals that this one takes stay as they were.
+TEST(SecondThreadTest, OneThatCannotBeMadeIsAnError) {
+  pthread_attr_t before;
+  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
+  pthread_attr_t huge;
+  ASSERT_EQ(pthread_attr_init(&huge), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&huge, std::size_t{1} << 50), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
+  {
+    Meanwhile<int> meanwhile([] { return Result<int>(1); });
+    EXPECT_EQ(CodeOf(meanwhile.Take()), ErrorCode::kNoMemory);
+    Relay<int> relay([](int&) { return Result<void>(); });
+    int batch = 1;
+    EXPECT_EQ(CodeOf(relay.Give(batch)), ErrorCode::kNoMemory);
+    EXPECT_EQ(CodeOf(relay.Finish()), ErrorCode::kNoMemory);
+  }
+  EXPECT_EQ(pthread_setattr_default_np(&before), 0);
+  pthread_attr_destroy(&huge);
+  pthread_attr_destroy(&before);
+  sigset_t blocked;
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &blocked), 0);
+  EXPECT_EQ(sigismember(&blocked, SIGTERM), 0);
 }
 
 }  // namespace
