@@ -13,12 +13,6 @@ constexpr std::size_t kBatchRecords = 64;
 constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
 constexpr std::size_t kRecordsOfEntryMax = 1 + kMembers.size();
 
-std::size_t CountOld(const std::map<std::uint32_t, std::size_t>& counts, std::uint32_t newest) {
-  std::size_t old = 0;
-  for (const auto& [epoch, count] : counts) old += epoch == newest ? 0 : count;
-  return old;
-}
-
 // Where a walk over all old records stands. What is damaged is passed over.
 struct Walk {
   RecordPlace at{};
@@ -108,11 +102,7 @@ Result<void> RunSealed(SealedTable& table, const std::function<Result<void>(Seal
 
 Result<RotationOutcome> FinishRotation(SealedTable& table, const RotationProgress& progress) {
   RotationOutcome outcome;
-  std::size_t total = 0;
-  {
-    const auto transaction = TRY(table.BeginSealed());
-    total = CountOld(TRY(transaction->CountByEpoch()), transaction->facts().epoch);
-  }
+  const std::size_t total = TRY(table.CountOldRecords());
   Walk walk;
   while (!walk.ended) {
     TRY(AdvanceWalk(table, walk));

@@ -31,6 +31,10 @@ class SealedTable final : public EntryTable {
   // The manifest as it is at this moment, without its keys.
   Result<ManifestFacts> ReadManifestFacts();
 
+  // How many records are not sealed under the newest data key, as they say themselves, at this moment. Keeps
+  // no writer waiting, however long it takes.
+  Result<std::size_t> CountOldRecords();
+
   // Writes all that is live, and nothing else, into the new file `file`, durably: pages that were freed, and
   // what pages hold beside their rows, stay behind. Precondition: nobody commits meanwhile.
   Result<void> WriteAnew(const std::filesystem::path& file);

@@ -3,7 +3,7 @@
 #include <array>
 #include <limits>
 
-#include "store/sealed_transaction.h"
+#include "store/sealed_entry_table.h"
 
 namespace certfs {
 
@@ -28,6 +28,17 @@ SealFacts FactsOfSeal(BytesView sealed) {
   reader.U32();
   const std::uint32_t epoch = reader.U32();
   return {epoch, reader.U64()};
+}
+
+Result<EpochCounts> CountRecords(lmdb::Transaction& transaction) {
+  EpochCounts counts;
+  for (const lmdb::Table table : kTables) {
+    TRY(transaction.Scan(table, {}, [&](BytesView key, BytesView sealed) {
+      if (IsUnderDataKey(table, key)) ++counts[FactsOfSeal(sealed).epoch];
+      return true;
+    }));
+  }
+  return counts;
 }
 
 Number NumberOf(const RecordPlace& place) { return Reader(place.key).U64(); }
@@ -71,18 +82,17 @@ Result<void> SealedTransaction::Announce(RootKeys keys) {
   return {};
 }
 
-Result<std::map<std::uint32_t, std::size_t>> SealedTransaction::CountByEpoch() {
-  std::map<std::uint32_t, std::size_t> counts;
-  for (const lmdb::Table table : kTables) {
-    TRY(transaction_->Scan(table, {}, [&](BytesView key, BytesView sealed) {
-      if (IsUnderDataKey(table, key)) ++counts[FactsOfSeal(sealed).epoch];
-      return true;
-    }));
-  }
-  return counts;
+Result<EpochCounts> SealedTransaction::CountByEpoch() { return CountRecords(*transaction_); }
+
+Result<std::size_t> SealedTable::CountOldRecords() {
+  const auto transaction = TRY(lmdb::Transaction::Begin(*shared_.environment, lmdb::Access::kRead));
+  const std::uint32_t newest = FactsOf(TRY(shared_.StateOf(*transaction))->manifest()).epoch;
+  std::size_t old = 0;
+  for (const auto& [epoch, count] : TRY(CountRecords(*transaction))) old += epoch == newest ? 0 : count;
+  return old;
 }
 
-void SealedTransaction::DropDataKeys(const std::map<std::uint32_t, std::size_t>& used) {
+void SealedTransaction::DropDataKeys(const EpochCounts& used) {
   std::vector<DataKey> kept;
   const std::uint32_t newest = manifest_.data_keys.back().epoch;
   for (DataKey& each : manifest_.data_keys) {

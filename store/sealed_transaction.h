@@ -32,6 +32,9 @@ struct RecordPlace {
 // "key.pem of entry 17", for people.
 std::string Describe(const RecordPlace& place);
 
+// How many records there are, by epoch.
+using EpochCounts = std::map<std::uint32_t, std::size_t>;
+
 // What was sealed again.
 struct Resealed {
   std::size_t records = 0;
@@ -62,11 +65,11 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<void> AddDataKey();
 
   // How many records there are of each epoch, as they say themselves.
-  Result<std::map<std::uint32_t, std::size_t>> CountByEpoch();
+  Result<EpochCounts> CountByEpoch();
 
   // Forgets the data keys, but the newest, that no record in `used` is sealed under, and notes that what they
   // sealed may still lie in free space.
-  void DropDataKeys(const std::map<std::uint32_t, std::size_t>& used);
+  void DropDataKeys(const EpochCounts& used);
 
   // Notes that old ciphertext may lie in free space.
   void NoteOldCiphertext() { manifest_.rewrite_pending = true; }
