@@ -106,7 +106,8 @@ Result<ExitCode> Add(const AddOptions& options) {
   ProtectProcess();
   const UnlockSecret secret = TRY(ReadUnlockSecret(options.keystore, options.unlock));
   if (options.recovery.empty()) {
-    std::cout << "added slot " << TRY(AddSecret(options, secret)) << "\n";
+    const SlotNumber slot = TRY(AddSecret(options, secret));
+    std::cout << "added slot " << slot << "\n";
     return ExitCode::kOk;
   }
   const Certificate recipient = TRY(ReadRecoveryCertificate(options.recovery));
