@@ -7,8 +7,8 @@
 
 #include "crypto/der.h"
 #include "crypto/pem.h"
-#include "crypto/private_key.h"
 #include "crypto/sealing.h"
+#include "crypto/store_file.h"
 
 namespace certfs {
 
@@ -145,6 +145,32 @@ Result<std::optional<bool>> Compare(BytesView key, std::string_view label, const
   return std::optional(std::ranges::equal(*shown, half.bits));
 }
 
+// Says whether they are seen to match; where they are not, parsing them may still say that they do.
+Result<bool> SeenToMatch(BytesView key_pem, const CertificateOutline& certificate) {
+  const KeyBlock key = TRY(FindKey(key_pem));
+  const PublicHalf half = TRY(HalfOf(certificate));
+  const std::optional<bool> seen = TRY(Compare(key.body.Reveal(), key.label, half));
+  return seen.value_or(false);
+}
+
+Result<void> SeeKey(BytesView pem) {
+  const KeyBlock key = TRY(FindKey(pem));
+  DerReader file(key.body.Reveal());
+  TRY(file.Enter(kDerSequence));
+  return file.End();
+}
+
+Result<void> SeeRevocationList(BytesView pem) {
+  const SecretBytes body = TRY(OnlyBlock(pem, {"X509 CRL"}));
+  DerReader file(body.Reveal());
+  DerReader list = TRY(file.Enter(kDerSequence));
+  TRY(file.End());
+  TRY(list.Take(kDerSequence));   // tbsCertList
+  TRY(list.Take(kDerSequence));   // signatureAlgorithm
+  TRY(list.Take(kDerBitString));  // signatureValue
+  return list.End();
+}
+
 }  // namespace
 
 Result<std::vector<CertificateOutline>> OutlineCertificates(BytesView pem) {
@@ -159,31 +185,24 @@ Result<std::vector<CertificateOutline>> OutlineCertificates(BytesView pem) {
 }
 
 Result<bool> OutlineMatches(BytesView key_pem, const CertificateOutline& certificate) {
-  const KeyBlock key = TRY(FindKey(key_pem));
-  const PublicHalf half = TRY(HalfOf(certificate));
-  if (const std::optional<bool> seen = TRY(Compare(key.body.Reveal(), key.label, half))) return *seen;
-  const PrivateKey parsed = TRY(PrivateKey::FromDer(key.body.Reveal()));
-  return parsed.Matches(TRY(Certificate::FromDer(certificate.der)));
+  const auto seen = SeenToMatch(key_pem, certificate);
+  if (seen.has_value() && seen.value()) return true;
+  const auto parsed = ReadKeyFile(key_pem);
+  if (!parsed.has_value()) return WrongKind("not one private key");
+  return parsed.value().key.Matches(TRY(Certificate::FromDer(certificate.der)));
 }
 
 Result<void> OutlineKey(BytesView pem) {
-  const KeyBlock key = TRY(FindKey(pem));
-  DerReader file(key.body.Reveal());
-  TRY(file.Enter(kDerSequence));
-  return file.End();
+  if (SeeKey(pem).has_value() || ReadKeyFile(pem).has_value()) return {};
+  return WrongKind("not one private key");
 }
 
 Result<void> OutlineRevocationList(BytesView pem) {
-  const SecretBytes body = TRY(OnlyBlock(pem, {"X509 CRL"}));
-  DerReader file(body.Reveal());
-  DerReader list = TRY(file.Enter(kDerSequence));
-  TRY(file.End());
-  TRY(list.Take(kDerSequence));   // tbsCertList
-  TRY(list.Take(kDerSequence));   // signatureAlgorithm
-  TRY(list.Take(kDerBitString));  // signatureValue
-  return list.End();
+  if (SeeRevocationList(pem).has_value() || ReadRevocationListFile(pem).has_value()) return {};
+  return WrongKind("not one CRL");
 }
 
+// The keystore makes all requests itself, in DER.
 Result<void> OutlineSigningRequest(BytesView pem) {
   const SecretBytes body = TRY(OnlyBlock(pem, {"CERTIFICATE REQUEST"}));
   DerReader file(body.Reveal());

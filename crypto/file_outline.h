@@ -1,5 +1,7 @@
 // What files that were accepted once hold, taken apart by hand: enough to find them in order, a hundred times
-// as fast as parsing what they mean. For backups: nothing here is judged.
+// as fast as parsing what they mean. For backups: nothing here is judged. What cannot be taken apart so is
+// parsed as when it was written (store_file.h), because BER and odd labels were let in then: whatever was
+// accepted as a file of its kind has an outline.
 //
 // Thread-safety: free functions and values. Errors: kMalformed for what is no file of its kind.
 
@@ -24,7 +26,7 @@ struct CertificateOutline {
 Result<std::vector<CertificateOutline>> OutlineCertificates(BytesView pem);
 
 // Says whether `key_pem`, a `key.pem`, is the private key of `certificate`. Compares public halves where both
-// show theirs, and asks OpenSSL where one does not.
+// show theirs, and parses both wherever that does not find them equal.
 Result<bool> OutlineMatches(BytesView key_pem, const CertificateOutline& certificate);
 
 // Say whether it is one private key, one CRL, one certification request.

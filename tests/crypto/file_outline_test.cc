@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "crypto/pem.h"
 #include "crypto/store_file.h"
 #include "tests/support/must.h"
 #include "tests/support/vectors.h"
@@ -68,6 +69,71 @@ TEST(FileOutlineTest, KeysMatchAsParsed) {
     }
   }
   EXPECT_GT(pairs, 3);
+}
+
+TEST(FileOutlineTest, RevocationListsAreAsParsed) {
+  int lists = 0;
+  for (const std::string& name : Names(".pem")) {
+    if (!ReadRevocationListFile(test::Vector(name)).has_value()) continue;
+    EXPECT_TRUE(OutlineRevocationList(test::Vector(name)).has_value()) << name;
+    ++lists;
+  }
+  EXPECT_GT(lists, 5);
+}
+
+// The body of the last block of a vector.
+Bytes BodyOf(const std::string& name) {
+  const auto blocks = Must(ReadPem(test::Vector(name)));
+  const BytesView body = blocks.back().body.Reveal();
+  return {body.begin(), body.end()};
+}
+
+Bytes PemOf(const std::string& label, BytesView body) {
+  const SecretBytes pem = WritePem(label, body);
+  return {pem.Reveal().begin(), pem.Reveal().end()};
+}
+
+// The same SEQUENCE with its length written in one octet more than DER allows.
+Bytes WithLongLength(Bytes body) {
+  const bool is_short = body.at(1) < 0x80;
+  body.insert(body.begin() + 2, is_short ? body.at(1) : 0);
+  body.at(1) = is_short ? 0x81 : body.at(1) + 1;
+  return body;
+}
+
+TEST(FileOutlineTest, KeysUnderOddLabelsAreTaken) {
+  const Bytes parameters = PemOf("EC PARAMETERS", Bytes{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7});
+  Bytes with_parameters = parameters;
+  const Bytes plain = PemOf("EC PRIVATE KEY", BodyOf("leaf-sec1.key"));
+  with_parameters.insert(with_parameters.end(), parameters.begin(), parameters.end());
+  with_parameters.insert(with_parameters.end(), plain.begin(), plain.end());
+  const std::vector<Bytes> ec = {
+      with_parameters,
+      PemOf("DSA PRIVATE KEY", BodyOf("leaf-sec1.key")),
+      PemOf("PRIVATE KEY", BodyOf("leaf-sec1.key")),
+      PemOf("RSA PRIVATE KEY", BodyOf("leaf.key")),
+      PemOf("EC PRIVATE KEY", WithLongLength(BodyOf("leaf-sec1.key"))),
+  };
+  const auto leaf = Must(OutlineCertificates(test::Vector("leaf.pem"))).front();
+  const auto other = Must(OutlineCertificates(test::Vector("root.pem"))).front();
+  for (std::size_t i = 0; i < ec.size(); ++i) {
+    SCOPED_TRACE(i);
+    const KeyFile parsed = Must(ReadKeyFile(ec[i]));
+    EXPECT_TRUE(OutlineKey(ec[i]).has_value());
+    EXPECT_EQ(Must(OutlineMatches(ec[i], leaf)), parsed.key.Matches(Must(Certificate::FromDer(leaf.der))));
+    EXPECT_FALSE(Must(OutlineMatches(ec[i], other)));
+  }
+  EXPECT_TRUE(Must(OutlineMatches(ec[0], leaf)));
+
+  const Bytes rsa[] = {PemOf("RSA PRIVATE KEY", BodyOf("rsa1024.key")),
+                       PemOf("PRIVATE KEY", BodyOf("rsa2048-pkcs1.key"))};
+  const auto small = Must(OutlineCertificates(test::Vector("rsa1024.pem"))).front();
+  for (const Bytes& key : rsa) {
+    const KeyFile parsed = Must(ReadKeyFile(key));
+    EXPECT_TRUE(OutlineKey(key).has_value());
+    EXPECT_EQ(Must(OutlineMatches(key, small)), parsed.key.Matches(Must(Certificate::FromDer(small.der))));
+  }
+  EXPECT_TRUE(Must(OutlineMatches(rsa[0], small)));
 }
 
 TEST(FileOutlineTest, OtherKindsAreRefused) {
