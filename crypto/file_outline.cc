@@ -1,11 +1,14 @@
 #include "crypto/file_outline.h"
 
+#include <openssl/x509.h>
+
 #include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "crypto/der.h"
+#include "crypto/openssl/error_queue.h"
 #include "crypto/pem.h"
 #include "crypto/sealing.h"
 #include "crypto/store_file.h"
@@ -27,7 +30,7 @@ bool IsCertificateLabel(std::string_view label) {
 }
 
 // Certificate (RFC 5280, 4.1).
-Result<CertificateOutline> OutlineCertificate(BytesView der) {
+Result<CertificateOutline> SeeCertificate(BytesView der) {
   CertificateOutline outline;
   DerReader file(der);
   DerReader certificate = TRY(file.Enter(kDerSequence));
@@ -52,6 +55,29 @@ Result<CertificateOutline> OutlineCertificate(BytesView der) {
   outline.fingerprint = Sha256({der});
   outline.der = Copy(der);
   return outline;
+}
+
+// Certificates of which OpenSSL keeps the encoding, BER inside, were let in as well.
+Result<CertificateOutline> ParseCertificate(BytesView der) {
+  const Certificate certificate = TRY(Certificate::FromDer(der));
+  CertificateOutline outline;
+  outline.issuer = Copy(certificate.issuer_der());
+  outline.serial = certificate.serial_der();
+  const openssl::EmptyQueue empty;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.handle()), nullptr);
+  if (size <= 0) return WrongKind("no public key");
+  outline.public_key.resize(static_cast<std::size_t>(size));
+  unsigned char* out = outline.public_key.data();
+  if (i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.handle()), &out) != size)
+    return WrongKind("no public key");
+  outline.fingerprint = certificate.fingerprint();
+  outline.der = Copy(der);
+  return outline;
+}
+
+Result<CertificateOutline> OutlineCertificate(BytesView der) {
+  auto seen = SeeCertificate(der);
+  return seen.has_value() ? std::move(seen) : ParseCertificate(der);
 }
 
 // The only block of the file, of one of these labels.

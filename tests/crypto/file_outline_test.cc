@@ -136,6 +136,38 @@ TEST(FileOutlineTest, KeysUnderOddLabelsAreTaken) {
   EXPECT_TRUE(Must(OutlineMatches(rsa[0], small)));
 }
 
+// `inner`, the body of the outermost SEQUENCE, given a head again.
+Bytes Wrapped(BytesView inner) {
+  Bytes whole{0x30, 0x82, static_cast<std::uint8_t>(inner.size() >> 8),
+              static_cast<std::uint8_t>(inner.size() & 0xFF)};
+  whole.insert(whole.end(), inner.begin(), inner.end());
+  return whole;
+}
+
+TEST(FileOutlineTest, BerInsideACertificateIsTaken) {
+  const Bytes der = BodyOf("leaf.pem");
+  ASSERT_EQ(der.at(1), 0x82);
+  ASSERT_EQ(der.at(5), 0x82);
+  const Bytes ber = Wrapped(WithLongLength({der.begin() + 4, der.end()}));
+  const Bytes pem = PemOf("CERTIFICATE", ber);
+  const CertificateFile parsed = Must(ReadCertificateFile(pem));
+  const auto outline = Must(OutlineCertificates(pem)).front();
+  EXPECT_EQ(outline.fingerprint, parsed.certificates.front().fingerprint());
+  EXPECT_EQ(outline.der, ber);
+  const auto plain = Must(OutlineCertificates(test::Vector("leaf.pem"))).front();
+  EXPECT_EQ(outline.issuer, plain.issuer);
+  EXPECT_EQ(outline.serial, plain.serial);
+  EXPECT_EQ(outline.public_key, plain.public_key);
+  EXPECT_TRUE(Must(OutlineMatches(test::Vector("leaf.key"), outline)));
+}
+
+TEST(FileOutlineTest, BerInsideARevocationListIsTaken) {
+  const Bytes der = BodyOf("crl-5.pem");
+  const Bytes body(der.begin() + (der.at(1) == 0x82 ? 4 : 3), der.end());
+  const Bytes pem = PemOf("X509 CRL", Wrapped(WithLongLength(body)));
+  EXPECT_EQ(ReadRevocationListFile(pem).has_value(), OutlineRevocationList(pem).has_value());
+}
+
 TEST(FileOutlineTest, OtherKindsAreRefused) {
   for (const char* name : {"leaf.key", "crl-5.pem", "dsa-traditional.key.der"})
     EXPECT_FALSE(OutlineCertificates(test::Vector(name)).has_value()) << name;
