@@ -213,9 +213,17 @@ Result<void> Parser::BeginEntry(const ArchivedItem& item, std::string_view name)
   return BeginAny(item, live_);
 }
 
+// Only protected stores say which kinds they hold.
+StorePolicy WithoutKinds(StorePolicy policy) {
+  if (policy.removable || policy.holds == Holds::kNothing) policy.holds = Holds::kAnything;
+  return policy;
+}
+
 Result<void> Parser::BeginNext(const ArchivedItem& item, std::string_view name) {
   const bool follows = entry_ && !entry_->is_staged() && entry_->alias.text() == name;
   if (!follows || policy_->holds == Holds::kNothing) return Odd("is staged for nothing");
+  // Whether the store stages anything at all: the live entry may have come to hold something else since.
+  if (!MayStage(WithoutKinds(*policy_), {})) return Odd("is staged in a store that holds no pairs");
   TRY(EndEntry());
   return BeginAny(item, live_.Next());
 }
@@ -289,9 +297,7 @@ Result<void> Parser::ReadFile(const ArchivedItem& item, std::string_view name) {
   for (const Member other : kMembers) {
     if (entry_->file(other)) so_far.file(other).emplace();
   }
-  StorePolicy policy = *policy_;
-  if (policy.removable || policy.holds == Holds::kNothing) policy.holds = Holds::kAnything;
-  if (!MayHold(policy, so_far, *member)) return Odd("a file that does not belong there");
+  if (!MayHold(WithoutKinds(*policy_), so_far, *member)) return Odd("a file that does not belong there");
   file.bytes = TRY(archive_.Content());
   TRY(CheckContent(*member, file.bytes.Reveal()));
   ++counts_.files;

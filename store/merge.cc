@@ -95,6 +95,11 @@ Result<void> Merger::MergeStaged(const BackupEntry& from) {
       return {};
     }
   }
+  // A plan has added no live entry; a merge has none only where it did not add what the backup holds.
+  if (!live_ && target_.change != nullptr) {
+    Note(MergeAction::kKeep, from, "there is no entry to stage it for");
+    return {};
+  }
   Note(MergeAction::kAdd, from);
   return target_.change == nullptr ? Result<void>() : AddAs(from, live_->number);
 }
