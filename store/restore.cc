@@ -102,8 +102,8 @@ Result<BackupContents> RestoreKeystore(const BackupFile& file, const std::filesy
     TRY(loader.Finish());
     contents = static_cast<ContentsCounter&>(loader).Finish();
     for (const Certificate& certificate : contents->recovery) {
-      auto added = header.Add(certificate, std::chrono::floor<std::chrono::seconds>(clock()));
-      if (!added.has_value()) return std::move(added).error().Within("a recovery certificate of the backup");
+      const auto added = header.Add(certificate, std::chrono::floor<std::chrono::seconds>(clock()));
+      if (!added.has_value()) contents->left_out.push_back({certificate, added.error().message()});
     }
     return {};
   };

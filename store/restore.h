@@ -32,14 +32,22 @@ struct BackupContents {
   std::vector<StoreCount> stores;
   std::vector<Certificate> recovery;
   bool export_password = false;  // Whether one is in it.
+
+  // Of `recovery`, those that got no slot in the keystore that was made, and why.
+  struct LeftOut {
+    Certificate certificate;
+    std::string why;
+  };
+  std::vector<LeftOut> left_out;
 };
 
 // Reads all of it, and changes nothing.
 Result<BackupContents> CheckBackup(const BackupFile& file, const ReadingProgress& progress = {});
 
 // Makes a keystore in `directory`, which `secret` opens, with everything that the backup holds; its id and
-// its keys are new. Errors: besides, as Keystore::Create; then, as on every failure, the directory is left as
-// it was.
+// its keys are new. A recovery certificate that finds no room in the header, which has a slot for `secret`
+// too, or that is refused by now, is left out and named: nobody should lose a keystore by it. Errors:
+// besides, as Keystore::Create; then, as on every failure, the directory is left as it was.
 Result<BackupContents> RestoreKeystore(const BackupFile& file, const std::filesystem::path& directory,
                                        const UnlockSecret& secret, const Keystore::Clock& clock,
                                        const ReadingProgress& progress = {});

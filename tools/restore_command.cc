@@ -122,6 +122,10 @@ Result<ExitCode> IntoNew(const Options& options) {
     ForgetNewSecret(options.keystore, options.unlock);
     return std::move(restored).error();
   }
+  for (const auto& [certificate, why] : restored.value().left_out) {
+    std::cerr << "certfs: warning: no recovery slot for " << certificate.subject() << ", SHA-256 "
+              << ToHex(certificate.fingerprint()) << ": " << why << "\n";
+  }
   const BackupCounts& counts = restored.value().manifest.counts;
   PrintNewKeystore(options.keystore, options.unlock);
   std::cout << "restored " << counts.stores << " stores with " << counts.entries << " entries, as of "

@@ -114,6 +114,20 @@ TEST_F(Restore, OpensByARecoveryKeyAlone) {
   EXPECT_EQ(recovery[0].fingerprint(), safe.certificate.fingerprint());
 }
 
+TEST_F(Restore, RecoverySlotsThatDoNotFitAreLeftOut) {
+  std::vector<Certificate> sixteen;
+  for (int i = 0; i < 16; ++i)
+    sixteen.push_back(test::MakeRecipient("P-256", "safe" + std::to_string(i)).certificate);
+  const BackupOnDisk file(Must(MakeBackup(*source_, sixteen)).bytes);
+  const BackupContents contents = Must(RestoreFrom(file));
+  EXPECT_EQ(contents.recovery.size(), 16U);
+  ASSERT_EQ(contents.left_out.size(), 1U);
+  EXPECT_EQ(contents.left_out[0].certificate.fingerprint(), contents.recovery[15].fingerprint());
+  EXPECT_NE(contents.left_out[0].why.find("16 slots"), std::string::npos);
+  const auto restored = OpenTarget();
+  EXPECT_EQ(Must(restored->RecoveryCertificates()).size(), 15U);
+}
+
 TEST_F(Restore, CheckingSaysWhatIsInIt) {
   const BackupOnDisk file(Must(MakeBackup(*source_)).bytes);
   std::uint64_t read = 0;
