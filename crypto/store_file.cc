@@ -86,6 +86,7 @@ Result<CertificateFile> ReadCertificateFile(BytesView bytes) {
   if (IsDer(bytes)) {
     file.certificates.push_back(TRY(Certificate::FromDer(bytes)));
     file.text = PlainPem("CERTIFICATE", bytes);
+    TRY(CheckSize(file.text));  // PEM is a third larger, and what is kept.
     return file;
   }
   for (const PemBlock& block : TRY(ReadPem(bytes))) {
@@ -127,7 +128,9 @@ Result<KeyFile> ReadKeyFile(BytesView bytes) {
   if (IsDer(bytes)) {
     PrivateKey key = TRY(PrivateKey::FromDer(bytes));
     const SecretBytes pkcs8 = TRY(key.ToPkcs8());
-    return KeyFile{WritePem("PRIVATE KEY", pkcs8.Reveal()), std::move(key)};
+    KeyFile file{WritePem("PRIVATE KEY", pkcs8.Reveal()), std::move(key)};
+    TRY(CheckSize(file.text.Reveal()));
+    return file;
   }
   std::optional<PrivateKey> key;
   for (const PemBlock& block : TRY(ReadPem(bytes))) {
@@ -149,7 +152,9 @@ Result<RevocationListFile> ReadRevocationListFile(BytesView bytes) {
   TRY(CheckSize(bytes));
   if (IsDer(bytes)) {
     RevocationList list = TRY(RevocationList::FromDer(bytes));
-    return RevocationListFile{PlainPem("X509 CRL", bytes), std::move(list)};
+    RevocationListFile file{PlainPem("X509 CRL", bytes), std::move(list)};
+    TRY(CheckSize(file.text));
+    return file;
   }
   const std::vector<PemBlock> blocks = TRY(ReadPem(bytes));
   for (const PemBlock& block : blocks) {

@@ -226,7 +226,7 @@ Bytes NameOf(const Bytes& common_name) {
 }
 
 TEST(HostileInput, HugeSerialNumbersAndNames) {
-  constexpr std::size_t kHuge = 900000;
+  constexpr std::size_t kHuge = 750000;  // As PEM, what is kept, nearly 1 MiB.
   const Bytes serial = LeafWith(1, Tlv(0x02, Bytes(kHuge, 0x5A)));
   ReadAsCertificates(serial);
   const Verdict verdict = JudgeCertificates(File(serial), nullptr, Ask(RuleSet::kGeneral));
@@ -336,7 +336,7 @@ TEST(HostileInput, ManyRevocations) {
   const std::string date = "260301000000Z";
   const Bytes when = Tlv(0x17, AsBytes(date));
   Bytes entries;
-  for (std::uint32_t i = 0; i < 40000; ++i) {
+  for (std::uint32_t i = 0; i < 33000; ++i) {
     const Bytes serial{0x01, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8),
                        static_cast<std::uint8_t>(i)};
     const Bytes entry = Sequence({Tlv(0x02, serial), when});
