@@ -201,11 +201,30 @@ Result<Plan> MakePlan(TableSnapshot& snapshot, const std::vector<Certificate>& r
   return plan;
 }
 
+// What was known before the first byte was written.
+void Summarize(const Plan& plan, const EnvelopeRecipients& recipients, BackupSummary& summary) {
+  summary.tar_size = plan.tar_size;
+  summary.manifest = plan.manifest;
+  summary.for_password = !recipients.password.empty();
+  for (const Certificate& certificate : recipients.certificates)
+    summary.recovery.push_back(certificate.fingerprint());
+}
+
 }  // namespace
 
 Result<std::uint64_t> MeasureBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery) {
   const EnvelopeRecipients recipients = TRY(RecipientsOf(snapshot, recovery, kEnvelopeRounds));
   return MeasureEnvelope(recipients, TRY(MakePlan(snapshot, recovery, kAnyTime)).tar_size);
+}
+
+Result<BackupSummary> PlanBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery,
+                                 Time now) {
+  const EnvelopeRecipients recipients = TRY(RecipientsOf(snapshot, recovery, kEnvelopeRounds));
+  Plan plan = TRY(MakePlan(snapshot, recovery, now));
+  BackupSummary summary;
+  summary.size = TRY(MeasureEnvelope(recipients, plan.tar_size));
+  Summarize(plan, recipients, summary);
+  return summary;
 }
 
 Result<BackupSummary> StreamBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery,
@@ -233,11 +252,8 @@ Result<BackupSummary> StreamBackup(TableSnapshot& snapshot, const std::vector<Ce
   TRY(packer.Finish());
   TRY(pipe.Finish());
   TRY(envelope.Finish());
-  summary.tar_size = plan.tar_size;
   summary.tar_sha256 = digest.Finish();
-  summary.manifest = std::move(plan.manifest);
-  summary.for_password = !recipients.password.empty();
-  for (const Certificate& certificate : recovery) summary.recovery.push_back(certificate.fingerprint());
+  Summarize(plan, recipients, summary);
   return summary;
 }
 

@@ -39,6 +39,10 @@ struct BackupSummary {
 // files hold is decrypted, no password stretched.
 Result<std::uint64_t> MeasureBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery);
 
+// The same, with all else that can be told beforehand of the backup that is made at `now`: what is missing is
+// the digest.
+Result<BackupSummary> PlanBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery, Time now);
+
 // Writes the backup. The archive in it is the same for the same snapshot and `now`, byte for byte; the
 // envelope never is. `rounds` of PBKDF2 are for tests.
 Result<BackupSummary> StreamBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery,

@@ -137,6 +137,8 @@ class Keystore {
   // As EntryTable::ForeignCommits.
   Result<std::uint64_t> ForeignCommits() { return table_->ForeignCommits(); }
   Time Now() const { return clock_(); }
+  // What verdicts are reached against in `snapshot`. As TrustCache::Get.
+  Result<std::shared_ptr<const Trust>> GetTrust(TableSnapshot& snapshot) { return trust_.Get(snapshot); }
 
   // The certificates of the recovery slots that keystore.hdr has at this moment: whoever holds their keys may
   // have everything. None for a keystore without a directory. kCorrupt if the header is not what its last
