@@ -21,7 +21,9 @@ enum class Fixed : std::uint8_t {
   kLink = 3,
   kErrorsLog = 4,
   kWhy = 5,
-  kVersion = 6
+  kVersion = 6,
+  kExport = 7,
+  kBackup = 8
 };
 
 class NodeId {
@@ -33,6 +35,11 @@ class NodeId {
   static NodeId OfDirectory(Number number);  // Of a store or an entry.
   static NodeId OfFile(Number entry, Member member, Revision revision);
   static NodeId OfStaging(std::uint64_t count);
+  // What shows a store or an entry in export/: its directory there, hashed/ of a store, and generated files
+  // (number 0: in export/ or backup/ itself), each state of one as a node of its own.
+  static NodeId OfViewDirectory(Number number);
+  static NodeId OfHashedDirectory(Number store);
+  static NodeId OfView(std::uint8_t kind, Number number, const Digest& identity);
 
   constexpr std::uint64_t value() const { return value_; }
 
@@ -41,8 +48,14 @@ class NodeId {
   std::optional<Number> directory() const;    // Set for stores and entries alone.
   std::optional<Member> member() const;       // Set for files of entries alone; then
   Number number() const;                      // the entry, and
-  bool HasRevision(Revision revision) const;  // whether the id is of that revision (its low 28 bits),
+  bool HasRevision(Revision revision) const;  // whether the id is of that revision (its low 27 bits),
   Revision revision() const;                  // which are these.
+
+  // What is beneath export/ and backup/. Of these, number() is the store's or entry's as well.
+  bool is_view() const;
+  bool is_view_directory() const;  // Of a store or an entry,
+  bool is_hashed_directory() const;
+  std::optional<std::uint8_t> view_kind() const;  // Set for generated files alone.
 
   friend constexpr auto operator<=>(const NodeId&, const NodeId&) = default;
 

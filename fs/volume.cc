@@ -15,8 +15,11 @@ Node FixedNode(Fixed fixed, const VolumeOptions& options) {
     case Fixed::kRoot:
     case Fixed::kStores:
     case Fixed::kStatus:
+    case Fixed::kExport:
+    case Fixed::kBackup:
       node.type = NodeType::kDirectory;
-      node.attributes.mode = 0755;
+      // What is in backup/ holds every key.
+      node.attributes.mode = fixed == Fixed::kBackup ? 0700 : 0755;
       break;
     case Fixed::kLink:
       node.type = NodeType::kLink;
@@ -38,6 +41,8 @@ Node FixedNode(Fixed fixed, const VolumeOptions& options) {
 std::optional<Fixed> FixedChild(Fixed parent, std::string_view name) {
   if (parent == Fixed::kRoot && name == "stores") return Fixed::kStores;
   if (parent == Fixed::kRoot && name == "status") return Fixed::kStatus;
+  if (parent == Fixed::kRoot && name == "export") return Fixed::kExport;
+  if (parent == Fixed::kRoot && name == "backup") return Fixed::kBackup;
   if (parent == Fixed::kStores && name == kLinkName) return Fixed::kLink;
   if (parent == Fixed::kStatus && name == "errors.log") return Fixed::kErrorsLog;
   if (parent == Fixed::kStatus && name == "why") return Fixed::kWhy;
@@ -67,7 +72,7 @@ std::string StatusText(Fixed fixed, const Caller& caller, const RefusalLog& refu
 Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer,
                VolumeOptions options)
     : keystore_(keystore),
-      state_(std::make_unique<State>(processes, observer, std::move(options), keystore.Now())) {
+      state_(std::make_unique<State>(keystore, processes, observer, std::move(options))) {
   // A successor process must not give out its predecessor's numbers again.
   const auto start = static_cast<std::uint64_t>(
       std::chrono::floor<std::chrono::seconds>(keystore_.Now()).time_since_epoch().count());
@@ -114,6 +119,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   if (name.size() > kNameBytesMax) return Error(ErrorCode::kNameTooLong, "a name is at most 255 bytes");
   if (const auto fixed = parent.fixed()) {
     if (const auto child = FixedChild(*fixed, name)) return GetAttributes(caller, NodeId::Of(*child), 0);
+    if (*fixed == Fixed::kExport || *fixed == Fixed::kBackup) return LookupView(caller, parent, name);
     if (*fixed != Fixed::kStores) return NoSuchName();
     const auto store_name = StoreName::Parse(name);
     if (!store_name.has_value()) {
@@ -125,6 +131,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
     if (!store) return NoSuchName();
     return NodeOf(*store);
   }
+  if (parent.is_view()) return LookupView(caller, parent, name);
   const auto snapshot = TRY(keystore_.Snapshot());
   const Place place = TRY(Resolve(*snapshot, parent));
   if (place.store) {
@@ -187,6 +194,7 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
     found.attributes.mtime = found.attributes.ctime = found.attributes.atime = when;
     return found;
   }
+  if (node.is_view()) return ViewAttributes(caller, node, handle);
   if (node.is_staging()) {
     StagingPointer staging;
     {
@@ -263,6 +271,14 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
     const std::string text = StatusText(*fixed, caller, state_->refusals, state_->options);
     content->plain.assign(text.begin(), text.end());
     return add_reader(std::move(content));
+  }
+  if (node.is_view()) {
+    if (!node.view_kind()) return Error(ErrorCode::kIsADirectory, "not a file");
+    if (mode.write) return Generated();
+    auto content = OpenView(caller, node);
+    if (content.has_value()) return add_reader(std::move(content).value());
+    if (content.error().code() == ErrorCode::kStale) return std::move(content).error();
+    return RefuseOpen(caller, node, std::move(content).error());
   }
   const auto member = node.member();
   if (!member) return Error(ErrorCode::kIsADirectory, "not a file");

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -125,6 +126,8 @@ struct VolumeOptions {
   std::uint32_t uid = 0;  // Who owns what is fixed: the daemon's user and group.
   std::uint32_t gid = 0;
   std::string version;  // What status/version shows; ends in a newline.
+  // Where a backup that is being read lies, encrypted: where there is room for a copy of the keystore.
+  std::filesystem::path spool_directory = "/tmp";
   std::function<Instant()> instants = std::chrono::steady_clock::now;
 };
 
@@ -274,6 +277,31 @@ class Volume {
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);
   Result<Node> SetStagingAttributes(const Caller& caller, Staging& staging, const AttributeChange& change,
                                     std::optional<std::uint64_t> size);
+
+  // --- Generated files (volume_views.cc)
+
+  // Returns whether there is room for more.
+  using OfferItem = std::function<bool(std::string_view name, const Node& node, std::uint64_t place)>;
+  // What `caller`, who may be pinned to a revision of it, sees of an entry; and what it finds in a directory.
+  struct SeenView;
+  Result<std::vector<SeenView>> ViewsOf(const Caller& caller, TableSnapshot& snapshot, const Entry& entry);
+  Result<std::vector<SeenView>> ViewsIn(const Caller& caller, TableSnapshot& snapshot, NodeId directory);
+  Result<std::optional<SeenView>> FindView(const Caller& caller, TableSnapshot& snapshot, NodeId node);
+  // The permissions of a store or entry, or of a file of it, changed, and with them those of its views.
+  void TellViews(NodeId changed);
+  Result<Node> LookupView(const Caller& caller, NodeId parent, std::string_view name);
+  Result<Node> ViewAttributes(const Caller& caller, NodeId node, HandleId handle);
+  // The generated files stand from `first` on, stores and entries, those behind `start`, from `behind` on.
+  Result<void> ListViews(const Caller& caller, NodeId directory, std::uint64_t first, Cursor start,
+                         std::uint64_t behind, const OfferItem& offer);
+  // The stores and entries of a listing.
+  Result<void> ListShown(TableSnapshot& snapshot, NodeId directory, Cursor start, std::uint64_t behind,
+                         const OfferItem& offer);
+  Result<std::shared_ptr<const Content>> LoadView(TableSnapshot& snapshot, const SeenView& seen, NodeId node);
+  Result<std::shared_ptr<const Content>> OpenView(const Caller& caller, NodeId node);
+  Result<std::shared_ptr<const Content>> OpenBackup(TableSnapshot& snapshot, NodeId node);
+  // What there is in backup/.
+  Result<std::vector<Node>> BackupNodes(TableSnapshot& snapshot);
 
   // --- Scratch (volume_scratch.cc)
 

@@ -42,13 +42,38 @@ std::string FixedPath(Fixed fixed) {
       return "status/why";
     case Fixed::kVersion:
       return "status/version";
+    case Fixed::kExport:
+      return "export/";
+    case Fixed::kBackup:
+      return "backup/";
   }
   return "";
+}
+
+// What export/ shows under a path that begins with "stores/".
+std::string ExportPath(const std::string& path) { return "export" + path.substr(path.find('/')); }
+
+// The path of `node`, which is beneath export/ or backup/.
+std::string ViewPath(Keystore& keystore, NodeId node) {
+  const auto kind = node.view_kind();
+  if (kind && *kind >= static_cast<std::uint8_t>(BackupFile::kKeystore))
+    return "backup/" + std::string(NameOf(static_cast<BackupFile>(*kind)));
+  const std::string name(kind ? ViewOf(static_cast<ViewKind>(*kind)).name : "");
+  if (node.number() == 0) return "export/" + name;
+  const auto snapshot = keystore.Snapshot();
+  if (!snapshot.has_value()) return "export/?";
+  const auto place = Resolve(*snapshot.value(), NodeId::OfDirectory(node.number()));
+  if (!place.has_value()) return "export/?";
+  std::string path = "export/?";
+  if (place.value().store) path = ExportPath(PathOf(*place.value().store));
+  if (place.value().entry) path = ExportPath(PathOf(*snapshot.value(), *place.value().entry));
+  return name.empty() ? path : path + "/" + name;
 }
 
 // The path of a child of `parent`, for refusals.
 std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name) {
   if (const auto fixed = parent.fixed()) return FixedPath(*fixed) + std::string(name);
+  if (parent.is_view()) return ViewPath(keystore, parent) + "/" + std::string(name);
   const auto snapshot = keystore.Snapshot();
   if (!snapshot.has_value()) return std::string(name);
   const auto place = Resolve(*snapshot.value(), parent);
@@ -61,6 +86,7 @@ std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name) 
 // The path of `node` itself, for refusals.
 std::string NodePath(Keystore& keystore, NodeId node) {
   if (const auto fixed = node.fixed()) return FixedPath(*fixed);
+  if (node.is_view()) return ViewPath(keystore, node);
   const auto snapshot = keystore.Snapshot();
   if (!snapshot.has_value()) return "?";
   const auto place = Resolve(*snapshot.value(), node);
@@ -90,6 +116,7 @@ void Volume::Record(const Caller& caller, NodeId parent, std::string_view name, 
 Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::string_view name,
                                    std::uint32_t mode) {
   return Recorded(caller, parent, name, [&]() -> Result<Node> {
+    if (IsGenerated(parent)) return Generated();
     if (parent == NodeId::Of(Fixed::kStores)) {
       const Store made = TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode));
       state_->stores_changed = keystore_.Now();
@@ -116,6 +143,7 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
 
 Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::string_view name) {
   return Recorded(caller, parent, name, [&]() -> Result<void> {
+    if (IsGenerated(parent)) return Generated();
     if (parent == NodeId::Of(Fixed::kStores)) {
       if (name == kLinkName) return Error(ErrorCode::kNotADirectory, "a link");
       TRY(keystore_.RemoveStore(TRY(StoreName::Parse(name))));
@@ -144,6 +172,7 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
 Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_view name) {
   return Recorded(caller, parent, name, [&]() -> Result<void> {
     if (parent == NodeId::Of(Fixed::kStatus)) return Error(ErrorCode::kReadOnly, "a generated file");
+    if (IsGenerated(parent)) return Generated();
     if (parent == NodeId::Of(Fixed::kStores) && name == kLinkName) return NotPermitted("this link stays");
     if (parent.is_staging()) return UnlinkScratch(caller, parent, name);
     const Place place = TRY(Resolve(keystore_, parent));
@@ -196,6 +225,7 @@ Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_vie
   }
   return Recorded(caller, parent, name, [&]() -> Result<void> {
     if (!known_flags) return Error(ErrorCode::kInvalidArgument, "names cannot be exchanged");
+    if (IsGenerated(parent) || IsGenerated(new_parent)) return Generated();
     const NodeId stores = NodeId::Of(Fixed::kStores);
     if (parent == stores) {
       if (name == kLinkName) return NotPermitted("this link stays");
@@ -259,6 +289,10 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
   if (node.is_staging()) return Error(ErrorCode::kStale, "its writer is gone");
 
   const auto set = [&]() -> Result<Node> {
+    if (IsGenerated(node)) {
+      if (!size && change.empty()) return GetAttributes(caller, node, handle);
+      return Generated();
+    }
     if (const auto fixed = node.fixed()) {
       if (size) return Error(ErrorCode::kReadOnly, "a generated file");
       if (change.empty()) return GetAttributes(caller, node, handle);
@@ -281,17 +315,26 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       }
       const Entry entry =
           TRY(keystore_.SetFileAttributes(node.number(), *member, change, OwnerToBe(caller, change)));
+      if (change.SetsPermissions()) TellViews(node);
       if (node.HasRevision(entry.revision)) return NodeOf(entry, *member);
       state_->observer.AttributesChanged(NodeOf(entry, *member).id);
       if (change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);
       if (auto superseded = state_->FindSuperseded(node, state_->Now())) return *std::move(superseded);
       return Error(ErrorCode::kStale, "a superseded revision");
     }
-    if (place.entry) return NodeOf(TRY(keystore_.SetEntryAttributes(place.entry->number, change)));
-    if (place.store) return NodeOf(TRY(keystore_.SetStoreAttributes(place.store->number, change)));
+    const auto told = [&](const Node& changed) {
+      if (change.SetsPermissions()) TellViews(node);
+      return changed;
+    };
+    if (place.entry) return told(NodeOf(TRY(keystore_.SetEntryAttributes(place.entry->number, change))));
+    if (place.store) return told(NodeOf(TRY(keystore_.SetStoreAttributes(place.store->number, change))));
     return Error(ErrorCode::kStale, "the directory is gone");
   };
   auto outcome = set();
+  // Whoever may not read any more must not get at it by a view either.
+  if (outcome.has_value() && change.SetsPermissions()) {
+    state_->observer.Settle(node.member() ? KernelHolds::kNoDirectory : KernelHolds::kDirectory);
+  }
   if (!outcome.has_value() && IsWorthALine(outcome.error().code())) {
     static_cast<void>(state_->Refuse(caller, keystore_.Now(), NodePath(keystore_, node), outcome.error()));
   }

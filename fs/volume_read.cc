@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fs/volume.h"
+#include "fs/volume/backup_files.h"
 #include "fs/volume/state.h"
 
 namespace certfs {
@@ -73,6 +74,7 @@ Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t off
     }
     content = TRY(OpenContent(*snapshot, *entry, *member));
   }
+  if (content->spooled) return content->spooled->Read(offset, size);
   return part(content->bytes());
 }
 
@@ -156,8 +158,19 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
     listing.Offer(".", self, kBehindDot);
     listing.Offer("..", parent, kBehindDots);
   };
-  const auto snapshot = TRY(keystore_.Snapshot());
   const Node root = TRY(GetAttributes(caller, NodeId::Of(Fixed::kRoot), 0));
+  if (IsGenerated(directory)) {
+    offer_dots(TRY(GetAttributes(caller, directory, 0)), root);
+    auto listed = ListViews(caller, directory, kBehindDots + 1, listing.start(), kBehindFixed,
+                            [&](std::string_view name, const Node& node, std::uint64_t place) {
+                              listing.Offer(name, node, place);
+                              return !listing.full();
+                            });
+    if (!listed.has_value() && listed.error().code() != ErrorCode::kCorrupt) return listed;
+    if (!listed.has_value()) listing.Damaged(std::move(listed).error());
+    return listing.Finish();
+  }
+  const auto snapshot = TRY(keystore_.Snapshot());
 
   if (const auto fixed = directory.fixed()) {
     offer_dots(TRY(GetAttributes(caller, directory, 0)), root);
@@ -165,6 +178,8 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
       case Fixed::kRoot:
         TRY(offer_fixed("stores", Fixed::kStores, 3));
         TRY(offer_fixed("status", Fixed::kStatus, 4));
+        TRY(offer_fixed("export", Fixed::kExport, 5));
+        TRY(offer_fixed("backup", Fixed::kBackup, 6));
         return listing.Finish();
       case Fixed::kStatus:
         TRY(offer_fixed("errors.log", Fixed::kErrorsLog, 3));

@@ -58,6 +58,7 @@ void Volume::DropExpired() {
   state_->first_halves.DropExpired(now);
   state_->superseded.DropExpired(now);
   state_->pins.DropExpired(now);
+  state_->backups.DropExpired(now);
 }
 
 // --- Making
@@ -330,6 +331,7 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
 
 Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std::string_view name) {
   return Recorded(caller, parent, name, [&]() -> Result<Node> {
+    if (IsGenerated(parent)) return Generated();
     const bool takes = TRY(TakesScratch(parent, name));
     if (const ScratchPointer scratch = FindScratch(node)) {
       if (scratch->directory || scratch->placeholder || scratch->uid != caller.uid)

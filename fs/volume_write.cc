@@ -29,7 +29,7 @@ Attributes NewAttributesOf(Member member, const Caller& caller, const Entry& ent
 }  // namespace
 
 Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
-  if (live.fixed()) return Error(ErrorCode::kReadOnly, "a generated file");
+  if (live.fixed() || live.is_view()) return Error(ErrorCode::kReadOnly, "a generated file");
   const auto member = live.member();
   if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
   const auto snapshot = TRY(keystore_.Snapshot());
@@ -115,6 +115,7 @@ Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std:
                                        OpenMode mode, std::uint32_t permissions) {
   return Recorded(caller, parent, name, [&]() -> Result<Created> {
     if (parent.fixed() == Fixed::kStatus) return Error(ErrorCode::kReadOnly, "nothing can be made here");
+    if (IsGenerated(parent)) return Generated();
     mode.write = true;
     if (TRY(TakesScratch(parent, name))) {
       const ScratchPointer scratch = TRY(MakeScratch(caller, parent, name, permissions, false));

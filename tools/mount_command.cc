@@ -99,7 +99,7 @@ struct Pipe {
 Result<void> Serve(const Options& options, const MountOptions& mount, const UnlockSecret& secret,
                    WakerProcess waker, const std::function<void()>& ready) {
   const auto keystore = TRY(Keystore::Open(mount.source, secret, std::chrono::system_clock::now));
-  const VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n"};
+  const VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n", mount.source};
   bool answered = false;
   Result<void> end = RunMount(*keystore, volume, mount, std::move(waker), [&] {
     answered = true;

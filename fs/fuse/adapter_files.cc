@@ -15,10 +15,12 @@ bool IsKeyMaterial(NodeId node) { return node.member() && IsKeyMaterial(*node.me
 
 // Whose pages are dropped when a handle is released that brought any: what is being written, and scratch, may
 // be a key.
-bool LeavesNoPages(NodeId node) { return node.is_staging() || IsKeyMaterial(node); }
+bool LeavesNoPages(NodeId node) { return node.is_staging() || node.is_view() || IsKeyMaterial(node); }
 
 // Key material and what changes by the moment stays out of the page cache; so does what is being written.
-bool IsUncached(NodeId node) { return node.is_staging() || node.fixed() || IsKeyMaterial(node); }
+bool IsUncached(NodeId node) {
+  return node.is_staging() || node.is_view() || node.fixed() || IsKeyMaterial(node);
+}
 
 OpenMode ModeOf(int flags) {
   OpenMode mode;

@@ -1,6 +1,10 @@
 #include "fs/volume/content.h"
 
+#include "fs/volume/backup_files.h"
+
 namespace certfs {
+
+std::uint64_t Content::size() const { return spooled ? spooled->size() : bytes().size(); }
 
 ContentPointer ContentCache::Find(NodeId node) {
   const auto place = places_.find(node);

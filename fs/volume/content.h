@@ -14,14 +14,18 @@
 
 namespace certfs {
 
+class SpooledFile;
+
 // The bytes of a revision, with its attributes when it was read.
 struct Content {
   NodeId node;
   Attributes attributes;
-  Bytes plain;         // Public material;
-  SecretBytes secret;  // key material; one of the two is empty.
+  Bytes plain;                                 // Public material;
+  SecretBytes secret;                          // key material; one of the two is empty,
+  std::shared_ptr<const SpooledFile> spooled;  // or both: a backup, which lies on disk.
 
   BytesView bytes() const { return secret.empty() ? BytesView(plain) : secret.Reveal(); }
+  std::uint64_t size() const;
 };
 using ContentPointer = std::shared_ptr<const Content>;
 

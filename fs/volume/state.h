@@ -10,6 +10,7 @@
 
 #include "fs/refusals.h"
 #include "fs/volume.h"
+#include "fs/volume/backup_files.h"
 #include "fs/volume/content.h"
 #include "fs/volume/first_halves.h"
 #include "fs/volume/pins.h"
@@ -18,6 +19,7 @@
 #include "fs/volume/staging.h"
 #include "fs/volume/superseded.h"
 #include "fs/volume/went_live.h"
+#include "store/view.h"
 
 namespace certfs {
 
@@ -28,20 +30,24 @@ struct ListedStore {
 };
 
 struct Volume::State {
-  State(const ProcessTable& processes_in, VolumeObserver& observer_in, VolumeOptions options_in,
-        Time began_in)
+  State(Keystore& keystore, const ProcessTable& processes_in, VolumeObserver& observer_in,
+        VolumeOptions options_in)
       : processes(processes_in),
         observer(observer_in),
         options(std::move(options_in)),
-        began(began_in),
+        began(keystore.Now()),
+        views(keystore, {options.uid, options.gid}),
+        backups(keystore, options.spool_directory),
         pins(processes_in),
         first_halves(processes_in),
-        stores_changed(began_in) {}
+        stores_changed(began) {}
 
   const ProcessTable& processes;
   VolumeObserver& observer;
   const VolumeOptions options;
   const Time began;
+  Views views;
+  BackupFiles backups;
   RefusalLog refusals;
   SupersededContents superseded;
   StaleAnswers stale_answers;
@@ -141,6 +147,12 @@ auto Volume::Recorded(const Caller& caller, NodeId parent, std::string_view name
   return outcome;
 }
 
+// A generated file as one caller sees it, who may be pinned to the certificate that it showed before.
+struct Volume::SeenView {
+  ShownView shown;
+  ContentPointer pinned;
+};
+
 // What a node stands for in one snapshot; empty when it is not there (any more).
 struct Place {
   std::optional<Store> store;  // Set for a store's directory.
@@ -186,6 +198,10 @@ inline constexpr std::uint32_t kSetGroupId = 02000;
 inline std::uint32_t GroupToBe(const Caller& caller, const Attributes& directory) {
   return (directory.mode & kSetGroupId) != 0 ? directory.gid : caller.gid;
 }
+
+// What export/ and backup/ show, and the refusal of every change there.
+bool IsGenerated(NodeId node);
+Error Generated();
 
 inline Error NameTaken() { return {ErrorCode::kAlreadyExists, "there is such a name"}; }
 inline Error NoSuchName() { return {ErrorCode::kNotFound, "there is no such name"}; }

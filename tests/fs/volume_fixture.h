@@ -160,7 +160,10 @@ class Tree {
   InventedProcesses processes;
   Listener listener;
   std::unique_ptr<Keystore> keystore;
-  Volume volume{*keystore, processes, listener, {0, 0, "certfs test\n", [this] { return instant(); }}};
+  Volume volume{
+      *keystore, processes, listener, {0, 0, "certfs test\n", std::filesystem::temp_directory_path(), [this] {
+                                         return instant();
+                                       }}};
 };
 
 inline std::string TextOf(const std::string& vector) { return std::string(AsText(Vector(vector))); }

@@ -87,9 +87,10 @@ class VolumeForeignTest : public ::testing::Test {
   std::unique_ptr<Keystore> other_ = Open();
   InventedProcesses processes_;
   Listener listener_;
-  Volume volume_{*mine_, processes_, listener_, {0, 0, "certfs test\n", [this] {
-                                                   return Instant(now_.time_since_epoch());
-                                                 }}};
+  Volume volume_{
+      *mine_, processes_, listener_, {0, 0, "certfs test\n", std::filesystem::temp_directory_path(), [this] {
+                                        return Instant(now_.time_since_epoch());
+                                      }}};
   Number entry_ = 0;
 };
 
