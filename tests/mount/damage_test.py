@@ -78,6 +78,15 @@ class Damage(harness.MountTest):
                 self.assertNotEqual(run("cat", path).returncode, 0)
             else:
                 self.assertEqual(pki.read(path), content, alias)
+            # Nothing is made of what is damaged, and everything beside it is shown.
+            shown = self.mount.at("export/machine", alias, "fullchain.pem")
+            if alias in lost:
+                self.assertEqual(errno_of(pki.read, shown), "EIO", alias)
+            else:
+                self.assertTrue(pki.read(shown).startswith(self.leaf), alias)
+        names, errors = list_on(self.mount.at("export/machine"))
+        self.assertGreaterEqual(names, 2 + len(self.bytes) - len(lost))
+        self.assertEqual(errors, ["EIO"] if lost else [])
 
     def flip(self, transaction, table, key, at):
         record = bytearray(transaction.get(key, db=table))

@@ -50,10 +50,11 @@ SharedClock* NewSharedClock() {
   if (!keystore.has_value()) _exit(2);
   const auto instants = [&clock] { return Instant(std::chrono::milliseconds(clock.load())); };
   const auto end =
-      RunMount(*keystore.value(), {0, 0, "certfs test\n", instants}, {mountpoint, "model"}, {}, [ready] {
-        const char byte = 1;
-        if (write(ready, &byte, 1) != 1) _exit(3);
-      });
+      RunMount(*keystore.value(), {0, 0, "certfs test\n", std::filesystem::temp_directory_path(), instants},
+               {mountpoint, "model"}, {}, [ready] {
+                 const char byte = 1;
+                 if (write(ready, &byte, 1) != 1) _exit(3);
+               });
   _exit(end.has_value() ? 0 : 1);
 }
 

@@ -15,7 +15,7 @@ PROTECTED = ("MACHINE_SSL_CERT", "TRUSTED_ROOTS", "TRUSTED_ROOTS_CRLS", "BACKUP_
 
 class Tree(harness.MountTest):
     def test_default_stores_and_status(self):
-        self.assertEqual(sorted(os.listdir(self.mount.path)), ["status", "stores"])
+        self.assertEqual(sorted(os.listdir(self.mount.path)), ["backup", "export", "status", "stores"])
         self.assertEqual(sorted(os.listdir(self.mount.at("status"))), ["errors.log", "version", "why"])
         stores = set(os.listdir(self.mount.at("stores")))
         self.assertEqual(stores, set(PROTECTED) | {
