@@ -13,7 +13,9 @@ namespace {
 
 // Goal: help and version everywhere, 0. Method: every command.
 TEST(Cli, HelpsAndTellsItsVersion) {
-  for (const char* command : {"", "import", "init", "key", "key add", "key list", "key remove", "key revoke", "key rotate", "mount", "password", "password clear", "password set", "revert", "umount", "verify", "watch", "why"}) {
+  for (const char* command :
+       {"", "import", "init", "key", "key add", "key remove", "key list", "key rotate", "key revoke", "mount",
+        "password", "password set", "password clear", "revert", "umount", "verify", "watch", "why"}) {
     const End help = Certfs(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_TRUE(Has(help, "Usage")) << help.words;
