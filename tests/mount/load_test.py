@@ -231,6 +231,9 @@ class ManyEntries(harness.MountTest):
         self.assertEqual(mounted.returncode, 0, mounted.stderr)
         try:
             pid = int(os.getxattr(point, "user.certfs.pid"))
+            # AddressSanitizer's own memory, some 60 MiB before anything is served, is not the daemon's.
+            sanitized = b"__asan_init" in pki.read(harness.CERTFS)
+            of_others = anonymous_kib(pid) if sanitized else 0
             started = time.monotonic()
             names = os.listdir(point + "/stores/machine")
             listed = time.monotonic() - started
@@ -242,7 +245,7 @@ class ManyEntries(harness.MountTest):
             name = chance.choice(names)
             put(f"{point}/stores/machine/{name}/cert.pem", self.chain)
             self.assertEqual(pki.read(f"{point}/stores/machine/{name}/cert.pem"), self.chain)
-            memory = anonymous_kib(pid)
+            memory = anonymous_kib(pid) - of_others
             self.assertLess(memory, 64 * 1024)
             print(f"{ENTRIES} entries: made in {filled:.1f} s, listed in {listed * 1000:.0f} ms, {memory} KiB of anonymous memory")
         finally:
