@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crypto/base/time.h"
 #include "crypto/openssl/certificate_rules.h"
 #include "crypto/openssl/error_queue.h"
 #include "crypto/openssl/key_rules.h"
@@ -48,12 +49,12 @@ struct Inquiry {
 void JudgeDates(Inquiry& inquiry, const Certificate& certificate, Role role, const std::string& subject) {
   const auto now = inquiry.question.now;
   if (certificate.not_after() < now) {
-    inquiry.Add("expired", role, subject, openssl::TimeText(certificate.not_after()));
+    inquiry.Add("expired", role, subject, FormatTimestamp(certificate.not_after()));
   }
   if (certificate.not_before() > now) {
     const bool skew = certificate.not_before() - now <= kClockSkew;
     inquiry.Add(skew ? "valid-tomorrow" : "not-yet-valid", role, subject,
-                "from " + openssl::TimeText(certificate.not_before()));
+                "from " + FormatTimestamp(certificate.not_before()));
   }
 }
 
@@ -186,7 +187,7 @@ void JudgeAnchorDates(Inquiry& inquiry, const Certificate& anchor, const std::st
   const auto ahead = anchor.not_before() - inquiry.question.now;
   const bool skew = ahead > ahead.zero() && ahead <= kClockSkew;
   inquiry.Add(skew ? "valid-tomorrow" : "anchor-expired", inquiry.leaf, subject,
-              openssl::TimeText(anchor.not_before()) + " to " + openssl::TimeText(anchor.not_after()));
+              FormatTimestamp(anchor.not_before()) + " to " + FormatTimestamp(anchor.not_after()));
 }
 
 void JudgeFaults(Inquiry& inquiry, const ChainResult& result) {
@@ -236,7 +237,7 @@ void JudgeLifetimes(Inquiry& inquiry, const std::vector<Certificate>& chain) {
   for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
     if (chain[i].not_after() > chain[i + 1].not_after()) {
       inquiry.Add("outlives-its-issuer", inquiry.RoleAt(i), inquiry.Name(chain[i]),
-                  openssl::TimeText(chain[i + 1].not_after()));
+                  FormatTimestamp(chain[i + 1].not_after()));
     }
   }
 }

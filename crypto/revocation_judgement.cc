@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "crypto/base/time.h"
 #include "crypto/judgement.h"
 #include "crypto/openssl/error_queue.h"
 #include "crypto/openssl/list_rules.h"
@@ -56,9 +57,9 @@ Verdict JudgeRevocationList(const RevocationListFile& file, const RevocationList
   }
   if (question.trust != nullptr) add(RuleOfSignature(list, *question.trust));
   if (list.this_update() > question.now + kClockSkew)
-    add("crl-from-the-future", openssl::TimeText(list.this_update()));
+    add("crl-from-the-future", FormatTimestamp(list.this_update()));
   if (list.next_update() && *list.next_update() < question.now)
-    add("crl-stale", openssl::TimeText(*list.next_update()));
+    add("crl-stale", FormatTimestamp(*list.next_update()));
   if (live != nullptr)
     add(RuleOfSuccession(list, *live), openssl::Shortened("the live CRL is of " + live->issuer()));
   return verdict;

@@ -1,21 +1,12 @@
 #include "fs/refusals.h"
 
 #include <algorithm>
-#include <ctime>
 
 #include "store/name.h"
 
 namespace certfs {
 
 namespace {
-
-std::string FormatTime(Time when) {
-  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(when).time_since_epoch().count();
-  std::tm fields{};
-  gmtime_r(&seconds, &fields);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields)};
-}
 
 // Certificates, names and programs carry other people's bytes: no control character may forge a second line
 // or steer a terminal, and the log stays text.
@@ -43,7 +34,7 @@ std::string Joined(const std::deque<std::string>& lines) {
 }  // namespace
 
 std::string RefusalLog::Record(const Refusal& refusal) {
-  std::string text = FormatTime(refusal.when) + " " + refusal.path + ": " +
+  std::string text = FormatTimestamp(refusal.when) + " " + refusal.path + ": " +
                      std::string(ToString(refusal.error.code())) + ": ";
   const std::string_view rule = refusal.error.rule();
   if (!rule.empty() && !refusal.error.message().starts_with(rule)) text += std::string(rule) + ": ";

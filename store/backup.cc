@@ -186,7 +186,7 @@ Result<Plan> MakePlan(TableSnapshot& snapshot, const std::vector<Certificate>& r
   plan.manifest.version = CERTFS_VERSION;
   plan.manifest.keystore = snapshot.store_id();
   plan.manifest.commit = snapshot.commit();
-  plan.manifest.time = BackupTime(now);
+  plan.manifest.time = FormatTimestamp(now);
   Packer packer(snapshot, Packer::Contents::kZeros, now, [&](BytesView bytes) -> Result<void> {
     plan.tar_size += bytes.size();
     return {};
@@ -213,8 +213,7 @@ void Summarize(const Plan& plan, const EnvelopeRecipients& recipients, BackupSum
 }  // namespace
 
 Result<std::uint64_t> MeasureBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery) {
-  const EnvelopeRecipients recipients = TRY(RecipientsOf(snapshot, recovery, kEnvelopeRounds));
-  return MeasureEnvelope(recipients, TRY(MakePlan(snapshot, recovery, kAnyTime)).tar_size);
+  return TRY(PlanBackup(snapshot, recovery, kAnyTime)).size;
 }
 
 Result<BackupSummary> PlanBackup(TableSnapshot& snapshot, const std::vector<Certificate>& recovery,

@@ -1,9 +1,6 @@
 #include "store/backup_manifest.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "store/backup_layout.h"
@@ -47,20 +44,6 @@ Result<StoreId> IdIn(const Json& object, const char* name) {
 }
 
 }  // namespace
-
-std::string BackupTime(Time time) {
-  using namespace std::chrono;
-  const auto seconds = floor<std::chrono::seconds>(time);
-  const auto day = floor<days>(seconds);
-  const year_month_day date(day);
-  const hh_mm_ss clock(seconds - day);
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()));
-  return text.data();
-}
 
 std::string EncodeBackupManifest(const BackupManifest& manifest) {
   const Json object{{"format", kBackupFormat},

@@ -35,9 +35,6 @@ struct BackupManifest {
   friend bool operator==(const BackupManifest&, const BackupManifest&) = default;
 };
 
-// Returns `time` as RFC 3339 writes it, in whole seconds.
-std::string BackupTime(Time time);
-
 std::string EncodeBackupManifest(const BackupManifest& manifest);
 
 // Returns kUnsupported for a newer format, kMalformed for anything else that is none.

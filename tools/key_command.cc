@@ -11,10 +11,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "crypto/base/time.h"
 #include "crypto/pem.h"
 #include "crypto/store_file.h"
 #include "tools/system.h"
-#include "tools/timestamp.h"
 
 namespace certfs {
 

@@ -1,8 +1,5 @@
 #include "tools/timestamp.h"
 
-#include <array>
-#include <charconv>
-#include <cstdio>
 #include <optional>
 
 namespace certfs {
@@ -74,18 +71,6 @@ Result<std::chrono::sys_seconds> ParseTimestamp(std::string_view text) {
   if (const auto when = Parse(text)) return *when;
   return Error(ErrorCode::kInvalidArgument,
                std::string(text) + ": is not a time like 2026-01-31T12:00:00Z (RFC 3339)");
-}
-
-std::string FormatTimestamp(std::chrono::sys_seconds when) {
-  const auto day = std::chrono::floor<std::chrono::days>(when);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss time(when - day);
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                static_cast<int>(time.seconds().count()));
-  return text.data();
 }
 
 }  // namespace certfs

@@ -4,7 +4,7 @@
 
 #include <ostream>
 
-#include "tools/timestamp.h"
+#include "crypto/base/time.h"
 
 namespace certfs {
 

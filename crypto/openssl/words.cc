@@ -37,14 +37,6 @@ bool IsTime(const ASN1_TIME* time) {
   return time != nullptr && ASN1_TIME_to_tm(time, &fields) == 1;
 }
 
-std::string TimeText(std::chrono::sys_seconds time) {
-  const std::time_t seconds = time.time_since_epoch().count();
-  std::tm fields{};
-  gmtime_r(&seconds, &fields);
-  char text[40];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields)};
-}
-
 std::string Shortened(std::string words) {
   constexpr std::size_t kBytesMax = 256;
   if (words.size() <= kBytesMax) return words;

@@ -13,7 +13,6 @@ std::string NameText(const X509_NAME* name);                // One line, RFC 225
 std::string NumberText(const ASN1_INTEGER* number);         // Upper-case hexadecimal.
 std::chrono::sys_seconds TimeValue(const ASN1_TIME* time);  // The epoch for what is no time.
 bool IsTime(const ASN1_TIME* time);                         // Says whether it is there and names a moment.
-std::string TimeText(std::chrono::sys_seconds time);        // RFC 3339, "2026-03-01T00:00:00Z".
 
 // Returns `words` cut to what a line of a report bears: names and serial numbers come from outside, and one
 // of them may be as long as a file.

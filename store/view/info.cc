@@ -2,10 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include <ctime>
 #include <string_view>
 #include <utility>
 
+#include "crypto/base/time.h"
 #include "crypto/description.h"
 #include "store/policy.h"
 #include "store/view/attributes.h"
@@ -16,16 +16,6 @@ namespace certfs::view {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// RFC 3339, to the second.
-std::string TimeText(std::chrono::sys_seconds time) {
-  const std::time_t seconds = time.time_since_epoch().count();
-  std::tm fields{};
-  gmtime_r(&seconds, &fields);
-  char text[40];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields)};
-}
-std::string TimeText(Time time) { return TimeText(std::chrono::floor<std::chrono::seconds>(time)); }
 
 // "AB:CD:...": as people compare fingerprints.
 std::string FingerprintText(BytesView digest) {
@@ -84,7 +74,7 @@ void AddCertificate(Lines& lines, const EntryMaterial& material) {
   const Certificate& leaf = material.chain.front();
   lines.Add("Names", Joined(SubjectAltNames(leaf), ", "));
   lines.Add("Subject", leaf.subject());
-  lines.Add("Valid", TimeText(leaf.not_before()) + " to " + TimeText(leaf.not_after()));
+  lines.Add("Valid", FormatTimestamp(leaf.not_before()) + " to " + FormatTimestamp(leaf.not_after()));
   lines.Add("Issuer", leaf.issuer());
   lines.Add("Serial number", leaf.serial());
   lines.Add("Key", CertifiedKey(leaf) + (material.key.empty() ? "" : ", with its private key"));
@@ -96,8 +86,8 @@ void AddCertificate(Lines& lines, const EntryMaterial& material) {
 
 void AddList(Lines& lines, const RevocationList& list) {
   lines.Add("Issuer", list.issuer());
-  lines.Add("This update", TimeText(list.this_update()));
-  lines.Add("Next update", list.next_update() ? TimeText(*list.next_update()) : "none");
+  lines.Add("This update", FormatTimestamp(list.this_update()));
+  lines.Add("Next update", list.next_update() ? FormatTimestamp(*list.next_update()) : "none");
   if (const std::string number = ListNumber(list); !number.empty()) lines.Add("Number", number);
   lines.Add("Revokes", std::to_string(RevokedCount(list)) + " certificates");
   lines.Add("SHA-256", FingerprintText(list.fingerprint()));
@@ -123,13 +113,13 @@ void AddPending(Lines& lines, const EntryMaterial& material) {
   lines.Add("Pending request", request.value().subject + ", " + request.value().key);
   if (!request.value().names.empty()) lines.Add("", Joined(request.value().names, ", "));
   const auto& file = material.staged->file(Member::kSigningRequest);
-  if (file) lines.Add("", "made " + TimeText(file->attributes.mtime));
+  if (file) lines.Add("", "made " + FormatTimestamp(file->attributes.mtime));
 }
 
 std::string ChangeText(const Entry& entry) {
   const std::string revision = ", revision " + std::to_string(entry.revision);
   if (!entry.changed) return "unknown" + revision;
-  return TimeText(entry.changed->at) + " by uid " + std::to_string(entry.changed->uid) + revision;
+  return FormatTimestamp(entry.changed->at) + " by uid " + std::to_string(entry.changed->uid) + revision;
 }
 
 // --- The parts of info.json
@@ -139,8 +129,8 @@ Json CertificateJson(const Certificate& certificate) {
               {"names", SubjectAltNames(certificate)},
               {"issuer", certificate.issuer()},
               {"serial", certificate.serial()},
-              {"not_before", TimeText(certificate.not_before())},
-              {"not_after", TimeText(certificate.not_after())},
+              {"not_before", FormatTimestamp(certificate.not_before())},
+              {"not_after", FormatTimestamp(certificate.not_after())},
               {"key", CertifiedKey(certificate)},
               {"signature", SignatureAlgorithm(certificate)},
               {"authority", certificate.IsAuthority()},
@@ -149,8 +139,8 @@ Json CertificateJson(const Certificate& certificate) {
 }
 
 Json ListJson(const RevocationList& list) {
-  Json json{{"issuer", list.issuer()}, {"this_update", TimeText(list.this_update())}};
-  json["next_update"] = list.next_update() ? Json(TimeText(*list.next_update())) : Json(nullptr);
+  Json json{{"issuer", list.issuer()}, {"this_update", FormatTimestamp(list.this_update())}};
+  json["next_update"] = list.next_update() ? Json(FormatTimestamp(*list.next_update())) : Json(nullptr);
   json["number"] = ListNumber(list).empty() ? Json(nullptr) : Json(ListNumber(list));
   json["revoked"] = RevokedCount(list);
   json["sha256"] = ToHex(list.fingerprint());
@@ -184,7 +174,7 @@ Json PendingJson(const EntryMaterial& material) {
 
 Json ChangeJson(const Entry& entry) {
   if (!entry.changed) return nullptr;
-  return Json{{"at", TimeText(entry.changed->at)}, {"uid", entry.changed->uid}};
+  return Json{{"at", FormatTimestamp(entry.changed->at)}, {"uid", entry.changed->uid}};
 }
 
 }  // namespace
@@ -228,8 +218,8 @@ Json IndexItem(const Entry& entry, const std::vector<Certificate>& chain, bool i
   json["names"] = SubjectAltNames(leaf);
   json["issuer"] = leaf.issuer();
   json["serial"] = leaf.serial();
-  json["not_before"] = TimeText(leaf.not_before());
-  json["not_after"] = TimeText(leaf.not_after());
+  json["not_before"] = FormatTimestamp(leaf.not_before());
+  json["not_after"] = FormatTimestamp(leaf.not_after());
   json["key"] = CertifiedKey(leaf);
   json["sha256"] = ToHex(leaf.fingerprint());
   json["chain"] = Subjects(chain);

@@ -308,7 +308,7 @@ TEST(BackupManifestTest, ReadsWhatItWrites) {
   BackupManifest manifest{"0.1.0", {}, ~std::uint64_t{0}, "2026-03-01T00:00:00Z", {1, 2, 3, 4}};
   manifest.keystore.fill(0xA5);
   EXPECT_EQ(Must(DecodeBackupManifest(EncodeBackupManifest(manifest))), manifest);
-  EXPECT_EQ(BackupTime(Time(std::chrono::nanoseconds(-1))), "1969-12-31T23:59:59Z");
+  EXPECT_EQ(FormatTimestamp(Time(std::chrono::nanoseconds(-1))), "1969-12-31T23:59:59Z");
 }
 
 TEST(BackupManifestTest, RefusesWhatIsNone) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/base/time.h"
+
 namespace certfs {
 namespace {
 
