@@ -12,6 +12,7 @@
 #include "store/view/identity.h"
 #include "store/view/recent_views.h"
 #include "store/view/rows.h"
+#include "store/view/table.h"
 
 namespace certfs {
 
@@ -19,91 +20,14 @@ namespace {
 
 using view::EntryArgument;
 using view::EntryMaterial;
+using view::EntryRow;
 using view::Identity;
+using view::kEntryRows;
+using view::kHashedViews;
+using view::kStoreRows;
 using view::RecentViews;
 using view::StoreArgument;
-
-// Whose permissions a view of an entry has: those of the first of these that the entry holds.
-using Shows = std::array<Member, 4>;
-constexpr Member kCertificate = Member::kCertificate;
-constexpr Member kKey = Member::kKey;
-constexpr Shows kPublicPart{kCertificate, Member::kRevocationList, kKey, Member::kSecret};
-constexpr Shows kKeyPart{kKey, kKey, kKey, kKey};
-
-struct EntryRow {
-  View view;
-  Shows shows;
-  Result<ViewBytes> (*make)(const EntryArgument&);
-  Result<std::uint64_t> (*measure)(const EntryArgument&);  // Null: by making it.
-};
-
-constexpr std::array<EntryRow, 9> kEntryRows{{
-    {{ViewKind::kFullChain, ViewPlace::kEntry, "fullchain.pem", false, false},
-     kPublicPart,
-     view::MakeFullChain,
-     nullptr},
-    {{ViewKind::kChain, ViewPlace::kEntry, "chain.pem", false, false}, kPublicPart, view::MakeChain, nullptr},
-    {{ViewKind::kCombined, ViewPlace::kEntry, "combined.pem", false, true},
-     kKeyPart,
-     view::MakeCombined,
-     nullptr},
-    {{ViewKind::kCertificateDer, ViewPlace::kEntry, "cert.der", false, false},
-     kPublicPart,
-     view::MakeCertificateDer,
-     nullptr},
-    {{ViewKind::kPublicKey, ViewPlace::kEntry, "public.pem", false, false},
-     kPublicPart,
-     view::MakePublicKey,
-     nullptr},
-    {{ViewKind::kKeystore, ViewPlace::kEntry, "keystore.p12", true, false},
-     kKeyPart,
-     view::MakeKeystore,
-     view::MeasureKeystore},
-    {{ViewKind::kRequest, ViewPlace::kEntry, "request.csr", false, false},
-     kPublicPart,
-     view::MakeRequest,
-     nullptr},
-    {{ViewKind::kInfoText, ViewPlace::kEntry, "info.txt", false, false},
-     kPublicPart,
-     view::MakeInfoText,
-     nullptr},
-    {{ViewKind::kInfoJson, ViewPlace::kEntry, "info.json", false, false},
-     kPublicPart,
-     view::MakeInfoJson,
-     nullptr},
-}};
-
-struct StoreRow {
-  View view;
-  bool for_owner;  // It shows several keys: 0600 of the daemon's user. Else as the store.
-  Result<ViewBytes> (*make)(const StoreArgument&);
-  Result<std::uint64_t> (*measure)(const StoreArgument&);
-};
-
-constexpr std::array<StoreRow, 5> kStoreRows{{
-    {{ViewKind::kStoreKeystore, ViewPlace::kStore, "store.p12", true, false},
-     true,
-     view::MakeStoreKeystore,
-     view::MeasureStoreKeystore},
-    {{ViewKind::kIndex, ViewPlace::kStore, "index.json", false, false}, false, view::MakeIndex, nullptr},
-    {{ViewKind::kBundle, ViewPlace::kTrustStore, "ca-bundle.pem", false, false},
-     false,
-     view::MakeBundle,
-     nullptr},
-    {{ViewKind::kTrustStore, ViewPlace::kTrustStore, "truststore.p12", false, false},
-     false,
-     view::MakeTrustStore,
-     view::MeasureTrustStore},
-    {{ViewKind::kServerKeystore, ViewPlace::kExport, "vmo-server.vmokeystore", true, false},
-     true,
-     view::MakeServerKeystore,
-     view::MeasureServerKeystore},
-}};
-
-constexpr std::array<View, 2> kHashedViews{{
-    {ViewKind::kHashedRoot, ViewPlace::kHashed, "", false, false},
-    {ViewKind::kHashedList, ViewPlace::kHashed, "", false, false},
-}};
+using view::StoreRow;
 
 constexpr auto kTable = [] {
   std::array<View, kEntryRows.size() + kStoreRows.size() + kHashedViews.size()> table{};
@@ -135,7 +59,7 @@ Attributes AttributesOf(const EntryRow& row, const EntryMaterial& material) {
     attributes = view::OfFile(entry.file(member)->attributes);
     break;
   }
-  if (row.shows == kKeyPart) attributes.mtime = view::LastModified(entry);
+  if (row.shows == view::kKeyPart) attributes.mtime = view::LastModified(entry);
   if (IsInfo(row.view)) {
     attributes.mtime = std::max(view::LastModified(entry), entry.changed ? entry.changed->at : Time{});
     if (material.staged) attributes.mtime = std::max(attributes.mtime, view::LastModified(*material.staged));
