@@ -201,12 +201,7 @@ Result<ExitCode> List(const ListOptions& options) {
 }  // namespace
 
 CLI::App* AddKeyPart(CLI::App& command, const char* name, const char* what, KeyCommandOptions& options) {
-  CLI::App* part = command.add_subcommand(name, what);
-  part->set_version_flag("--version", "certfs " CERTFS_VERSION);
-  part->add_option("KEYSTORE", options.keystore, "The keystore's directory")->required();
-  AddUnlockOptions(*part, options.unlock);
-  part->footer(kUnlockFooter);
-  return part;
+  return AddKeystorePart(command, name, what, options.keystore, options.unlock);
 }
 
 std::string_view Words(SlotType type) {

@@ -72,17 +72,13 @@ Result<ExitCode> Clear(const Options& options) {
   Settings settings = TRY(ReadSettings(*keystore));
   settings.export_password.clear();
   TRY(keystore->SetSettings(settings));
-  std::cout << "there is no export password any more: exports with keys, and backups, fail to open\n";
+  std::cout << "there is no export password any more: exports with keys fail to open,\n"
+            << "and backups where there is no recovery certificate\n";
   return ExitCode::kOk;
 }
 
 CLI::App* AddPart(CLI::App& command, const char* name, const char* what, Options& options) {
-  CLI::App* part = command.add_subcommand(name, what);
-  part->set_version_flag("--version", "certfs " CERTFS_VERSION);
-  part->add_option("KEYSTORE", options.keystore, "The keystore's directory")->required();
-  AddUnlockOptions(*part, options.unlock);
-  part->footer(kUnlockFooter);
-  return part;
+  return AddKeystorePart(command, name, what, options.keystore, options.unlock);
 }
 
 }  // namespace

@@ -56,6 +56,16 @@ void AddNewSecretOptions(CLI::App& command, UnlockOptions& options) {
   file->excludes(ask);
 }
 
+CLI::App* AddKeystorePart(CLI::App& command, const char* name, const char* what, std::string& keystore,
+                          UnlockOptions& unlock) {
+  CLI::App* part = command.add_subcommand(name, what);
+  part->set_version_flag("--version", "certfs " CERTFS_VERSION);
+  part->add_option("KEYSTORE", keystore, "The keystore's directory")->required();
+  AddUnlockOptions(*part, unlock);
+  part->footer(kUnlockFooter);
+  return part;
+}
+
 void AddUnlockOptions(CLI::App& command, UnlockOptions& options) {
   AddNewSecretOptions(command, options);
   CLI::Option* recovery =

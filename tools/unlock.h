@@ -39,6 +39,10 @@ void AddUnlockOptions(CLI::App& command, UnlockOptions& options);
 // What a command says of AddUnlockOptions in its footer, if it unlocks a keystore that is there.
 inline constexpr auto kUnlockFooter = "Without an unlock option KEYSTORE.key is used, if there is one.";
 
+// Adds to `command` the part `name`, which takes KEYSTORE and the unlock options.
+CLI::App* AddKeystorePart(CLI::App& command, const char* name, const char* what, std::string& keystore,
+                          UnlockOptions& unlock);
+
 // Where nothing is given, chooses the keystore's own key file. kInvalidArgument, with what could be said
 // instead, if there is none.
 Result<void> ChooseDefaultKey(const std::filesystem::path& keystore, UnlockOptions& options);
