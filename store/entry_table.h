@@ -61,11 +61,16 @@ struct SerialHolder {
   friend bool operator==(const SerialHolder&, const SerialHolder&) = default;
 };
 
-// How full the keystore is, in bytes.
+// How full the keystore is, in bytes. What changes leave in use is at most the limit; but for removals, which
+// may add some pages of bookkeeping to it for as long as there is something left to remove.
 struct Usage {
   std::uint64_t used;
   std::uint64_t limit;
 };
+
+// How far a change may go. Changes copy what they touch before they free it: one that takes something away
+// needs room for a moment, and gets it also in a keystore that is full.
+enum class Room : std::uint8_t { kUpToLimit, kReserve };
 
 // One consistent state. Later commits do not show in it.
 class TableSnapshot {
@@ -144,7 +149,8 @@ class TableTransaction : public TableSnapshot {
   virtual Result<void> PutSettings(const Settings& settings) = 0;
 
   // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns
-  // kNoSpace at the size limit or when the disk is full.
+  // kNoSpace when it would leave more in use than the limit, unless the transaction has Room::kReserve, or
+  // when the disk is full.
   virtual Result<void> Commit() = 0;
 
   // Says whether what failed with kNoSpace may succeed in a new transaction after EntryTable::Grow. On a full
@@ -156,7 +162,7 @@ class EntryTable {
  public:
   virtual ~EntryTable() = default;
   virtual Result<std::unique_ptr<TableSnapshot>> Snapshot() = 0;
-  virtual Result<std::unique_ptr<TableTransaction>> BeginTransaction() = 0;
+  virtual Result<std::unique_ptr<TableTransaction>> BeginTransaction(Room room = Room::kUpToLimit) = 0;
   virtual Usage GetUsage() = 0;
 
   // A number that is another one whenever another process has committed since, however often this one did.
@@ -164,10 +170,10 @@ class EntryTable {
   // of one; others as of Snapshot().
   virtual Result<std::uint64_t> ForeignCommits() = 0;
 
-  // Makes room after a transaction that WantsRoom. Returns false when the limit is reached, kBusy when a
-  // snapshot or a transaction stays open, in whatever thread, that the change would pull the ground from
-  // under. Waits 5 s for that: the caller holds none itself.
-  virtual Result<bool> Grow() = 0;
+  // Makes room after a transaction that WantsRoom, as far as `room` goes. Returns false when that is reached,
+  // kBusy when a snapshot or a transaction stays open, in whatever thread, that the change would pull the
+  // ground from under. Waits 5 s for that: the caller holds none itself.
+  virtual Result<bool> Grow(Room room = Room::kUpToLimit) = 0;
 };
 
 }  // namespace certfs

@@ -38,7 +38,7 @@ Result<Store> Keystore::CreateStore(const StoreName& name, Actor actor, std::uin
 }
 
 Result<void> Keystore::RemoveStore(const StoreName& name) {
-  return Apply([&](TableTransaction& transaction) -> Result<void> {
+  return ApplyRemoval([&](TableTransaction& transaction) -> Result<void> {
     const Store store = TRY(GetStore(transaction, name));
     if (!PolicyOf(name).removable) return ProtectedStore(name);
     if (store.entry_count != 0) return Error(ErrorCode::kNotEmpty, "the store holds entries");
@@ -83,7 +83,7 @@ Result<Entry> Keystore::CreateEntry(Number store, const Alias& alias, Actor acto
 }
 
 Result<void> Keystore::RemoveEntry(Number store, const Alias& alias, Actor actor) {
-  return Apply([&](TableTransaction& transaction) -> Result<void> {
+  return ApplyRemoval([&](TableTransaction& transaction) -> Result<void> {
     const Store parent = TRY(GetStore(transaction, store));
     const Entry entry = TRY(GetEntry(transaction, store, alias));
     const StorePolicy& policy = PolicyOf(parent.name);

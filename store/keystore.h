@@ -214,10 +214,14 @@ class Keystore {
   Result<void> CreateDefaultStores(Actor owner);
 
   // Runs `change` in one transaction and commits it, unless it set `unchanged`; makes room and begins again
-  // as long as the map was full and may grow.
+  // as long as the map was full and may grow, which is further if it only takes something away.
   template <typename Change>
-  auto Apply(Change&& change, const bool* unchanged = nullptr)
+  auto Apply(Change&& change, const bool* unchanged = nullptr, Room room = Room::kUpToLimit)
       -> decltype(change(std::declval<TableTransaction&>()));
+  template <typename Change>
+  auto ApplyRemoval(Change&& change) {
+    return Apply(std::forward<Change>(change), nullptr, Room::kReserve);
+  }
 
   // Reads, judges and normalises `bytes` for `entry`, whose live bytes are `live`, empty where there are
   // none.

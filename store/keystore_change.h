@@ -64,10 +64,10 @@ struct Keystore::Judged {
 };
 
 template <typename Change>
-auto Keystore::Apply(Change&& change, const bool* unchanged)
+auto Keystore::Apply(Change&& change, const bool* unchanged, Room room)
     -> decltype(change(std::declval<TableTransaction&>())) {
   for (;;) {
-    auto transaction = table_->BeginTransaction();
+    auto transaction = table_->BeginTransaction(room);
     if (!transaction.has_value()) return std::move(transaction).error();
     auto outcome = change(*transaction.value());
     if (outcome.has_value()) {
@@ -79,7 +79,7 @@ auto Keystore::Apply(Change&& change, const bool* unchanged)
     // One change may need more than one doubling; the limit ends the doubling.
     if (outcome.error().code() != ErrorCode::kNoSpace || !transaction.value()->WantsRoom()) return outcome;
     std::move(transaction).value().reset();  // The map can grow only when no transaction is live.
-    auto grown = table_->Grow();
+    auto grown = table_->Grow(room);
     if (!grown.has_value()) return std::move(grown).error();
     if (!grown.value()) return outcome;
   }

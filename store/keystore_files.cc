@@ -198,7 +198,7 @@ Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const St
 Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor actor,
                                           RemovedFile* removed_file) {
   const auto remove = [&](bool keep) {
-    return Apply([&](TableTransaction& transaction) -> Result<WriteOutcome> {
+    const auto change = [&](TableTransaction& transaction) -> Result<WriteOutcome> {
       Entry entry = TRY(GetEntry(transaction, number));
       const Store store = TRY(GetStore(transaction, entry.store));
       if (!entry.file(member)) return Error(ErrorCode::kNotFound, "the entry has no such file");
@@ -223,7 +223,9 @@ Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor ac
       entry.changed = LastChange{actor.uid, now};
       TRY(transaction.PutEntry(entry));
       return WriteOutcome{std::move(entry), true, {}, kept, std::nullopt};
-    });
+    };
+    // Keeping what was removed is not taking away.
+    return keep ? Apply(change) : ApplyRemoval(change);
   };
   auto removed = remove(true);
   // A keystore that is full could otherwise never be emptied again.

@@ -33,7 +33,7 @@ auto ChangeHeader(const filesystem::path& directory, const UnlockSecret& secret,
       auto outcome = change(opened.header);
       if (!outcome.has_value()) return outcome;
       {
-        const auto transaction = TRY(opened.table->BeginTransaction());
+        const auto transaction = TRY(opened.table->BeginTransaction(Room::kUpToLimit));
         const Header latest = TRY(Header::Load(directory));
         if (latest.bytes() == before) {
           TRY(opened.header.header().Save(directory));

@@ -54,7 +54,7 @@ Result<Entry> Keystore::CreateNext(Number number, Actor actor, std::uint32_t mod
 }
 
 Result<void> Keystore::RemoveNext(Number number) {
-  return Apply([&](TableTransaction& transaction) -> Result<void> {
+  return ApplyRemoval([&](TableTransaction& transaction) -> Result<void> {
     Entry live = TRY(GetEntry(transaction, number));
     const Entry next = TRY(GetEntry(transaction, live.store, live.alias.Next()));
     if (!next.empty()) return Error(ErrorCode::kNotEmpty, "a replacement is staged");

@@ -14,7 +14,6 @@ namespace certfs {
 namespace {
 
 constexpr Number kNumberEnd = Number{1} << 32;  // As in SealedTable.
-constexpr std::uint64_t kLimit = std::uint64_t{16} << 30;
 constexpr Number kOfStores = 0;
 
 Bytes BytesOf(std::initializer_list<std::uint64_t> values) {
@@ -143,8 +142,8 @@ class MemorySnapshot final : public MemoryReads<TableSnapshot> {
 
 class MemoryTransaction final : public MemoryReads<TableTransaction> {
  public:
-  MemoryTransaction(MemoryTable& table, std::unique_lock<std::mutex> turn, State state)
-      : table_(table), turn_(std::move(turn)), state_(std::move(state)) {
+  MemoryTransaction(MemoryTable& table, std::unique_lock<std::mutex> turn, State state, Room room)
+      : table_(table), turn_(std::move(turn)), state_(std::move(state)), room_(room) {
     ++state_.commit;
   }
 
@@ -168,21 +167,25 @@ class MemoryTransaction final : public MemoryReads<TableTransaction> {
   MemoryTable& table_;
   std::unique_lock<std::mutex> turn_;
   State state_;
+  const Room room_;
 };
 
 class MemoryTable final : public EntryTable {
  public:
+  explicit MemoryTable(std::uint64_t limit) : limit_(limit) {}
+
   Result<std::unique_ptr<TableSnapshot>> Snapshot() override {
     return std::unique_ptr<TableSnapshot>(std::make_unique<MemorySnapshot>(Current()));
   }
-  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override {
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction(Room room) override {
     std::unique_lock turn(turn_);
     return std::unique_ptr<TableTransaction>(
-        std::make_unique<MemoryTransaction>(*this, std::move(turn), *Current()));
+        std::make_unique<MemoryTransaction>(*this, std::move(turn), *Current(), room));
   }
-  Usage GetUsage() override { return {Current()->used, kLimit}; }
+  std::uint64_t limit() const { return limit_; }
+  Usage GetUsage() override { return {Current()->used, limit_}; }
   Result<std::uint64_t> ForeignCommits() override { return 0; }
-  Result<bool> Grow() override { return false; }
+  Result<bool> Grow(Room) override { return false; }
 
   // Never twice the same: a transaction that is abandoned must not lend its digests to the next one.
   std::uint64_t NewMark() { return ++marks_; }
@@ -198,6 +201,7 @@ class MemoryTable final : public EntryTable {
     return state_;
   }
 
+  const std::uint64_t limit_;
   std::atomic<std::uint64_t> marks_ = 0;
   std::mutex turn_;   // Held by the one transaction.
   std::mutex mutex_;  // Guards `state_` alone.
@@ -325,13 +329,17 @@ Result<void> MemoryTransaction::PutSettings(const Settings& settings) {
 
 Result<void> MemoryTransaction::Commit() {
   if (!turn_.owns_lock()) return Error(ErrorCode::kInternal, "the transaction is over");
+  const std::unique_lock turn = std::move(turn_);  // Spent, whatever the outcome.
+  if (room_ != Room::kReserve && state_.used > table_.limit())
+    return Error(ErrorCode::kNoSpace, "the keystore has reached its size limit");
   table_.Publish(std::make_shared<const State>(std::move(state_)));
-  turn_.unlock();
   return {};
 }
 
 }  // namespace
 
-std::unique_ptr<EntryTable> MakeMemoryTable() { return std::make_unique<MemoryTable>(); }
+std::unique_ptr<EntryTable> MakeMemoryTable(std::uint64_t limit) {
+  return std::make_unique<MemoryTable>(limit);
+}
 
 }  // namespace certfs

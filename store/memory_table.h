@@ -8,6 +8,7 @@
 
 namespace certfs {
 
-std::unique_ptr<EntryTable> MakeMemoryTable();
+// The files in it take at most `limit` bytes.
+std::unique_ptr<EntryTable> MakeMemoryTable(std::uint64_t limit = std::uint64_t{16} << 30);
 
 }  // namespace certfs

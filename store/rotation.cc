@@ -90,13 +90,13 @@ Result<std::vector<std::string>> NameOldRecords(SealedTransaction& transaction) 
 
 Result<void> RunSealed(SealedTable& table, const std::function<Result<void>(SealedTransaction&)>& change) {
   for (;;) {
-    auto transaction = TRY(table.BeginSealed());
+    auto transaction = TRY(table.BeginSealed(Room::kUpToLimit));
     auto outcome = change(*transaction);
     if (outcome.has_value()) outcome = transaction->Commit();
     const bool full = !outcome.has_value() && outcome.error().code() == ErrorCode::kNoSpace;
     if (!full || !transaction->WantsRoom()) return outcome;
     transaction.reset();
-    if (!TRY(table.Grow())) return outcome;
+    if (!TRY(table.Grow(Room::kUpToLimit))) return outcome;
   }
 }
 

@@ -21,12 +21,12 @@ class SealedTable final : public EntryTable {
                                                    const SealedTableOptions& options = {});
 
   Result<std::unique_ptr<TableSnapshot>> Snapshot() override;
-  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override;
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction(Room room) override;
   Usage GetUsage() override;
   Result<std::uint64_t> ForeignCommits() override { return shared_.environment->ForeignCommits(); }
-  Result<bool> Grow() override { return shared_.environment->Grow(map_bytes_max_); }
+  Result<bool> Grow(Room room) override { return shared_.environment->Grow(limit_, room); }
 
-  Result<std::unique_ptr<SealedTransaction>> BeginSealed();
+  Result<std::unique_ptr<SealedTransaction>> BeginSealed(Room room);
 
   // The manifest as it is at this moment, without its keys.
   Result<ManifestFacts> ReadManifestFacts();
@@ -40,11 +40,11 @@ class SealedTable final : public EntryTable {
   Result<void> WriteAnew(const std::filesystem::path& file);
 
  private:
-  SealedTable(std::unique_ptr<lmdb::Environment> environment, RootKeys keys, std::uint64_t map_bytes_max)
-      : shared_(std::move(environment), std::move(keys)), map_bytes_max_(map_bytes_max) {}
+  SealedTable(std::unique_ptr<lmdb::Environment> environment, RootKeys keys, std::uint64_t limit)
+      : shared_(std::move(environment), std::move(keys)), limit_(limit) {}
 
   SealedShared shared_;
-  const std::uint64_t map_bytes_max_;
+  const std::uint64_t limit_;
   std::atomic<std::uint64_t> used_ = 0;
 };
 

@@ -65,19 +65,19 @@ Result<std::unique_ptr<TableSnapshot>> SealedTable::Snapshot() {
       std::make_unique<SealedSnapshot>(shared_, std::move(transaction), std::move(checked)));
 }
 
-Result<std::unique_ptr<TableTransaction>> SealedTable::BeginTransaction() {
-  return std::unique_ptr<TableTransaction>(TRY(BeginSealed()));
+Result<std::unique_ptr<TableTransaction>> SealedTable::BeginTransaction(Room room) {
+  return std::unique_ptr<TableTransaction>(TRY(BeginSealed(room)));
 }
 
-Result<std::unique_ptr<SealedTransaction>> SealedTable::BeginSealed() {
-  return SealedTransaction::Begin(shared_);
+Result<std::unique_ptr<SealedTransaction>> SealedTable::BeginSealed(Room room) {
+  return SealedTransaction::Begin(shared_, room == Room::kReserve ? std::nullopt : std::optional(limit_));
 }
 
 // A moment at which nothing can be measured shows the figure before it.
 Usage SealedTable::GetUsage() {
   const auto used = shared_.environment->UsedBytes();
   if (used.has_value()) used_ = used.value();
-  return {used_, map_bytes_max_};
+  return {used_, limit_};
 }
 
 Result<ManifestFacts> SealedTable::ReadManifestFacts() {

@@ -15,7 +15,7 @@ namespace certfs {
 
 struct SealedTableOptions {
   std::uint64_t map_bytes = std::uint64_t{1} << 30;       // The first size of the map; it doubles by itself.
-  std::uint64_t map_bytes_max = std::uint64_t{16} << 30;  // The keystore's size limit.
+  std::uint64_t map_bytes_max = std::uint64_t{16} << 30;  // The keystore's size limit; see Room.
 };
 
 // Makes an empty table in `directory`, with its first manifest. Returns kAlreadyExists if data.mdb is there.

@@ -181,8 +181,15 @@ Result<void> SealedTransaction::SealAll() {
   return transaction_->Put(lmdb::Table::kManifest, kAnnouncedKey, sealed);
 }
 
+// The map may have become larger than the limit for a removal: its size alone does not keep to it.
+Result<void> SealedTransaction::CheckUsage() {
+  if (!used_bytes_max_ || TRY(transaction_->UsedBytes()) <= *used_bytes_max_) return {};
+  return Error(ErrorCode::kNoSpace, "the keystore has reached its size limit");
+}
+
 Result<void> SealedTransaction::Commit() {
   auto sealed = SealAll();
+  if (sealed.has_value()) sealed = CheckUsage();
   if (sealed.has_value()) return transaction_->Commit();
   transaction_->Abandon();
   return sealed;
@@ -205,20 +212,23 @@ Result<void> WriteManifest(lmdb::Transaction& transaction, const RootKeys& keys,
 }
 
 SealedTransaction::SealedTransaction(SealedShared& shared, std::unique_ptr<lmdb::Transaction> transaction,
-                                     std::shared_ptr<CheckedState> checked)
+                                     std::shared_ptr<CheckedState> checked,
+                                     std::optional<std::uint64_t> used_bytes_max)
     : SealedReads(shared, *transaction, *checked, manifest_, &pending_),
       shared_(shared),
       transaction_(std::move(transaction)),
       checked_(std::move(checked)),
+      used_bytes_max_(used_bytes_max),
       manifest_(checked_->manifest().Clone()) {
   ++manifest_.commit;
 }
 
-Result<std::unique_ptr<SealedTransaction>> SealedTransaction::Begin(SealedShared& shared) {
+Result<std::unique_ptr<SealedTransaction>> SealedTransaction::Begin(
+    SealedShared& shared, std::optional<std::uint64_t> used_bytes_max) {
   auto transaction = TRY(lmdb::Transaction::Begin(*shared.environment, lmdb::Access::kWrite));
   auto checked = TRY(shared.StateOf(*transaction));
   return std::unique_ptr<SealedTransaction>(
-      new SealedTransaction(shared, std::move(transaction), std::move(checked)));
+      new SealedTransaction(shared, std::move(transaction), std::move(checked), used_bytes_max));
 }
 
 }  // namespace certfs

@@ -43,8 +43,9 @@ struct Resealed {
 
 class SealedTransaction final : public SealedReads<TableTransaction> {
  public:
-  // Begins one on the table that `shared` belongs to and outlives.
-  static Result<std::unique_ptr<SealedTransaction>> Begin(SealedShared& shared);
+  // Begins one on the table that `shared` belongs to and outlives. It may leave `used_bytes_max` in use.
+  static Result<std::unique_ptr<SealedTransaction>> Begin(SealedShared& shared,
+                                                          std::optional<std::uint64_t> used_bytes_max);
 
   Result<Number> PutStore(Store store) override;
   Result<Number> PutEntry(Entry entry) override;
@@ -93,7 +94,7 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
 
  private:
   SealedTransaction(SealedShared& shared, std::unique_ptr<lmdb::Transaction> transaction,
-                    std::shared_ptr<CheckedState> checked);
+                    std::shared_ptr<CheckedState> checked, std::optional<std::uint64_t> used_bytes_max);
 
   Result<Number> NewNumber();
   Result<Bytes> SealRecord(RecordKind kind, Number number, std::uint64_t member, BytesView plaintext);
@@ -104,6 +105,7 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<void> ForgetAlias(const Entry& entry);
   Result<Store> StoreOf(Number number);
   Result<void> SealAll();
+  Result<void> CheckUsage();
   Result<DataKey> NextDataKey() const;
   Result<Resealed> ResealEntry(Number number);
   Result<std::size_t> ResealFile(Entry& entry, Member member);
@@ -111,6 +113,7 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   SealedShared& shared_;
   std::unique_ptr<lmdb::Transaction> transaction_;
   std::shared_ptr<CheckedState> checked_;
+  const std::optional<std::uint64_t> used_bytes_max_;
   Manifest manifest_;  // As it will be committed.
   PendingStores pending_;
   struct Announced {

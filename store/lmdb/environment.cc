@@ -28,7 +28,10 @@ constexpr std::array<const char*, kTableCount> kTableNames{"manifest", "stores",
 
 constexpr unsigned int kReadersMax = 512;
 constexpr unsigned int kTablesMax = 8;
-constexpr MDB_dbi kFreeList = 0;  // LMDB's own table of freed pages.
+
+// How much larger the map becomes for a removal at the limit: a thousand pages, of which most removals copy
+// some dozens.
+constexpr std::uint64_t kReserveBytes = std::uint64_t{4} << 20;
 
 // How long a newcomer stands back for somebody who wants to close the gate, and how long that one waits in
 // all.
@@ -236,7 +239,7 @@ Result<void> Environment::Resize(std::uint64_t bytes) {
   return {};
 }
 
-Result<bool> Environment::Grow(std::uint64_t map_bytes_max) {
+Result<bool> Environment::Grow(std::uint64_t limit, Room room) {
   // LMDB notices by itself only that a writer died. What a reader held is never used again until somebody
   // asks.
   int dead = 0;
@@ -246,8 +249,16 @@ Result<bool> Environment::Grow(std::uint64_t map_bytes_max) {
   const int code = mdb_env_info(env_, &info);
   gate_.Leave(entered);
   if (code != 0) return Failure("measure the map", code);
-  if (info.me_mapsize >= map_bytes_max) return false;
-  TRY(Resize(std::min<std::uint64_t>(std::uint64_t{info.me_mapsize} * 2, map_bytes_max)));
+  const std::uint64_t size = info.me_mapsize;
+  if (size < limit) {
+    TRY(Resize(std::min(2 * size, limit)));
+    return true;
+  }
+  // What the last commit freed cannot be used by the next one, and one commit may have replaced everything:
+  // beyond twice the limit there is always room.
+  const std::uint64_t end = 2 * limit + kReserveBytes;
+  if (room != Room::kReserve || size >= end) return false;
+  TRY(Resize(std::min(size + kReserveBytes, end)));
   return true;
 }
 
@@ -287,27 +298,7 @@ Result<std::uint64_t> Environment::ForeignCommits() {
 }
 
 Result<std::uint64_t> Environment::UsedBytes() {
-  const auto transaction = TRY(Transaction::Begin(*this, Access::kRead));
-  MDB_envinfo info;
-  MDB_stat stat;
-  MDB_cursor* cursor = nullptr;
-  int code = mdb_env_info(env_, &info);
-  if (code == 0) code = mdb_env_stat(env_, &stat);
-  if (code == 0) code = mdb_cursor_open(transaction->get(), kFreeList, &cursor);
-  if (code != 0) return Failure("measure the map", code);
-  const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> owner(cursor, mdb_cursor_close);
-  // Each value of the free list begins with the number of pages that it lists.
-  std::uint64_t free_pages = 0;
-  MDB_val key;
-  MDB_val value;
-  while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-    std::size_t pages = 0;
-    if (value.mv_size >= sizeof(pages)) std::memcpy(&pages, value.mv_data, sizeof(pages));
-    free_pages += pages;
-  }
-  if (code != MDB_NOTFOUND) return Failure("measure the map", code);
-  const std::uint64_t pages = std::uint64_t{info.me_last_pgno} + 1;
-  return (pages - std::min(pages, free_pages)) * stat.ms_psize;
+  return TRY(Transaction::Begin(*this, Access::kRead))->UsedBytes();
 }
 
 }  // namespace certfs::lmdb

@@ -67,13 +67,14 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 
   // Makes room: pages that a reader who was killed still holds, else a map of twice the size, up to
-  // `map_bytes_max`. Returns false when it is that large already.
-  Result<bool> Grow(std::uint64_t map_bytes_max);
+  // `limit`; with Room::kReserve then a little more at a time, up to twice the limit and that little. Returns
+  // false when it is that large already.
+  Result<bool> Grow(std::uint64_t limit, Room room);
 
   // Takes over the size that another process gave the map.
   Result<void> AdoptSize();
 
-  // Returns how many bytes are in use, without pages that were freed.
+  // As Transaction::UsedBytes, of the last commit.
   Result<std::uint64_t> UsedBytes();
 
   // Returns how many commits there were by other processes, give or take a constant.

@@ -14,6 +14,10 @@ MDB_val ValueOf(BytesView bytes) { return {bytes.size(), const_cast<std::uint8_t
 
 constexpr int kAttemptsMax = 16;
 
+// LMDB's own: what its file begins with, and the table that the named ones hang off.
+constexpr std::uint64_t kMetaPages = 2;
+constexpr MDB_dbi kTableOfTables = 1;
+
 Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
 
 }  // namespace
@@ -107,6 +111,20 @@ Result<void> Transaction::Remove(Table table, BytesView key) {
   const int code = mdb_del(txn_, environment_.handle(table), &name, nullptr);
   if (code != 0 && code != MDB_NOTFOUND) return Fail("remove", code);
   return {};
+}
+
+Result<std::uint64_t> Transaction::UsedBytes() {
+  if (txn_ == nullptr) return Spent();
+  MDB_stat stat;
+  std::uint64_t pages = kMetaPages;
+  const auto add = [&](MDB_dbi table) -> Result<void> {
+    if (const int code = mdb_stat(txn_, table, &stat); code != 0) return Failure("measure a table", code);
+    pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+    return {};
+  };
+  TRY(add(kTableOfTables));
+  for (std::size_t i = 0; i < kTableCount; ++i) TRY(add(environment_.handle(static_cast<Table>(i))));
+  return pages * stat.ms_psize;
 }
 
 Result<void> Transaction::Commit() {

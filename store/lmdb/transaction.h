@@ -42,6 +42,10 @@ class Transaction {
   // Puts a row behind all others of the table: what is copied in order lies in as few pages as it can.
   Result<void> Append(Table table, BytesView key, BytesView value);
 
+  // Returns how many bytes all tables take, as they would be after a commit: without pages that are free, or
+  // were only copied, and without the list of these.
+  Result<std::uint64_t> UsedBytes();
+
   // Durable on return. The transaction is spent, whatever the outcome.
   Result<void> Commit();
 

@@ -20,10 +20,12 @@ class SharedTable final : public EntryTable {
       : real_(std::move(real)), foreign_(foreign) {}
 
   Result<std::unique_ptr<TableSnapshot>> Snapshot() override { return real_->Snapshot(); }
-  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override { return real_->BeginTransaction(); }
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction(Room room) override {
+    return real_->BeginTransaction(room);
+  }
   Usage GetUsage() override { return real_->GetUsage(); }
   Result<std::uint64_t> ForeignCommits() override { return foreign_; }
-  Result<bool> Grow() override { return real_->Grow(); }
+  Result<bool> Grow(Room room) override { return real_->Grow(room); }
 
  private:
   std::shared_ptr<EntryTable> real_;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 #include <string>
 #include <thread>
@@ -17,12 +18,12 @@ namespace certfs {
 
 struct TableKind {
   const char* name;
-  std::unique_ptr<EntryTable> (*make)(const std::filesystem::path& directory);
+  std::unique_ptr<EntryTable> (*make)(const std::filesystem::path& directory, std::uint64_t limit);
 };
 
 class EntryTableContract : public testing::TestWithParam<TableKind> {
  protected:
-  EntryTableContract() : table_(GetParam().make(directory_.path())) {}
+  EntryTableContract() : table_(GetParam().make(directory_.path(), std::uint64_t{16} << 30)) {}
 
   std::unique_ptr<TableSnapshot> Snapshot() { return Must(table_->Snapshot()); }
   std::unique_ptr<TableTransaction> Begin() { return Must(table_->BeginTransaction()); }
@@ -614,7 +615,7 @@ TEST_P(EntryTableContract, HasOneNameAndOneViewKey) {
   EXPECT_TRUE(EqualSecrets(Must(Snapshot()->DeriveViewKey()).Reveal(), key.Reveal()));
   EXPECT_TRUE(EqualSecrets(Must(Begin()->DeriveViewKey()).Reveal(), key.Reveal()));
   const TemporaryDirectory elsewhere;
-  const auto other = GetParam().make(elsewhere.path());
+  const auto other = GetParam().make(elsewhere.path(), std::uint64_t{1} << 30);
   EXPECT_FALSE(EqualSecrets(Must(Must(other->Snapshot())->DeriveViewKey()).Reveal(), key.Reveal()));
 }
 
@@ -626,6 +627,54 @@ TEST_P(EntryTableContract, SaysHowFullItIs) {
   PutEntryWithFile(*transaction, store, "a", std::string(100'000, 'x'));
   Must(transaction->Commit());
   EXPECT_GE(table_->GetUsage().used, usage.used + 100'000);
+}
+
+// Goal: changes end at the limit, whatever was beyond it once, and removals do not. Method: a table that is
+// filled, then driven beyond the limit, then brought back below.
+TEST_P(EntryTableContract, OnlyTheReserveLiesBeyondTheLimit) {
+  constexpr std::uint64_t kLimit = std::uint64_t{2} << 20;
+  const TemporaryDirectory elsewhere;
+  table_ = GetParam().make(elsewhere.path(), kLimit);
+  EXPECT_EQ(table_->GetUsage().limit, kLimit);
+  const Number store = MakeStore("S");
+  const auto run = [&](Room room,
+                       const std::function<Result<void>(TableTransaction&)>& change) -> Result<void> {
+    for (;;) {
+      auto transaction = TRY(table_->BeginTransaction(room));
+      auto outcome = change(*transaction);
+      if (outcome.has_value()) outcome = transaction->Commit();
+      if (outcome.has_value() || !transaction->WantsRoom()) return outcome;
+      transaction.reset();
+      if (!TRY(table_->Grow(room))) return outcome;
+    }
+  };
+  const auto put = [&](const std::string& alias, std::size_t size, Room room = Room::kUpToLimit) {
+    return run(room, [&](TableTransaction& transaction) -> Result<void> {
+      Entry entry = NewEntry(store, alias);
+      entry.number = TRY(transaction.PutEntry(entry));
+      TRY(transaction.PutFile(entry, Member::kKey, Bytes(size, 'x')));
+      TRY(transaction.PutEntry(entry));
+      return {};
+    });
+  };
+  const auto remove = [&](const std::string& alias) {
+    return run(Room::kReserve, [&](TableTransaction& transaction) -> Result<void> {
+      return transaction.RemoveEntry(*TRY(transaction.FindEntry(store, AliasOf(alias))));
+    });
+  };
+  int count = 0;
+  Result<void> last;
+  while ((last = put("e" + std::to_string(count), 100'000)).has_value()) ASSERT_LT(++count, 100);
+  EXPECT_EQ(CodeOf(last), ErrorCode::kNoSpace);
+  EXPECT_GT(count, 10);
+  EXPECT_LE(table_->GetUsage().used, kLimit);
+  EXPECT_FALSE(Must(Snapshot()->FindEntry(store, AliasOf("e" + std::to_string(count)))));
+  for (int i = 0; i < 3; ++i) Must(put("beyond" + std::to_string(i), 100'000, Room::kReserve));
+  EXPECT_GT(table_->GetUsage().used, kLimit);
+  EXPECT_EQ(CodeOf(put("small", 1)), ErrorCode::kNoSpace);
+  for (int i = 0; i < 4; ++i) Must(remove("e" + std::to_string(i)));
+  EXPECT_LE(table_->GetUsage().used, kLimit);
+  Must(put("small", 1));
 }
 
 }  // namespace certfs

@@ -8,11 +8,13 @@ namespace certfs {
 
 namespace {
 
-std::unique_ptr<EntryTable> MakeMemory(const std::filesystem::path&) { return MakeMemoryTable(); }
+std::unique_ptr<EntryTable> MakeMemory(const std::filesystem::path&, std::uint64_t limit) {
+  return MakeMemoryTable(limit);
+}
 
-std::unique_ptr<EntryTable> MakeSealed(const std::filesystem::path& directory) {
+std::unique_ptr<EntryTable> MakeSealed(const std::filesystem::path& directory, std::uint64_t limit) {
   Must(CreateSealedTable(directory, TestKeys()));
-  return Must(OpenSealedTable(directory, TestKeys()));
+  return Must(OpenSealedTable(directory, TestKeys(), {std::uint64_t{1} << 20, limit}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, EntryTableContract,

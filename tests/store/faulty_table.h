@@ -142,15 +142,15 @@ class FaultyTable final : public EntryTable {
     return std::unique_ptr<TableSnapshot>(
         std::make_unique<FaultyReads<TableSnapshot>>(TRY(real_->Snapshot()), faults_));
   }
-  Result<std::unique_ptr<TableTransaction>> BeginTransaction() override {
+  Result<std::unique_ptr<TableTransaction>> BeginTransaction(Room room) override {
     if (const auto begins = std::exchange(faults_.begins, nullptr)) begins();
     TRY(faults_.Pass());
     return std::unique_ptr<TableTransaction>(
-        std::make_unique<FaultyTransaction>(TRY(real_->BeginTransaction()), faults_));
+        std::make_unique<FaultyTransaction>(TRY(real_->BeginTransaction(room)), faults_));
   }
   Usage GetUsage() override { return real_->GetUsage(); }
   Result<std::uint64_t> ForeignCommits() override { return real_->ForeignCommits(); }
-  Result<bool> Grow() override {
+  Result<bool> Grow(Room) override {
     TRY(faults_.Pass());
     return faults_.grows;
   }

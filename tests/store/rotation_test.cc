@@ -31,7 +31,7 @@ class RotationTest : public testing::Test {
   // Entries of two files each, in one commit; some files are larger than a page.
   void Fill(int count) {
     const auto table = OpenTable();
-    const auto transaction = Must(table->BeginTransaction());
+    const auto transaction = Must(table->BeginTransaction(Room::kUpToLimit));
     const Number store = Must(transaction->FindStore(NameOf("machine")))->number;
     for (int i = 0; i < count; ++i) {
       const std::string text = "key " + std::to_string(i) + std::string(i % 50 == 0 ? 9000 : 100, 'k');
