@@ -211,7 +211,7 @@ class FullKeystore : public testing::TestWithParam<Filling> {
 
 TEST_P(FullKeystore, IsEmptiedAndFilledAgainAndAgain) {
   const auto [limit, largest_file] = GetParam();
-  for (int i = 0; i < 6; ++i) {
+  for (int i = 0; i < 2; ++i) {
     const MemoryDirectory directory;
     Growing keystore(limit, directory.path());
     const std::uint64_t empty = keystore->GetUsage().used;
