@@ -8,7 +8,7 @@ namespace {
 
 using Certificates = std::span<const IndexedCertificate>;
 
-bool Holds(Certificates certificates, const Digest& fingerprint) {
+bool Contains(Certificates certificates, const Digest& fingerprint) {
   return std::any_of(certificates.begin(), certificates.end(),
                      [&](const IndexedCertificate& each) { return each.fingerprint == fingerprint; });
 }
@@ -18,7 +18,7 @@ template <typename Change>
 Result<void> ForEachNotIn(Certificates others, Certificates these, Change&& change) {
   for (std::size_t i = 0; i < these.size(); ++i) {
     const Digest& fingerprint = these[i].fingerprint;
-    if (Holds(others, fingerprint) || Holds(these.first(i), fingerprint)) continue;
+    if (Contains(others, fingerprint) || Contains(these.first(i), fingerprint)) continue;
     TRY(change(these[i]));
   }
   return {};
@@ -57,7 +57,7 @@ Result<std::vector<std::size_t>> FindReusedSerials(TableSnapshot& table, Certifi
       other = other || (before.serial == serial && before.fingerprint != fingerprint);
     }
     if (const auto holder = TRY(table.FindSerial(serial)); holder && holder->certificate != fingerprint) {
-      other = other || holder->files > (Holds(removed, holder->certificate) ? 1U : 0U);
+      other = other || holder->files > (Contains(removed, holder->certificate) ? 1U : 0U);
     }
     if (other) reused.push_back(i);
   }
