@@ -11,7 +11,8 @@ sources=$(find crypto store fs tools tests -name '*.cc' -o -name '*.h' | sort)
 refuse() {
   local words=$1 regex=$2 allowed=$3 found file
   shift 3
-  for file in "$@"; do
+  # The few files with such a line are looked at closely: a process for each of all takes half a minute.
+  for file in $(grep -lE "$regex" "$@" || true); do
     [[ $file =~ $allowed ]] && continue
     found=$(sed 's|//.*||' "$file" | grep -nE "$regex" || true)
     [[ -z $found ]] && continue
@@ -31,20 +32,19 @@ none='^$'
   refuse "looks up from store/" '#include "(fs|tools|tests)/' "$none" $(in_rooms store)
   refuse "looks up from fs/" '#include "(tools|tests)/' "$none" $(in_rooms fs)
   refuse "looks up from tools/" '#include "tests/' "$none" $(in_rooms tools)
-  refuse "reaches into what is private to crypto/" '#include "crypto/openssl/' "$none" $(in_rooms 'store|fs|tools')
+  refuse "reaches into what is private to crypto/" '#include "crypto/(openssl|issuing)/' "$none" $(in_rooms 'store|fs|tools')
   refuse "reaches into what is private to store/" '#include "store/lmdb/' "$none" $(in_rooms 'fs|tools')
   # An allocator has no other way to fail.
   refuse "we never throw" '\bthrow\b' '^crypto/base/secret\.cc$' $(in_rooms 'crypto|store|fs|tools')
-  refuse "exceptions are caught at the edge only" '\bcatch *\(' '^(crypto/base/secret\.h|fs/fuse/.*|tools/main\.cc)$' \
+  refuse "exceptions are caught at the edge only" '\bcatch *\(' '^(crypto/base/secret\.h|fs/fuse/.*|tools/program\.cc)$' \
     $(in_rooms 'crypto|store|fs|tools')
   refuse "a skipped test says why" 'GTEST_SKIP\(\) *;' "$none" $(in_rooms tests)
 }
 
-for file in $sources; do
-  if grep -nE '^#include "' "$file" | grep -vE '"(crypto|store|fs|tools|tests)/'; then
-    echo "$file: includes are written from the root of the repository"
-    failed=1
-  fi
-done
+# shellcheck disable=SC2086
+if grep -nE '^#include "' $sources | grep -vE '#include "(crypto|store|fs|tools|tests)/'; then
+  echo "includes are written from the root of the repository"
+  failed=1
+fi
 
 exit "$failed"
