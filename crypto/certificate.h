@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "crypto/alternative_names.h"
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
 
@@ -48,6 +49,22 @@ class Certificate {
   // copy of this certificate.
   BytesView issuer_der() const noexcept;
 
+  // The DER of the subject's name (RFC 5280, 4.1.2.6); lives as long as any copy of this certificate.
+  BytesView subject_der() const noexcept;
+
+  // The last common name of the subject, UTF-8; empty where there is none.
+  std::string common_name() const;
+
+  // The names of subjectAltName that AlternativeNames knows; of others nothing is told.
+  AlternativeNames alternative_names() const;
+
+  // The SubjectPublicKeyInfo (RFC 5280, 4.1.2.7) as it stands in the certificate; lives as long as any copy.
+  BytesView key_der() const noexcept;
+
+  // The content of subjectKeyIdentifier (RFC 5280, 4.2.1.2); empty where there is none. Lives as long as any
+  // copy of this certificate.
+  BytesView subject_key_identifier() const noexcept;
+
   // The DER of the serial number, tag and length included (RFC 5280, 4.1.2.2).
   Bytes serial_der() const;
 
@@ -55,8 +72,12 @@ class Certificate {
   // self-delimiting, so that two different pairs never join to the same bytes.
   Bytes IssuerAndSerial() const;
 
-  // The OpenSSL object, borrowed, for use inside crypto/ only.
+  // The OpenSSL object, borrowed, for use inside crypto/ only. Made when first asked for: it takes
+  // OpenSSL 3.0 ten times as long to decode the key in it as all the rest.
   x509_st* handle() const noexcept;
+
+  // The same without the key (X509_get0_pubkey, EXFLAG_SS), for questions that need none.
+  x509_st* keyless_handle() const noexcept;
 
  private:
   struct State;

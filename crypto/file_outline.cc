@@ -1,14 +1,11 @@
 #include "crypto/file_outline.h"
 
-#include <openssl/x509.h>
-
 #include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "crypto/der.h"
-#include "crypto/openssl/error_queue.h"
 #include "crypto/pem.h"
 #include "crypto/sealing.h"
 #include "crypto/store_file.h"
@@ -63,13 +60,8 @@ Result<CertificateOutline> ParseCertificate(BytesView der) {
   CertificateOutline outline;
   outline.issuer = Copy(certificate.issuer_der());
   outline.serial = certificate.serial_der();
-  const openssl::EmptyQueue empty;
-  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.handle()), nullptr);
-  if (size <= 0) return WrongKind("no public key");
-  outline.public_key.resize(static_cast<std::size_t>(size));
-  unsigned char* out = outline.public_key.data();
-  if (i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.handle()), &out) != size)
-    return WrongKind("no public key");
+  outline.public_key = Copy(certificate.key_der());
+  if (outline.public_key.empty()) return WrongKind("no public key");
   outline.fingerprint = certificate.fingerprint();
   outline.der = Copy(der);
   return outline;

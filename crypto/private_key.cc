@@ -2,11 +2,15 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/rsa.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "crypto/der.h"
 #include "crypto/openssl/error_queue.h"
 #include "crypto/openssl/handles.h"
+#include "crypto/openssl/key_encodings.h"
 
 namespace certfs {
 
@@ -83,6 +87,28 @@ Result<PrivateKey> PrivateKey::Generate(KeyType type) {
   return PrivateKey(std::shared_ptr<evp_pkey_st>(made, EVP_PKEY_free));
 }
 
+Result<PrivateKey> PrivateKey::GenerateLike(const Key& key) {
+  const openssl::EmptyQueue empty;
+  constexpr int kRsaBitsMax = 16384;
+  EVP_PKEY* const model = key.handle();
+  EVP_PKEY* made = nullptr;
+  if (EVP_PKEY_is_a(model, "EC") == 1) {
+    char group[64] = {};
+    std::size_t size = 0;
+    if (EVP_PKEY_get_group_name(model, group, sizeof group, &size) == 1) made = EVP_EC_gen(group);
+  } else if (EVP_PKEY_is_a(model, "RSA") == 1 && EVP_PKEY_get_bits(model) <= kRsaBitsMax) {
+    made = EVP_RSA_gen(static_cast<std::size_t>(EVP_PKEY_get_bits(model)));
+  } else if (EVP_PKEY_is_a(model, "ED25519") == 1 || EVP_PKEY_is_a(model, "ED448") == 1) {
+    made = EVP_PKEY_Q_keygen(nullptr, nullptr, EVP_PKEY_get0_type_name(model));
+  } else {
+    return Error(ErrorCode::kUnsupported, "no key of the kind " + key.Describe() + " is made");
+  }
+  if (made == nullptr) {
+    return Error(ErrorCode::kInternal, "no key could be made: " + openssl::TakeReason("OpenSSL gave none"));
+  }
+  return PrivateKey(std::shared_ptr<evp_pkey_st>(made, EVP_PKEY_free));
+}
+
 bool Key::Is(KeyType type) const {
   switch (type) {
     case KeyType::kEcP256:
@@ -99,6 +125,9 @@ bool Key::Is(KeyType type) const {
 
 bool Key::Matches(const Certificate& certificate) const {
   const openssl::EmptyQueue empty;
+  // Equal encodings are equal keys; different ones may still be, as one that was imported from elsewhere.
+  const auto mine = openssl::EncodePublicKey(handle());
+  if (mine && std::ranges::equal(*mine, certificate.key_der())) return true;
   EVP_PKEY* const certified = X509_get0_pubkey(certificate.handle());
   return certified != nullptr && EVP_PKEY_eq(certified, handle()) == 1;
 }
@@ -121,24 +150,44 @@ std::string Key::Describe() const {
 
 Result<SecretBytes> PrivateKey::ToPkcs8() const {
   const openssl::EmptyQueue empty;
-  const Pkcs8Handle info(EVP_PKEY2PKCS8(handle()));
-  const int size = info ? i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr) : -1;
-  if (size <= 0) return Error(ErrorCode::kInternal, "the key has no PKCS#8 encoding");
-  SecretBytes out(static_cast<std::size_t>(size));
-  std::uint8_t* at = out.data();
-  i2d_PKCS8_PRIV_KEY_INFO(info.get(), &at);
-  return out;
+  auto encoded = openssl::EncodePrivateKey(handle());
+  if (!encoded) return Error(ErrorCode::kInternal, "the key has no PKCS#8 encoding");
+  return *std::move(encoded);
 }
 
 Result<PublicKey> PublicKey::Of(const PrivateKey& key) {
   const openssl::EmptyQueue empty;
-  std::uint8_t* encoded = nullptr;
-  const int size = i2d_PUBKEY(key.handle(), &encoded);
-  const openssl::DerHandle der(encoded);
-  const std::uint8_t* at = encoded;
-  openssl::KeyHandle half(size > 0 ? d2i_PUBKEY(nullptr, &at, size) : nullptr);
-  if (!half) return Error(ErrorCode::kInternal, "the public half of a key has no encoding");
-  return PublicKey(std::shared_ptr<evp_pkey_st>(half.release(), EVP_PKEY_free));
+  const auto encoded = openssl::EncodePublicKey(key.handle());
+  if (!encoded) return Error(ErrorCode::kInternal, "the public half of a key has no encoding");
+  return FromDer(*encoded);
+}
+
+Result<PublicKey> PublicKey::Beside(const PrivateKey& key) {
+  const openssl::EmptyQueue empty;
+  auto encoded = openssl::EncodePublicKey(key.handle());
+  if (!encoded) return Error(ErrorCode::kInternal, "the public half of a key has no encoding");
+  return PublicKey(key.shared(), *std::move(encoded));
+}
+
+Result<PublicKey> PublicKey::FromDer(BytesView der) {
+  const openssl::EmptyQueue empty;
+  DerReader reader(der);
+  const auto info = reader.Take(kDerSequence);
+  if (!info.has_value())
+    return Error(ErrorCode::kMalformed, "unreadable", "not a public key: " + info.error().message());
+  if (!reader.empty()) return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the key");
+  openssl::KeyHandle key = openssl::DecodePublicKey(der);
+  if (!key) return Error(ErrorCode::kRejected, "key-algorithm", "a key that cannot be read");
+  return PublicKey(std::shared_ptr<evp_pkey_st>(key.release(), EVP_PKEY_free), Bytes(der.begin(), der.end()));
+}
+
+Result<PublicKey> PublicKey::Of(const Certificate& certificate) { return FromDer(certificate.key_der()); }
+
+std::optional<KeyType> KeyTypeOf(const Key& key) {
+  for (const KeyType type : {KeyType::kEcP256, KeyType::kEcP384, KeyType::kRsa3072, KeyType::kRsa4096}) {
+    if (key.Is(type)) return type;
+  }
+  return std::nullopt;
 }
 
 evp_pkey_st* Key::handle() const noexcept { return key_.get(); }

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
@@ -19,6 +21,8 @@ namespace certfs {
 
 // The kinds of key that certfs makes.
 enum class KeyType { kEcP256, kEcP384, kRsa3072, kRsa4096 };
+
+class Key;
 
 // What both halves can tell.
 class Key {
@@ -37,6 +41,7 @@ class Key {
 
  protected:
   explicit Key(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+  const std::shared_ptr<evp_pkey_st>& shared() const noexcept { return key_; }
   // Not to be copied as a Key: what keeps it would not show that it keeps a secret.
   ~Key() = default;
   Key(const Key&) = default;
@@ -49,9 +54,15 @@ class Key {
 };
 
 class PrivateKey : public Key {
+  friend class PublicKey;
+
  public:
   // Makes a new key, of OpenSSL's private random generator. Returns kInternal if OpenSSL cannot.
   static Result<PrivateKey> Generate(KeyType type);
+
+  // Makes a new key of the kind of `key`, of whichever: the same curve, or as many bits. kUnsupported for an
+  // algorithm that makes no signatures, or an RSA key of more than 16384 bits; kInternal if OpenSSL cannot.
+  static Result<PrivateKey> GenerateLike(const Key& key);
 
   // Parses exactly one DER key: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017, A.1.2) or SEC 1 (RFC 5915).
   // Returns kPasswordRequired ("encrypted-key") for an EncryptedPrivateKeyInfo, kRejected ("key-algorithm")
@@ -66,14 +77,34 @@ class PrivateKey : public Key {
   using Key::Key;
 };
 
-// Holds nothing secret.
+// Holds nothing secret, unless it is made by Beside.
 class PublicKey : public Key {
  public:
   // Returns the public half of `key`, sharing nothing with it. kInternal if OpenSSL cannot encode it.
   static Result<PublicKey> Of(const PrivateKey& key);
 
+  // The same, made in a tenth of the time, but it keeps `key` in memory for as long as it lives: for whoever
+  // holds that as well meanwhile.
+  static Result<PublicKey> Beside(const PrivateKey& key);
+
+  // Parses exactly one SubjectPublicKeyInfo (RFC 5280, 4.1.2.7). kMalformed ("unreadable", "trailing-data"),
+  // kRejected ("key-algorithm") for what OpenSSL cannot read as a key.
+  static Result<PublicKey> FromDer(BytesView der);
+
+  // Returns the key that `certificate` certifies. kRejected ("key-algorithm") as above.
+  static Result<PublicKey> Of(const Certificate& certificate);
+
+  // The SubjectPublicKeyInfo; lives as long as any copy of this key.
+  BytesView der() const noexcept { return *der_; }
+
  private:
-  using Key::Key;
+  PublicKey(std::shared_ptr<evp_pkey_st> key, Bytes der)
+      : Key(std::move(key)), der_(std::make_shared<const Bytes>(std::move(der))) {}
+
+  std::shared_ptr<const Bytes> der_;
 };
+
+// Returns which of the kinds that certfs makes `key` is of; nothing for any other.
+std::optional<KeyType> KeyTypeOf(const Key& key);
 
 }  // namespace certfs

@@ -1,13 +1,12 @@
 #include "crypto/request_config.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <array>
 #include <bitset>
 #include <string_view>
 
 #include "crypto/base/utf8.h"
+#include "crypto/host_name.h"
 
 namespace certfs {
 
@@ -64,13 +63,6 @@ constexpr std::array kKeyTypes{
     KeyTypeRow{"rsa-4096", KeyType::kRsa4096},
 };
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
-}
-
 std::string_view Trim(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r";
   const std::size_t first = text.find_first_not_of(kBlank);
@@ -80,49 +72,6 @@ std::string_view Trim(std::string_view text) {
 
 Error Wrong(std::size_t line, std::string reason) {
   return {ErrorCode::kMalformed, "request-config", "line " + std::to_string(line) + ": " + std::move(reason)};
-}
-
-bool IsAlphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-// One label of a DNS name (RFC 1123, 2.1); underscores are common in practice.
-bool IsLabel(std::string_view label) {
-  if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-  return std::all_of(label.begin(), label.end(),
-                     [](char c) { return IsAlphanumeric(c) || c == '-' || c == '_'; });
-}
-
-std::vector<std::string> Labels(std::string_view name) {
-  std::vector<std::string> labels;
-  for (;;) {
-    const std::size_t dot = name.find('.');
-    labels.emplace_back(name.substr(0, dot));
-    if (dot == std::string_view::npos) return labels;
-    name.remove_prefix(dot + 1);
-  }
-}
-
-bool IsDomain(std::string_view name) {
-  const std::vector<std::string> labels = Labels(name);
-  return std::all_of(labels.begin(), labels.end(), IsLabel);
-}
-
-bool IsHost(std::string_view name) {
-  // A wildcard is the whole first label (RFC 6125, 6.4.3).
-  return IsDomain(name.starts_with("*.") ? name.substr(2) : name);
-}
-
-bool IsAddress(const std::string& text) {
-  std::array<std::uint8_t, 16> binary{};
-  return inet_pton(AF_INET, text.c_str(), binary.data()) == 1 ||
-         inet_pton(AF_INET6, text.c_str(), binary.data()) == 1;
-}
-
-bool IsEmail(std::string_view text) {
-  const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos || at == 0 || !IsDomain(text.substr(at + 1))) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
 }
 
 // RFC 5280, A.1: printableString of two letters (ISO 3166).
@@ -135,18 +84,17 @@ bool IsCountry(std::string_view text) {
 // What is wrong with `value` as one of `key`; empty where nothing is.
 std::string Fault(Key key, const std::string& value) {
   if (HasControl(value)) return "has control characters";
-  const std::string folded = Lower(value);
+  const std::string folded = FoldAscii(value);
   if (std::find(kTemplateValues.begin(), kTemplateValues.end(), folded) != kTemplateValues.end())
     return "is certool's template value: edit it";
   switch (key) {
     case Key::kCountry:
       return IsCountry(value) ? "" : "is not a country code of two letters";
     case Key::kHostname:
-      return IsHost(value) ? "" : "is not a host name";
-    case Key::kIpAddress:
-      return IsAddress(value) ? "" : "is not an IPv4 or IPv6 address";
     case Key::kEmail:
-      return IsEmail(value) ? "" : "is not an e-mail address";
+      return "";  // Canonical() tells.
+    case Key::kIpAddress:
+      return AddressOctets(value) ? "" : "is not an IPv4 or IPv6 address";
     case Key::kDomainComponent:
       return IsDomain(value) ? "" : "is not a domain name";
     case Key::kName:
@@ -160,7 +108,17 @@ std::string Fault(Key key, const std::string& value) {
   return "";
 }
 
+// Returns a host or a mailbox as DNS has it, any other value as it is.
+Result<std::string> Canonical(Key key, std::string value) {
+  if (key == Key::kHostname) return ToHost(value);
+  if (key == Key::kEmail) return ToEmail(value);
+  return value;
+}
+
 bool IsList(Key key) { return key != Key::kName && key != Key::kDomainComponent && key != Key::kKeyType; }
+
+// How much of a value an error repeats.
+constexpr std::size_t kShownBytesMax = 32;
 
 // The values of one line: one, or those of a list.
 Result<std::vector<std::string>> Values(const KeyRow& row, std::string_view text, std::size_t line) {
@@ -170,12 +128,15 @@ Result<std::vector<std::string>> Values(const KeyRow& row, std::string_view text
     const std::string value(Trim(text.substr(0, comma)));
     if (value.empty()) return Wrong(line, "a value is missing");
     if (value.size() > row.bytes_max) {
-      return Wrong(line,
-                   "'" + value.substr(0, 32) + "...' is over " + std::to_string(row.bytes_max) + " bytes");
+      const std::string shown =
+          value.size() <= kShownBytesMax ? value : value.substr(0, kShownBytesMax) + "...";
+      return Wrong(line, "'" + shown + "' is over " + std::to_string(row.bytes_max) + " bytes");
     }
     if (const std::string fault = Fault(row.key, value); !fault.empty())
       return Wrong(line, "'" + value + "' " + fault);
-    values.push_back(value);
+    auto canonical = Canonical(row.key, value);
+    if (!canonical.has_value()) return Wrong(line, canonical.error().message());
+    values.push_back(std::move(canonical).value());
     if (values.size() > kValuesMax) return Wrong(line, "more than " + std::to_string(kValuesMax) + " values");
     if (comma == std::string_view::npos) return values;
     text.remove_prefix(comma + 1);
@@ -213,11 +174,11 @@ Result<void> Take(RequestConfig& config, const KeyRow& row, std::vector<std::str
       config.name = std::move(values.front());
       return {};
     case Key::kDomainComponent:
-      config.domain_components = Labels(values.front());
+      config.domain_components = LabelsOf(values.front());
       return {};
     case Key::kKeyType:
       for (const KeyTypeRow& known : kKeyTypes) {
-        if (known.word == Lower(values.front())) {
+        if (known.word == FoldAscii(values.front())) {
           config.key_type = known.type;
           return {};
         }
@@ -248,7 +209,7 @@ Result<RequestConfig> RequestConfig::Parse(BytesView file) {
     if (equals == std::string_view::npos) return Wrong(line, "not 'Key = value'");
     const std::string word(Trim(text.substr(0, equals)));
     const auto row = std::find_if(kKeys.begin(), kKeys.end(),
-                                  [&](const KeyRow& each) { return each.word == Lower(word); });
+                                  [&](const KeyRow& each) { return each.word == FoldAscii(word); });
     if (row == kKeys.end()) return Wrong(line, "'" + word.substr(0, 32) + "' is not a key that is known");
     const auto index = static_cast<std::size_t>(row - kKeys.begin());
     if (seen[index]) return Wrong(line, "'" + word + "' stands twice");

@@ -11,6 +11,7 @@
 // label; Country, State, Locality, Organization and OrgUnit may be lists separated by commas, as may
 // Hostname, IPAddress and Email, which become subjectAltName (RFC 5280, 4.2.1.6). UTF-8, with or without a
 // byte order mark.
+// Hosts and the domains of e-mail addresses that are not ASCII become A-labels (RFC 5891).
 //
 // Thread-safety: values. Errors: kMalformed with rule "request-config", each naming the line: an unknown or
 // repeated key, a value that is empty, too long, not of its kind, or that of certool's template and never
@@ -39,7 +40,7 @@ struct RequestConfig {
   std::vector<std::string> domain_components;  // "example", "com": as in the name, the least general first.
   std::string name;                            // The common name; where none was given, the first host.
 
-  std::vector<std::string> hosts;      // DNS names, also "*.example.com".
+  std::vector<std::string> hosts;      // DNS names in lower case, also "*.example.com".
   std::vector<std::string> addresses;  // IPv4 or IPv6, in text.
   std::vector<std::string> emails;
 

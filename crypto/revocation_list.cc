@@ -69,6 +69,35 @@ std::optional<std::chrono::sys_seconds> RevocationList::next_update() const {
   return openssl::TimeValue(next);
 }
 
+std::optional<std::uint64_t> RevocationList::number() const {
+  const openssl::EmptyQueue empty;
+  std::uint64_t value = 0;
+  if (!state_->number || ASN1_INTEGER_get_uint64(&value, state_->number.get()) != 1) return std::nullopt;
+  return value;
+}
+
+std::vector<RevokedSerial> RevocationList::revoked() const {
+  const openssl::EmptyQueue empty;
+  constexpr long kRemoveFromCrl = 8;
+  STACK_OF(X509_REVOKED)* const entries = X509_CRL_get_REVOKED(handle());
+  std::vector<RevokedSerial> revoked;
+  for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
+    const X509_REVOKED* const entry = sk_X509_REVOKED_value(entries, i);
+    const auto serial = openssl::SerialOf(X509_REVOKED_get0_serialNumber(entry));
+    const openssl::EnumeratedHandle code(
+        static_cast<ASN1_ENUMERATED*>(X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, nullptr, nullptr)));
+    const long number = code ? ASN1_ENUMERATED_get(code.get()) : 0;
+    if (!serial || number == kRemoveFromCrl) continue;
+    // A reason that does not exist is still a revocation.
+    const auto reason = ParseRevocationReason(std::to_string(number));
+    revoked.push_back({*serial, openssl::TimeValue(X509_REVOKED_get0_revocationDate(entry)),
+                       reason.value_or(RevocationReason::kUnspecified)});
+  }
+  std::sort(revoked.begin(), revoked.end(),
+            [](const RevokedSerial& a, const RevokedSerial& b) { return a.serial < b.serial; });
+  return revoked;
+}
+
 bool RevocationList::SameAuthority(const RevocationList& other) const {
   if (X509_NAME_cmp(X509_CRL_get_issuer(handle()), X509_CRL_get_issuer(other.handle())) != 0) return false;
   const auto key = [](const RevocationList& list) -> const ASN1_OCTET_STRING* {

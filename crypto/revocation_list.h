@@ -6,13 +6,16 @@
 
 #include <chrono>
 #include <compare>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
 #include "crypto/certificate.h"
+#include "crypto/revocation.h"
 
 struct X509_crl_st;
 
@@ -31,6 +34,13 @@ class RevocationList {
 
   std::chrono::sys_seconds this_update() const;
   std::optional<std::chrono::sys_seconds> next_update() const;
+
+  // The CRL number (RFC 5280, 5.2.3); nothing where there is none, or one of over 64 bits.
+  std::optional<std::uint64_t> number() const;
+
+  // What is revoked, by serial number; without "removeFromCRL" entries, and without serial numbers that
+  // RFC 5280 forbids (negative, or of over 20 octets). Takes time in proportion to the list.
+  std::vector<RevokedSerial> revoked() const;
 
   // Says whether this list and `other` have the same issuer name and the same authority key identifier
   // (RFC 5280, 5.2.1): one of them replaces the other.

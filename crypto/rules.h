@@ -1,4 +1,5 @@
-// The rules table: everything for which an imported object is refused or warned about, one row each.
+// The rules table: everything for which an imported object, or a request for a certificate, is refused or
+// warned about, one row each.
 //
 // The error that a writer gets, the lines of `certfs verify`, the documentation and the tests all come from
 // the rows. A verdict collects every finding in one pass; the first refusing row, in the order of the table,
@@ -41,8 +42,9 @@ enum class Role {
   kKey,             // A private key.
   kRevocationList,  // A CRL in TRUSTED_ROOTS_CRLS.
   kLooseList,       // A CRL in any other store.
+  kRequest,         // A request for a certificate, under the profile and the issuer that it is made to.
 };
-inline constexpr std::size_t kRoleCount = 7;
+inline constexpr std::size_t kRoleCount = 8;
 
 struct Rule {
   std::string_view id;  // "leaf-without-san": stable, for scripts and tests.

@@ -26,7 +26,9 @@ enum class RecordKind : std::uint8_t {
   kEntry = 3,
   kContent = 4,
   kSettings = 5,
-  kRecoveryCertificate = 6  // In keystore.hdr.
+  kRecoveryCertificate = 6,  // In keystore.hdr.
+  kAuthority = 7,
+  kIssued = 8
 };
 
 // Which record, in which state: bound into the seal, so that no record passes for another or for its own
@@ -35,7 +37,7 @@ struct RecordIdentity {
   StoreId store_id;
   RecordKind kind;
   std::uint32_t epoch;   // Of the data key.
-  std::uint64_t number;  // Of the store or entry; 0 for the manifest and the settings.
+  std::uint64_t number;  // Of the store, entry or line of the ledger; 0 for what there is one of.
   std::uint64_t member;  // Of a content; 0 otherwise.
 };
 

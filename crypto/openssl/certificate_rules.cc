@@ -2,9 +2,13 @@
 
 #include <openssl/bn.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
+#include "crypto/host_name.h"
 #include "crypto/openssl/extensions.h"
+#include "crypto/openssl/general_names.h"
 #include "crypto/openssl/signatures.h"
 #include "crypto/openssl/words.h"
 
@@ -22,48 +26,51 @@ Broken If(bool broken, std::string detail = {}) {
   return detail;
 }
 
-std::uint32_t Flags(const Certificate& certificate) { return X509_get_extension_flags(certificate.handle()); }
+std::uint32_t Flags(const Certificate& certificate) {
+  return X509_get_extension_flags(certificate.keyless_handle());
+}
 
 int SignatureDigest(const Certificate& certificate) {
   int digest = NID_undef;
-  X509_get_signature_info(certificate.handle(), &digest, nullptr, nullptr, nullptr);
+  X509_get_signature_info(certificate.keyless_handle(), &digest, nullptr, nullptr, nullptr);
   return digest;
 }
 
 Broken SignatureAlgorithmsDiffer(const Certificate& certificate) {
   const X509_ALGOR* outer = nullptr;
-  X509_get0_signature(nullptr, &outer, certificate.handle());
-  return If(X509_ALGOR_cmp(outer, X509_get0_tbs_sigalg(certificate.handle())) != 0);
+  X509_get0_signature(nullptr, &outer, certificate.keyless_handle());
+  return If(X509_ALGOR_cmp(outer, X509_get0_tbs_sigalg(certificate.keyless_handle())) != 0);
 }
 
 Broken DuplicateExtension(const Certificate& certificate) {
-  return RepeatedExtension(X509_get0_extensions(certificate.handle()));
+  return RepeatedExtension(X509_get0_extensions(certificate.keyless_handle()));
 }
 
 Broken MalformedExtension(const Certificate& certificate) {
-  if (auto name = UndecodableExtension(X509_get0_extensions(certificate.handle()))) return name;
+  if (auto name = UndecodableExtension(X509_get0_extensions(certificate.keyless_handle()))) return name;
   // What decodes may still be forbidden, such as a negative pathLenConstraint or a keyUsage without a bit.
   const bool invalid = (Flags(certificate) & EXFLAG_INVALID) != 0;
   return If(invalid && !DuplicateExtension(certificate), "a forbidden value");
 }
 
 Broken ExtensionsWithoutV3(const Certificate& certificate) {
-  return If(X509_get_version(certificate.handle()) != X509_VERSION_3 &&
-            X509_get_ext_count(certificate.handle()) > 0);
+  return If(X509_get_version(certificate.keyless_handle()) != X509_VERSION_3 &&
+            X509_get_ext_count(certificate.keyless_handle()) > 0);
 }
 
 Broken NotVersion3(const Certificate& certificate) {
-  return If(X509_get_version(certificate.handle()) != X509_VERSION_3);
+  return If(X509_get_version(certificate.keyless_handle()) != X509_VERSION_3);
 }
 
 Broken NotACa(const Certificate& certificate) {
-  // A version 1 root has no basicConstraints; OpenSSL's answer 3 stands for a self-signed one.
+  // A version 1 root has no basicConstraints; OpenSSL's answer 3 stands for a self-signed one, which only its
+  // key can tell.
   return If(!certificate.IsAuthority() && X509_check_ca(certificate.handle()) != 3);
 }
 
 Broken UnknownCriticalExtension(const Certificate& certificate) {
-  for (int i = 0; i < X509_get_ext_count(certificate.handle()); ++i) {
-    X509_EXTENSION* const extension = X509_get_ext(certificate.handle(), i);
+  for (int i = 0; i < X509_get_ext_count(certificate.keyless_handle()); ++i) {
+    X509_EXTENSION* const extension = X509_get_ext(certificate.keyless_handle(), i);
     if (X509_EXTENSION_get_critical(extension) == 1 && X509_supported_extension(extension) == 0) {
       return ExtensionName(extension);
     }
@@ -80,19 +87,19 @@ Broken Sha1Signature(const Certificate& certificate) { return If(SignatureDigest
 
 Broken MayNotSign(const Certificate& certificate) {
   return If((Flags(certificate) & EXFLAG_KUSAGE) != 0 &&
-            (X509_get_key_usage(certificate.handle()) & KU_KEY_CERT_SIGN) == 0);
+            (X509_get_key_usage(certificate.keyless_handle()) & KU_KEY_CERT_SIGN) == 0);
 }
 
 Broken CaAsServer(const Certificate& certificate) { return If(certificate.IsAuthority()); }
 
 Broken LeafSigns(const Certificate& certificate) {
   return If(!certificate.IsAuthority() && (Flags(certificate) & EXFLAG_KUSAGE) != 0 &&
-            (X509_get_key_usage(certificate.handle()) & KU_KEY_CERT_SIGN) != 0);
+            (X509_get_key_usage(certificate.keyless_handle()) & KU_KEY_CERT_SIGN) != 0);
 }
 
 Broken LeafConstrainsNames(const Certificate& certificate) {
   return If(!certificate.IsAuthority() &&
-            X509_get_ext_by_NID(certificate.handle(), NID_name_constraints, -1) >= 0);
+            X509_get_ext_by_NID(certificate.keyless_handle(), NID_name_constraints, -1) >= 0);
 }
 
 // Says what is wrong with one subtree; OpenSSL's verifier knows the same limits, but only meets them when a
@@ -110,7 +117,7 @@ Broken SubtreeFault(const GENERAL_SUBTREE* subtree) {
 
 Broken NameConstraintsMalformed(const Certificate& certificate) {
   const NameConstraintsHandle constraints(static_cast<NAME_CONSTRAINTS*>(
-      X509_get_ext_d2i(certificate.handle(), NID_name_constraints, nullptr, nullptr)));
+      X509_get_ext_d2i(certificate.keyless_handle(), NID_name_constraints, nullptr, nullptr)));
   if (!constraints) return std::nullopt;
   const std::array<const STACK_OF(GENERAL_SUBTREE)*, 2> lists{constraints->permittedSubtrees,
                                                               constraints->excludedSubtrees};
@@ -127,7 +134,7 @@ Broken NameConstraintsMalformed(const Certificate& certificate) {
 // Says whether subjectAltName names a host at all.
 bool NamesAHost(const Certificate& certificate) {
   const NamesHandle names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate.handle(), NID_subject_alt_name, nullptr, nullptr)));
+      X509_get_ext_d2i(certificate.keyless_handle(), NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const int type = sk_GENERAL_NAME_value(names.get(), i)->type;
     if (type == GEN_DNS || type == GEN_IPADD) return true;
@@ -135,32 +142,39 @@ bool NamesAHost(const Certificate& certificate) {
   return false;
 }
 
-Broken WithoutSan(const Certificate& certificate) { return If(!NamesAHost(certificate)); }
+Broken WithoutSan(const Certificate& certificate) {
+  // What is for clients alone, or to answer OCSP, is no server's: only who could be one needs a host.
+  const bool restricted = (Flags(certificate) & EXFLAG_XKUSAGE) != 0;
+  const std::uint32_t usage =
+      restricted ? X509_get_extended_key_usage(certificate.keyless_handle()) : XKU_ANYEKU;
+  return If((usage & (XKU_SSL_SERVER | XKU_ANYEKU)) != 0 && !NamesAHost(certificate));
+}
+
+// Says whether one of the names in subjectAltName covers a host.
+bool IsCovered(const Certificate& certificate, const std::string& host) {
+  X509* const x509 = certificate.keyless_handle();
+  return X509_check_host(x509, host.c_str(), host.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) ==
+             1 ||
+         X509_check_ip_asc(x509, host.c_str(), 0) == 1;
+}
 
 Broken CommonNameNotInSan(const Certificate& certificate) {
-  X509_NAME* const subject = X509_get_subject_name(certificate.handle());
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0 || !NamesAHost(certificate)) return std::nullopt;
-  unsigned char* raw = nullptr;
-  const int size = ASN1_STRING_to_UTF8(&raw, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-  const DerHandle owner(raw);
-  const std::string name = size > 0 ? std::string(raw, raw + size) : std::string();
-  if (X509_check_host(certificate.handle(), name.c_str(), name.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-                      nullptr) == 1 ||
-      X509_check_ip_asc(certificate.handle(), name.c_str(), 0) == 1) {
-    return std::nullopt;
-  }
+  // Nobody has that many, and each is looked for among all names.
+  constexpr std::size_t kCommonNamesMax = 64;
+  if (!NamesAHost(certificate)) return std::nullopt;
+  std::vector<std::string> names = CommonNamesOf(X509_get_subject_name(certificate.keyless_handle()));
+  names.resize(std::min(names.size(), kCommonNamesMax));
+  // "Machine1_Cert" and "Jane Doe" are names of things and people, which nobody takes for a host's.
+  std::erase_if(names, [](const std::string& name) { return !LooksLikeHost(name); });
+  // Each of them: some verifiers look at all.
+  std::erase_if(names, [&](const std::string& name) { return IsCovered(certificate, name); });
+  if (names.empty()) return std::nullopt;
   // A wildcard is not a host that the names could cover; it has to be one of them.
-  const NamesHandle names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate.handle(), NID_subject_alt_name, nullptr, nullptr)));
-  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* const each = sk_GENERAL_NAME_value(names.get(), i);
-    if (each->type != GEN_DNS) continue;
-    const BytesView dns(ASN1_STRING_get0_data(each->d.dNSName),
-                        static_cast<std::size_t>(ASN1_STRING_length(each->d.dNSName)));
-    if (AsText(dns) == name) return std::nullopt;
+  const std::vector<std::string> hosts = certificate.alternative_names().hosts;
+  for (const std::string& name : names) {
+    if (std::find(hosts.begin(), hosts.end(), FoldAscii(name)) == hosts.end()) return Shortened(name);
   }
-  return Shortened(name);
+  return std::nullopt;
 }
 
 Broken NoExtendedKeyUsage(const Certificate& certificate) {
@@ -168,10 +182,10 @@ Broken NoExtendedKeyUsage(const Certificate& certificate) {
 }
 
 Broken EmptyIssuer(const Certificate& certificate) {
-  return If(X509_NAME_entry_count(X509_get_issuer_name(certificate.handle())) == 0);
+  return If(X509_NAME_entry_count(X509_get_issuer_name(certificate.keyless_handle())) == 0);
 }
 Broken EmptySubject(const Certificate& certificate) {
-  X509* const x509 = certificate.handle();
+  X509* const x509 = certificate.keyless_handle();
   if (X509_NAME_entry_count(X509_get_subject_name(x509)) != 0) return std::nullopt;
   // A critical subjectAltName names a leaf in the subject's stead (RFC 5280, 4.1.2.6); a CA needs its name.
   const int san = X509_get_ext_by_NID(x509, NID_subject_alt_name, -1);
@@ -180,7 +194,7 @@ Broken EmptySubject(const Certificate& certificate) {
 }
 
 Broken SerialNotPositive(const Certificate& certificate) {
-  const BignumHandle value(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate.handle()), nullptr));
+  const BignumHandle value(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate.keyless_handle()), nullptr));
   return If(!value || BN_is_zero(value.get()) || BN_is_negative(value.get()),
             Shortened(certificate.serial()));
 }
@@ -190,9 +204,9 @@ Broken SerialTooLong(const Certificate& certificate) {
 }
 
 Broken BasicConstraintsNotCritical(const Certificate& certificate) {
-  const int at = X509_get_ext_by_NID(certificate.handle(), NID_basic_constraints, -1);
+  const int at = X509_get_ext_by_NID(certificate.keyless_handle(), NID_basic_constraints, -1);
   return If(certificate.IsAuthority() && at >= 0 &&
-            X509_EXTENSION_get_critical(X509_get_ext(certificate.handle(), at)) == 0);
+            X509_EXTENSION_get_critical(X509_get_ext(certificate.keyless_handle(), at)) == 0);
 }
 
 Broken NoKeyUsage(const Certificate& certificate) {
@@ -200,13 +214,13 @@ Broken NoKeyUsage(const Certificate& certificate) {
 }
 
 Broken NoKeyIdentifier(const Certificate& certificate) {
-  return If(X509_get0_subject_key_id(certificate.handle()) == nullptr);
+  return If(X509_get0_subject_key_id(certificate.keyless_handle()) == nullptr);
 }
 
 Broken NoAuthorityKeyIdentifier(const Certificate& certificate) {
   // What issued itself needs no pointer to its issuer (RFC 5280, 4.2.1.1).
   return If((Flags(certificate) & EXFLAG_SI) == 0 &&
-            X509_get0_authority_key_id(certificate.handle()) == nullptr);
+            X509_get0_authority_key_id(certificate.keyless_handle()) == nullptr);
 }
 
 constexpr std::array<CertificatePredicate, 26> kCertificatePredicates{{

@@ -2,6 +2,7 @@
 
 #include <openssl/bn.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "crypto/openssl/error_queue.h"
@@ -24,6 +25,17 @@ std::string NumberText(const ASN1_INTEGER* number) {
   return text ? std::string(text.get()) : std::string("?");
 }
 
+std::optional<SerialNumber> SerialOf(const ASN1_INTEGER* number) {
+  SerialNumber serial{};
+  const int size = ASN1_STRING_length(number);
+  if (ASN1_STRING_type(number) == V_ASN1_NEG_INTEGER || size < 0 ||
+      static_cast<std::size_t>(size) > serial.size()) {
+    return std::nullopt;
+  }
+  std::copy_n(ASN1_STRING_get0_data(number), size, serial.end() - size);
+  return serial;
+}
+
 std::chrono::sys_seconds TimeValue(const ASN1_TIME* time) {
   const EmptyQueue empty;
   std::tm fields{};
@@ -35,6 +47,14 @@ bool IsTime(const ASN1_TIME* time) {
   const EmptyQueue empty;
   std::tm fields{};
   return time != nullptr && ASN1_TIME_to_tm(time, &fields) == 1;
+}
+
+std::string PrintableText(std::string_view text) {
+  std::string printable(text);
+  for (char& c : printable) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return printable;
 }
 
 std::string Shortened(std::string words) {

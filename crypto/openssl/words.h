@@ -3,16 +3,23 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "crypto/openssl/handles.h"
+#include "crypto/serial_number.h"
 
 namespace certfs::openssl {
 
-std::string NameText(const X509_NAME* name);                // One line, RFC 2253, UTF-8.
-std::string NumberText(const ASN1_INTEGER* number);         // Upper-case hexadecimal.
-std::chrono::sys_seconds TimeValue(const ASN1_TIME* time);  // The epoch for what is no time.
-bool IsTime(const ASN1_TIME* time);                         // Says whether it is there and names a moment.
+std::string NameText(const X509_NAME* name);                       // One line, RFC 2253, UTF-8.
+std::string NumberText(const ASN1_INTEGER* number);                // Upper-case hexadecimal.
+std::optional<SerialNumber> SerialOf(const ASN1_INTEGER* number);  // Nothing if negative or over 20 octets.
+std::chrono::sys_seconds TimeValue(const ASN1_TIME* time);         // The epoch for what is no time.
+bool IsTime(const ASN1_TIME* time);  // Says whether it is there and names a moment.
+
+// Returns `text` with "?" for each byte that is no printable ASCII.
+std::string PrintableText(std::string_view text);
 
 // Returns `words` cut to what a line of a report bears: names and serial numbers come from outside, and one
 // of them may be as long as a file.

@@ -78,7 +78,7 @@ TEST(RequestConfig, NamesTheLineThatIsWrong) {
       {"\n\nName\n", "line 3: not 'Key = value'"},
       {"Name =\n", "line 1: a value is missing"},
       {"Hostname = a.example,,b.example\n", "line 1: a value is missing"},
-      {"Country = USA\n", "line 1: 'USA...' is over 2 bytes"},
+      {"Country = USA\n", "line 1: 'USA' is over 2 bytes"},
       {"Country = U1\n", "'U1' is not a country code"},
       {"Hostname = -a.example\n", "'-a.example' is not a host name"},
       {"Hostname = a..example\n", "'a..example' is not a host name"},

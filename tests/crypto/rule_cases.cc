@@ -1,5 +1,8 @@
 #include "tests/crypto/rule_cases.h"
 
+#include "tests/crypto/authorities.h"
+#include "tests/crypto/requests.h"
+
 namespace certfs::test {
 
 namespace {
@@ -50,14 +53,17 @@ Bytes Good(Role role) {
     case kRevocationList:
     case kLooseList:
       return Vector("crl-5.pem");
+    case kRequest:
+      return RequestPem({NewKey("ec-p256")});
   }
   return {};
 }
 
-constexpr Role kFiles[] = {kServerLeaf, kLeaf, kAnchor, kKey, kRevocationList, kLooseList};
+constexpr Role kFiles[] = {kServerLeaf, kLeaf, kAnchor, kKey, kRevocationList, kLooseList, kRequest};
 
 std::string_view LabelOf(Role role) {
   if (role == kKey) return "PRIVATE KEY";
+  if (role == kRequest) return "CERTIFICATE REQUEST";
   return role == kRevocationList || role == kLooseList ? "X509 CRL" : "CERTIFICATE";
 }
 
@@ -323,7 +329,9 @@ const std::vector<RuleCase>& RuleCases() {
     AddKeys(table);
     AddCertificates(table);
     AddLists(table);
-    return table.Take();
+    std::vector<RuleCase> all = table.Take();
+    for (RuleCase& row : RequestCases()) all.push_back(std::move(row));
+    return all;
   }();
   return cases;
 }
@@ -365,6 +373,14 @@ Verdict JudgeCase(const RuleCase& row) {
       std::optional<RevocationList> live;
       if (!row.live.empty()) live = List(row.live);
       return JudgeRevocationList(file.value(), live ? &*live : nullptr, question);
+    }
+    case kRequest: {
+      if (row.asked) {
+        const auto refusal = row.asked();
+        return refusal ? Unread(*refusal) : Verdict();
+      }
+      const auto request = CertificationRequest::Parse(row.content);
+      return request.has_value() ? JudgeRequest(request.value(), false) : Unread(request.error());
     }
   }
   return {};

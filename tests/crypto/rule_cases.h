@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +26,15 @@ struct RuleCase {
   std::string live = {};     // The CRL that is replaced.
   Purpose purpose = Purpose::kAny;
   std::optional<std::string> host = {};
+  // What else than reading a request may refuse it: the profile, and the issuer.
+  std::function<std::optional<Error>()> asked = {};
 };
 
 // Every case. Those of one row stand together; built once.
 const std::vector<RuleCase>& RuleCases();
+
+// Those of the column of requests, of which RuleCases() has a copy.
+std::vector<RuleCase> RequestCases();
 
 // Reads and judges the content of `row` as a store would, at the vectors' time.
 Verdict JudgeCase(const RuleCase& row);

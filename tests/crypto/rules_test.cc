@@ -19,7 +19,7 @@ using namespace test;
 
 std::string_view NameOf(Role role) {
   constexpr std::string_view kNames[kRoleCount] = {"server_leaf", "leaf", "intermediate", "anchor",
-                                                   "key",         "list", "loose_list"};
+                                                   "key",         "list", "loose_list",   "request"};
   return kNames[static_cast<std::size_t>(role)];
 }
 
