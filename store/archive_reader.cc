@@ -67,8 +67,9 @@ Result<void> ReadAttributes(archive_entry* entry, ArchivedItem& item) {
 }
 
 Result<void> ReadExtras(archive_entry* entry, ArchivedItem& item) {
-  static constexpr std::array<std::string_view, 6> kKnown{kExtraRevision, kExtraChanged,   kExtraOrigin,
-                                                          kExtraDated,    kExtraAccessAcl, kExtraDefaultAcl};
+  static constexpr std::array<std::string_view, 7> kKnown{kExtraRevision,  kExtraEnforce, kExtraChanged,
+                                                          kExtraOrigin,    kExtraDated,   kExtraAccessAcl,
+                                                          kExtraDefaultAcl};
   archive_entry_xattr_reset(entry);
   const char* name = nullptr;
   const void* value = nullptr;

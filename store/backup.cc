@@ -8,6 +8,7 @@
 #include "crypto/pem.h"
 #include "crypto/running_digest.h"
 #include "store/archive_writer.h"
+#include "store/authority_packer.h"
 #include "store/backup_layout.h"
 #include "store/policy.h"
 #include "store/second_thread.h"
@@ -56,6 +57,7 @@ class Packer {
   Result<void> PutSettings(const Settings& settings);
   Result<void> PutRecovery(const std::vector<Certificate>& recovery);
   Result<void> PutStores();
+  Result<void> PutAuthority();
   Result<void> Finish() { return archive_.Finish(); }
 
   const BackupCounts& counts() const { return counts_; }
@@ -103,10 +105,20 @@ Result<void> Packer::PutStores() {
   }
 }
 
+Result<void> Packer::PutAuthority() {
+  auto lines = PackAuthority(snapshot_, [&](const std::string& path, std::uint32_t mode, BytesView content) {
+    return PutOwn(path, mode, content);
+  });
+  if (!lines.has_value()) return std::move(lines).error().Within("the certificate authority");
+  counts_.issued = lines.value();
+  return {};
+}
+
 Result<void> Packer::PutStore(const Store& store) {
   ++counts_.stores;
   const std::string path = std::string(kBackupStoresFolder) + store.name.text();
   ArchiveItem item{path, true, store.attributes, {}};
+  if (store.enforce_revocation) item.extras.emplace_back(kExtraEnforce, Text("1"));
   AddAcls(store.attributes, item.extras);
   TRY(archive_.Put(item));
   const StorePolicy& policy = PolicyOf(store.name);
@@ -194,6 +206,7 @@ Result<Plan> MakePlan(TableSnapshot& snapshot, const std::vector<Certificate>& r
   TRY(packer.PutSettings(plan.settings));
   TRY(packer.PutRecovery(recovery));
   TRY(packer.PutStores());
+  TRY(packer.PutAuthority());
   // Last, because it says how much the others were. The sum is the same in any order.
   plan.manifest.counts = packer.counts();
   TRY(packer.PutManifest(plan.manifest));
@@ -248,6 +261,7 @@ Result<BackupSummary> StreamBackup(TableSnapshot& snapshot, const std::vector<Ce
   TRY(packer.PutSettings(plan.settings));
   TRY(packer.PutRecovery(recovery));
   TRY(packer.PutStores());
+  TRY(packer.PutAuthority());
   TRY(packer.Finish());
   TRY(pipe.Finish());
   TRY(envelope.Finish());

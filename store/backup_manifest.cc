@@ -46,15 +46,16 @@ Result<StoreId> IdIn(const Json& object, const char* name) {
 }  // namespace
 
 std::string EncodeBackupManifest(const BackupManifest& manifest) {
-  const Json object{{"format", kBackupFormat},
-                    {"certfs", manifest.version},
-                    {"keystore", ToHex(manifest.keystore)},
-                    {"commit", manifest.commit},
-                    {"time", manifest.time},
-                    {"stores", manifest.counts.stores},
-                    {"entries", manifest.counts.entries},
-                    {"files", manifest.counts.files},
-                    {"bytes", manifest.counts.bytes}};
+  Json object{{"format", manifest.format},
+              {"certfs", manifest.version},
+              {"keystore", ToHex(manifest.keystore)},
+              {"commit", manifest.commit},
+              {"time", manifest.time},
+              {"stores", manifest.counts.stores},
+              {"entries", manifest.counts.entries},
+              {"files", manifest.counts.files},
+              {"bytes", manifest.counts.bytes}};
+  if (manifest.format >= 2) object["issued"] = manifest.counts.issued;
   return object.dump(2) + "\n";
 }
 
@@ -67,8 +68,9 @@ Result<BackupManifest> DecodeBackupManifest(std::string_view text) {
                                               "; this certfs knows format " + std::to_string(kBackupFormat) +
                                               ": restore it with a newer one");
   }
-  if (format != kBackupFormat) return NoManifest();
+  if (format == 0) return NoManifest();
   BackupManifest manifest;
+  manifest.format = format;
   manifest.version = TRY(TextIn(object, "certfs"));
   manifest.keystore = TRY(IdIn(object, "keystore"));
   manifest.commit = TRY(NumberIn(object, "commit"));
@@ -77,6 +79,7 @@ Result<BackupManifest> DecodeBackupManifest(std::string_view text) {
   manifest.counts.entries = TRY(NumberIn(object, "entries"));
   manifest.counts.files = TRY(NumberIn(object, "files"));
   manifest.counts.bytes = TRY(NumberIn(object, "bytes"));
+  if (format >= 2) manifest.counts.issued = TRY(NumberIn(object, "issued"));
   return manifest;
 }
 

@@ -20,7 +20,8 @@ struct BackupCounts {
   std::uint64_t stores = 0;
   std::uint64_t entries = 0;  // BACKUP_STORE's and staged ones included.
   std::uint64_t files = 0;
-  std::uint64_t bytes = 0;  // Of the files.
+  std::uint64_t bytes = 0;   // Of the files.
+  std::uint64_t issued = 0;  // Lines of the authority's ledger.
 
   friend bool operator==(const BackupCounts&, const BackupCounts&) = default;
 };
@@ -31,6 +32,7 @@ struct BackupManifest {
   std::uint64_t commit = 0;  // The state of the keystore that it shows.
   std::string time;          // When it was made, RFC 3339: "2026-03-01T00:00:00Z".
   BackupCounts counts;
+  std::uint64_t format = 2;  // Of the archive, as it was read.
 
   friend bool operator==(const BackupManifest&, const BackupManifest&) = default;
 };

@@ -12,14 +12,14 @@
 #include "crypto/sealing.h"
 #include "crypto/store_file.h"
 #include "store/archive_reader.h"
+#include "store/authority_reader.h"
 #include "store/backup_layout.h"
+#include "store/envelope_blocks.h"
 #include "store/policy.h"
 
 namespace certfs {
 
 namespace {
-
-constexpr std::size_t kBlockBytes = std::size_t{64} << 10;  // A multiple of 512: see ArchiveSource.
 
 Error Odd(std::string what) { return {ErrorCode::kMalformed, std::move(what)}; }
 
@@ -67,13 +67,14 @@ std::vector<std::string_view> PartsOf(std::string_view path) {
 
 class Parser {
  public:
-  Parser(ArchiveReader& archive, BackupConsumer& consumer) : archive_(archive), consumer_(consumer) {}
+  Parser(ArchiveReader& archive, BackupConsumer& consumer)
+      : archive_(archive), consumer_(consumer), authority_(archive, consumer) {}
 
   Result<void> Run();
 
  private:
   // What may come next; each comes before the ones behind it.
-  enum class Stage { kManifest, kSettings, kPassword, kRecovery, kStores };
+  enum class Stage { kManifest, kSettings, kPassword, kRecovery, kStores, kAuthority };
 
   Result<void> Read(const ArchivedItem& item);
   Result<void> ReadManifest(const ArchivedItem& item);
@@ -89,6 +90,7 @@ class Parser {
   Result<void> EndEntry();
   Result<void> CheckWhole(BackupEntry& entry) const;
   Result<void> EndStore();
+  Result<void> EndStores();
   Result<void> End();
 
   Result<std::string> SmallText(const ArchivedItem& item);
@@ -108,6 +110,7 @@ class Parser {
   SeenNames stores_;
   SeenNames aliases_;
   std::vector<std::string> store_names_;  // Of the protected ones.
+  AuthorityReader authority_;
 };
 
 Result<void> Parser::Run() {
@@ -131,8 +134,14 @@ Result<void> Parser::Read(const ArchivedItem& item) {
   }
   if (!settings_given_) TRY(EndSettings());
   if (stage_ == Stage::kRecovery && item.path.starts_with(kBackupRecoveryFolder)) return ReadRecovery(item);
-  stage_ = Stage::kStores;
-  return ReadStored(item);
+  if (stage_ != Stage::kAuthority && !item.path.starts_with(kAuthorityFolder)) {
+    stage_ = Stage::kStores;
+    return ReadStored(item);
+  }
+  if (stage_ == Stage::kStores) TRY(EndStores());
+  if (stage_ != Stage::kAuthority || manifest_.format < 2)
+    return Odd("is nothing that stands there in a backup");
+  return authority_.Read(item);
 }
 
 Result<std::string> Parser::SmallText(const ArchivedItem& item) {
@@ -195,7 +204,11 @@ Result<void> Parser::BeginStore(const ArchivedItem& item, std::string_view name)
                                item.extras.contains(kExtraOrigin) || item.extras.contains(kExtraDated))) {
     return Odd("a store with an attribute of an entry");
   }
-  store_ = BackupStore{TRY(NameFrom(StoreName::Parse(name))), item.attributes};
+  const auto enforce = item.extras.find(kExtraEnforce);
+  const bool enforces = enforce != item.extras.end();
+  if (enforces && (enforce->second != "1" || manifest_.format < 2))
+    return Odd("a store with an attribute of a value that it cannot have");
+  store_ = BackupStore{TRY(NameFrom(StoreName::Parse(name))), item.attributes, enforces};
   if (FoldName(name) == FoldName(kLinkName)) return Odd("a store of a name that no store has");
   stores_.Add(name);
   policy_ = &PolicyOf(store_->name);
@@ -251,7 +264,7 @@ Result<void> Parser::BeginAny(const ArchivedItem& item, Alias alias) {
     if (policy_->holds != Holds::kNothing) return Odd("an origin outside of BACKUP_STORE");
     entry.origin = TRY(NameFrom(StoreName::Parse(*origin)));
   }
-  if (extra(kExtraDated)) return Odd("an entry with an attribute of a file");
+  if (extra(kExtraDated) || extra(kExtraEnforce)) return Odd("an entry with an attribute of something else");
   ++counts_.entries;
   return {};
 }
@@ -338,44 +351,26 @@ Result<void> Parser::EndStore() {
   return {};
 }
 
-Result<void> Parser::End() {
-  if (stage_ != Stage::kStores) return Odd("the archive ends before its stores");
+// What comes behind the stores may refer to them.
+Result<void> Parser::EndStores() {
   TRY(EndStore());
   if (stores_.HasTwice()) return Odd("a store stands there twice, ignoring case");
   for (const StorePolicy& policy : DefaultStores()) {
     if (!policy.removable && std::ranges::find(store_names_, policy.name) == store_names_.end())
       return Odd("the store " + std::string(policy.name) + " is missing");
   }
-  if (counts_ != manifest_.counts) return Odd("the archive holds something else than its manifest.json says");
+  stage_ = Stage::kAuthority;
   return {};
 }
 
-// Hands out the message of an envelope in whole blocks.
-class Blocks {
- public:
-  explicit Blocks(EnvelopeReader& envelope) : envelope_(envelope), block_(kBlockBytes) {}
-
-  Result<BytesView> Next() {
-    std::size_t filled = 0;
-    while (filled < kBlockBytes && !ended_) {
-      const std::size_t got = TRY(envelope_.Read({block_.data() + filled, kBlockBytes - filled}));
-      ended_ = got == 0;
-      filled += got;
-    }
-    return block_.Reveal().first(filled);
-  }
-
-  // Reads what is left, for the tag behind it.
-  Result<void> Drain() {
-    while (!ended_) TRY(Next());
-    return {};
-  }
-
- private:
-  EnvelopeReader& envelope_;
-  SecretBytes block_;
-  bool ended_ = false;
-};
+Result<void> Parser::End() {
+  if (stage_ == Stage::kStores) TRY(EndStores());
+  if (stage_ != Stage::kAuthority) return Odd("the archive ends before its stores");
+  TRY(authority_.End());
+  counts_.issued = authority_.lines();
+  if (counts_ != manifest_.counts) return Odd("the archive holds something else than its manifest.json says");
+  return {};
+}
 
 }  // namespace
 
@@ -388,7 +383,7 @@ std::size_t BackupEntry::size() const {
 }
 
 Result<void> ReadBackup(EnvelopeReader& envelope, BackupConsumer& consumer) {
-  Blocks blocks(envelope);
+  EnvelopeBlocks blocks(envelope);
   ArchiveReader archive([&] { return blocks.Next(); });
   Parser parser(archive, consumer);
   auto read = parser.Run();

@@ -16,6 +16,7 @@
 #include "crypto/certificate.h"
 #include "crypto/envelope_reader.h"
 #include "crypto/file_outline.h"
+#include "store/authority_archive.h"
 #include "store/backup_manifest.h"
 #include "store/entry.h"
 #include "store/settings.h"
@@ -25,6 +26,7 @@ namespace certfs {
 struct BackupStore {
   StoreName name;
   Attributes attributes;
+  bool enforce_revocation = false;
 };
 
 struct ArchivedFile {
@@ -58,7 +60,9 @@ class BackupConsumer {
   virtual Result<void> Take(Settings settings) = 0;
   virtual Result<void> Take(const Certificate& recovery) = 0;
   virtual Result<void> Take(const BackupStore& store) = 0;
-  virtual Result<void> Take(BackupEntry entry) = 0;  // Of the store before it.
+  virtual Result<void> Take(BackupEntry entry) = 0;            // Of the store before it.
+  virtual Result<void> Take(ArchivedAuthority authority) = 0;  // Behind all stores.
+  virtual Result<void> Take(ArchivedLine line) = 0;            // Of its ledger.
 };
 
 // Reads the message of `envelope` to its end. Nothing that `consumer` got is to be trusted unless this

@@ -68,6 +68,7 @@ Result<void> BulkLoad::Add(const BackupStore& store) {
   loaded.store.number = TRY(NumberOf(store.name));
   loaded.store.name = store.name;
   loaded.store.attributes = store.attributes;
+  loaded.store.enforce_revocation = store.enforce_revocation;
   return {};
 }
 
@@ -98,6 +99,8 @@ Result<void> BulkLoad::Add(const BackupEntry& from) {
                                 entry.number, 0, EncodeEntry(entry)));
   store_->entries.push_back({NameKey(manifest_, entry.store, entry.alias.text()), entry.number, digest});
   TRY(CountSerials(from));
+  if (!from.is_staged() && !from.certificates.empty())
+    leaves_[entry.number] = from.certificates.front().fingerprint;
   return Breathe();
 }
 
@@ -134,13 +137,74 @@ Result<void> BulkLoad::FinishStore() {
   loaded.store.entries = TRY(BuildTree(loaded.store.number, std::move(loaded.entries)));
   const Digest digest = TRY(Put(lmdb::Table::kStores, RecordKey(loaded.store.number), RecordKind::kStore,
                                 loaded.store.number, 0, EncodeStore(loaded.store)));
+  loaded_[FoldName(loaded.store.name.text())] = {loaded.store.number, loaded.store.entries};
   stores_.push_back(
       {NameKey(manifest_, kTreeOfStores, loaded.store.name.text()), loaded.store.number, digest});
   return {};
 }
 
+// A name that no entry has is that of nothing: the archive's own reader has let it through as text alone.
+Result<Number> BulkLoad::NumberOf(const EntryName& name) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string::npos) return Number{0};
+  const auto store = loaded_.find(FoldName(name.substr(0, slash)));
+  if (store == loaded_.end()) return Number{0};
+  const auto& [number, root] = store->second;
+  LmdbNodes nodes(*transaction_, shared_.nodes);
+  const auto item =
+      TRY(HashTree(nodes, number, root).Find(NameKey(manifest_, number, name.substr(slash + 1))));
+  return item ? item->number : Number{0};
+}
+
+Result<void> BulkLoad::Add(ArchivedAuthority authority) {
+  TRY(FinishStore());
+  AuthorityRecord& record = authority.record;
+  for (std::size_t i = 0; i < record.certificates.size(); ++i) {
+    record.certificates[i].root_entry = TRY(NumberOf(authority.places[i].root));
+    record.certificates[i].crl_entry = TRY(NumberOf(authority.places[i].list));
+  }
+  for (std::size_t i = 0; i < authority.changed.size(); ++i)
+    record.last_operation->entries[i].entry = TRY(NumberOf(authority.changed[i]));
+  manifest_.authority = TRY(Put(lmdb::Table::kManifest, kAuthorityKey, RecordKind::kAuthority, 0, 0,
+                                EncodeAuthority(record).Reveal()));
+  manifest_.has_authority = !record.certificates.empty();
+  return {};
+}
+
+Result<void> BulkLoad::Add(ArchivedLine line) {
+  IssuedCertificate& issued = line.issued;
+  issued.number = TRY(NewNumber());
+  issued.entry = TRY(NumberOf(line.entry));
+  // A line is placed where its certificate lies, whatever the archive says.
+  const auto leaf = leaves_.find(issued.entry);
+  if (leaf == leaves_.end() || leaf->second != Sha256({issued.certificate})) issued.entry = 0;
+  const Digest digest = TRY(Put(lmdb::Table::kIssued, RecordKey(issued.number), RecordKind::kIssued,
+                                issued.number, 0, EncodeIssued(issued).Reveal()));
+  const Digest key = IssuedKey(manifest_, issued.serial);
+  issued_.push_back({key, issued.number, digest});
+  for (const IssuedGroupKey& group : GroupsOf(issued))
+    groups_.push_back({GroupedKey(manifest_, group, key), issued.number, Digest{}});
+  return Breathe();
+}
+
+Result<void> BulkLoad::FinishLedger() {
+  std::ranges::sort(issued_, {}, &TreeItem::key);
+  if (std::ranges::adjacent_find(issued_, {}, &TreeItem::key) != issued_.end()) {
+    return Error(ErrorCode::kRejected, "serial-reused", "the ledger of the backup has a serial number twice");
+  }
+  // Two groups of one line may share a key.
+  std::ranges::sort(groups_, {}, &TreeItem::key);
+  const auto same = [](const TreeItem& one, const TreeItem& other) { return one.key == other.key; };
+  groups_.erase(std::unique(groups_.begin(), groups_.end(), same), groups_.end());
+  manifest_.issued_count = issued_.size();
+  manifest_.issued = TRY(BuildTree(kTreeOfIssued, std::move(issued_)));
+  manifest_.groups = TRY(BuildTree(kTreeOfGroups, std::move(groups_)));
+  return {};
+}
+
 Result<void> BulkLoad::Finish(const Settings& settings) {
   TRY(FinishStore());
+  TRY(FinishLedger());
   manifest_.store_count = stores_.size();
   manifest_.stores = TRY(BuildTree(kTreeOfStores, std::move(stores_)));
   std::vector<TreeItem> serials;

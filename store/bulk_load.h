@@ -5,9 +5,9 @@
 // Finish() has succeeded.
 //
 // Thread-safety: Begin, and then all the rest, each on one thread: LMDB's transactions belong to theirs.
-// Memory: some 80 bytes an entry and an indexed certificate, besides a batch of records. Errors: as
-// EntryTable; kRejected ("serial-reused") for two certificates with one issuer and serial number. The caller
-// sees to it that no name comes twice.
+// Memory: some 80 bytes an entry and an indexed certificate, and 500 bytes a line of the ledger, besides a
+// batch of records. Errors: as EntryTable; kRejected ("serial-reused") for two certificates with one issuer
+// and serial number. The caller sees to it that no name comes twice.
 
 #pragma once
 
@@ -37,6 +37,11 @@ class BulkLoad {
   // Of the store before it. A staged one comes right behind its live one.
   Result<void> Add(const BackupEntry& entry);
 
+  // Behind all stores: what it says of entries is looked up among them.
+  Result<void> Add(ArchivedAuthority authority);
+  // Of the authority before it.
+  Result<void> Add(ArchivedLine line);
+
   // Makes all of it one table, durable.
   Result<void> Finish(const Settings& settings);
 
@@ -58,6 +63,9 @@ class BulkLoad {
   Result<void> Breathe();
   Result<void> CountSerials(const BackupEntry& entry);
   Result<void> FinishStore();
+  // The entry of that name; 0 for none.
+  Result<Number> NumberOf(const EntryName& name);
+  Result<void> FinishLedger();
   Result<Digest> BuildTree(Number tree, std::vector<TreeItem> items);
 
   SealedShared shared_;
@@ -68,6 +76,10 @@ class BulkLoad {
   std::vector<TreeItem> stores_;
   std::map<std::string, Number> numbers_;  // Of stores, by folded names.
   std::unordered_map<Digest, SerialHolder, DigestHash> serials_;
+  std::unordered_map<Number, Digest> leaves_;  // Of live entries: SHA-256 of the first certificate.
+  std::map<std::string, std::pair<Number, Digest>> loaded_;  // By folded name: number, root of its tree.
+  std::vector<TreeItem> issued_;
+  std::vector<TreeItem> groups_;
   Number live_ = 0;  // The last entry that is not staged.
 };
 

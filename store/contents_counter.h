@@ -32,6 +32,12 @@ class ContentsCounter : public BackupConsumer {
     return {};
   }
 
+  Result<void> Take(ArchivedAuthority authority) override {
+    contents_.authority = !authority.record.certificates.empty();
+    return {};
+  }
+  Result<void> Take(ArchivedLine) override { return {}; }
+
   BackupContents Finish() { return std::move(contents_); }
 
  protected:

@@ -119,6 +119,8 @@ struct Store {
   StoreName name;
   Attributes attributes;
   std::uint64_t entry_count = 0;
+  // Key material of an entry whose certificate is revoked is not opened.
+  bool enforce_revocation = false;
   Digest entries{};  // Digest over all its entries: changes whenever one of them does.
 };
 

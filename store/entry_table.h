@@ -18,7 +18,9 @@
 #include "crypto/base/result.h"
 #include "crypto/base/secret.h"
 #include "crypto/sealing.h"
+#include "store/authority_record.h"
 #include "store/entry.h"
+#include "store/issued_certificate.h"
 #include "store/settings.h"
 
 namespace certfs {
@@ -60,6 +62,8 @@ struct SerialHolder {
 
   friend bool operator==(const SerialHolder&, const SerialHolder&) = default;
 };
+
+using IssuedSink = std::function<bool(Cursor at, const IssuedCertificate& issued)>;
 
 // How full the keystore is, in bytes. What changes leave in use is at most the limit; but for removals, which
 // may add some pages of bookkeeping to it for as long as there is something left to remove.
@@ -109,6 +113,23 @@ class TableSnapshot {
   // As PutSettings last said; a new table has the defaults.
   virtual Result<Settings> GetSettings() = 0;
 
+  // As PutAuthority last said; a new table has none.
+  virtual Result<AuthorityRecord> GetAuthority() = 0;
+  // Whether there is one at all; costs nothing.
+  virtual bool has_authority() = 0;
+
+  // A line of the ledger by its serial number, or by its record's number.
+  virtual Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial) = 0;
+  virtual Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number) = 0;
+
+  // Calls `sink` with each line behind `after`, in an order that stays while others come and go, until it
+  // returns false; it puts none meanwhile. What is damaged is passed over: kCorrupt, once all others were
+  // shown.
+  virtual Result<void> ListIssued(Cursor after, const IssuedSink& sink) = 0;
+  // The same for the lines of one group; O(log n) and their number.
+  virtual Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink) = 0;
+  virtual std::uint64_t issued_count() = 0;
+
   // The number of the commit that it shows: each is greater than the one before. In a transaction, the number
   // that its own commit is going to have.
   virtual std::uint64_t commit() = 0;
@@ -147,6 +168,14 @@ class TableTransaction : public TableSnapshot {
 
   // kInvalidArgument for a password of more than kExportPasswordBytesMax.
   virtual Result<void> PutSettings(const Settings& settings) = 0;
+
+  // kInvalidArgument as CheckAuthority.
+  virtual Result<void> PutAuthority(const AuthorityRecord& record) = 0;
+
+  // Writes a line of the ledger whole; a number of 0 is filled in with a new one. Returns the number.
+  // kAlreadyExists when another line has the serial number, kNotFound when none has this number and serial
+  // number, kInvalidArgument as CheckIssued. A line keeps its serial number. Lines are never removed.
+  virtual Result<Number> PutIssued(IssuedCertificate issued) = 0;
 
   // Makes every change durable and visible. The transaction is spent on return, whatever the outcome. Returns
   // kNoSpace when it would leave more in use than the limit, unless the transaction has Room::kReserve, or

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 
 #include "crypto/sealing.h"
@@ -120,8 +121,16 @@ Result<std::optional<TreeItem>> HashTree::Find(const Digest& key) {
 }
 
 Result<void> HashTree::Put(const TreeItem& item) {
-  bool added = false;
-  root_ = TRY(PutAt(Spot{}, root_, item, added));
+  std::size_t added = 0;
+  root_ = TRY(PutAt(Spot{}, root_, {&item, 1}, added));
+  return {};
+}
+
+Result<void> HashTree::PutAll(std::vector<TreeItem> items) {
+  if (items.empty()) return {};
+  std::ranges::sort(items, {}, &TreeItem::key);
+  std::size_t added = 0;
+  root_ = TRY(PutAt(Spot{}, root_, items, added));
   return {};
 }
 
@@ -159,26 +168,33 @@ Result<Digest> HashTree::Build(const Spot& spot, std::vector<TreeItem> items) {
   return Save(spot, std::move(node));
 }
 
-Result<Digest> HashTree::PutAt(const Spot& spot, const Digest& expected, const TreeItem& item, bool& added) {
+Result<Digest> HashTree::PutAt(const Spot& spot, const Digest& expected, std::span<const TreeItem> items,
+                               std::size_t& added) {
   if (expected == kNothing) {
-    added = true;
-    return Build(spot, {item});
+    added += items.size();
+    return Build(spot, {items.begin(), items.end()});
   }
   TreeNode node = *TRY(Load(spot, expected));
-  if (node.inner()) {
-    const std::size_t way = NibbleOf(item.key, spot.depth);
-    node.children[way] = TRY(PutAt(spot.Child(way), node.children[way], item, added));
-    if (added) ++node.count;
-    return Save(spot, std::move(node));
+  if (!node.inner()) {
+    std::vector<TreeItem> merged;
+    merged.reserve(items.size() + node.items.size());
+    // Of two with one key it takes that of the first.
+    std::ranges::set_union(items, node.items, std::back_inserter(merged), {}, &TreeItem::key, &TreeItem::key);
+    added += merged.size() - node.items.size();
+    return Build(spot, std::move(merged));
   }
-  const auto place = PlaceOf(node.items, item.key);
-  added = place == node.items.end() || place->key != item.key;
-  if (added) {
-    node.items.insert(place, item);
-  } else {
-    *place = item;
+  std::size_t here = 0;
+  while (!items.empty()) {
+    const std::size_t way = NibbleOf(items.front().key, spot.depth);
+    const auto end = std::ranges::find_if(
+        items, [&](const TreeItem& item) { return NibbleOf(item.key, spot.depth) != way; });
+    const auto part = items.first(static_cast<std::size_t>(end - items.begin()));
+    node.children[way] = TRY(PutAt(spot.Child(way), node.children[way], part, here));
+    items = items.subspan(part.size());
   }
-  return Build(spot, std::move(node.items));
+  node.count += here;
+  added += here;
+  return Save(spot, std::move(node));
 }
 
 Result<Digest> HashTree::RemoveAt(const Spot& spot, const Digest& expected, const Digest& key,

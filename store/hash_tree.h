@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "crypto/base/bytes.h"
@@ -75,6 +76,8 @@ class HashTree {
   // Inserts or replaces. Afterwards, as after Remove, root() is the new root digest; after a failure the
   // nodes are half written and the transaction that holds them must be abandoned.
   Result<void> Put(const TreeItem& item);
+  // The same of many, each node that they change written once. Precondition: no key stands twice.
+  Result<void> PutAll(std::vector<TreeItem> items);
 
   // Makes an empty tree that of these items, in whatever order they are: what as many Puts would make of it,
   // each node written once. Precondition: the tree is empty, and no key stands twice.
@@ -99,7 +102,9 @@ class HashTree {
   Result<NodePointer> Load(const Spot& spot, const Digest& expected);
   Result<Digest> Save(const Spot& spot, TreeNode node);
   Result<Digest> Build(const Spot& spot, std::vector<TreeItem> items);
-  Result<Digest> PutAt(const Spot& spot, const Digest& expected, const TreeItem& item, bool& added);
+  // `items` is sorted; adds to `added` how many keys are new.
+  Result<Digest> PutAt(const Spot& spot, const Digest& expected, std::span<const TreeItem> items,
+                       std::size_t& added);
   Result<Digest> RemoveAt(const Spot& spot, const Digest& expected, const Digest& key, bool& removed);
   Result<void> Dissolve(const Spot& spot, const TreeNode& node, std::vector<TreeItem>& items);
   Result<std::optional<TreeItem>> NextAt(const Spot& spot, const Digest& expected, Cursor after,

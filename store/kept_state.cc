@@ -29,14 +29,21 @@ Result<bool> HasSame(TableSnapshot& snapshot, const Entry& kept, const KeptFile&
   return bytes && EqualSecrets(bytes->Reveal(), file.bytes.Reveal());
 }
 
+// The name under which a state is kept, and the second one, for when another store's entry has the first.
+Result<Alias> FirstName(const Alias& alias) {
+  return Alias::ParseGiven(std::string(kKeptPrefix) + alias.text());
+}
+Result<Alias> SecondName(const Alias& alias, const Store& store) {
+  return Alias::ParseGiven(std::string(kKeptPrefix) + alias.text() + "@" + store.name.text());
+}
+
 // The entry of BACKUP_STORE for `entry`: the one that is there, or a new one of the first name that is free.
 Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const Store& store,
                        const Entry& entry) {
-  const std::string name = std::string(kKeptPrefix) + entry.alias.text();
-  Alias alias = TRY(Alias::ParseGiven(name));
+  Alias alias = TRY(FirstName(entry.alias));
   std::optional<Entry> found = TRY(transaction.FindEntryFolded(backup.number, alias));
   if (found && found->origin != store.number) {
-    alias = TRY(Alias::ParseGiven(name + "@" + store.name.text()));
+    alias = TRY(SecondName(entry.alias, store));
     found = TRY(transaction.FindEntryFolded(backup.number, alias));
   }
   if (found) return *std::move(found);
@@ -50,6 +57,15 @@ Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const
 }
 
 }  // namespace
+
+Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias) {
+  const Store backup = TRY(GetStore(snapshot, TRY(StoreName::Parse(kBackupStore))));
+  for (const Alias& name : {TRY(FirstName(alias)), TRY(SecondName(alias, store))}) {
+    auto found = TRY(snapshot.FindEntryFolded(backup.number, name));
+    if (found && found->origin == store.number) return found;
+  }
+  return std::optional<Entry>();
+}
 
 Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now,
                          KeptBefore* before) {

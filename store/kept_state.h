@@ -21,6 +21,9 @@ namespace certfs {
 Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now,
                          KeptBefore* before = nullptr);
 
+// The entry of BACKUP_STORE that keeps the state of the entry of that alias.
+Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias);
+
 // Puts `before` back. Returns the entry of BACKUP_STORE that it changed; 0 when that changed once more since,
 // and stays.
 Result<Number> RestoreState(TableTransaction& transaction, const KeptBefore& before, Time now);

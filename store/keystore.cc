@@ -72,13 +72,7 @@ Result<Entry> Keystore::CreateEntry(Number store, const Alias& alias, Actor acto
     if (TRY(transaction.FindEntryFolded(store, alias))) {
       return Error(ErrorCode::kAlreadyExists, "an entry of that alias exists, ignoring case");
     }
-    Entry entry;
-    entry.store = store;
-    entry.alias = alias;
-    entry.attributes = NewDirectoryAttributes(parent.attributes, actor, mode, clock_());
-    const Number number = TRY(transaction.PutEntry(std::move(entry)));
-    TRY(TouchStore(transaction, store, clock_()));
-    return GetEntry(transaction, number);
+    return AddEntry(transaction, parent, alias, actor, mode, clock_());
   });
 }
 
@@ -136,6 +130,18 @@ Result<Store> Keystore::SetStoreAttributes(Number number, const AttributeChange&
     Store store = TRY(GetStore(transaction, number));
     if (PolicyOf(store.name).holds == Holds::kNothing) return ProtectedStore(store.name);
     SetAll(store.attributes, change, clock_());
+    TRY(transaction.PutStore(store));
+    return store;
+  });
+}
+
+Result<Store> Keystore::SetEnforceRevocation(Number number, bool on) {
+  return Apply([&](TableTransaction& transaction) -> Result<Store> {
+    Store store = TRY(GetStore(transaction, number));
+    if (PolicyOf(store.name).holds == Holds::kNothing) return ProtectedStore(store.name);
+    if (store.enforce_revocation == on) return store;
+    store.enforce_revocation = on;
+    store.attributes.ctime = clock_();
     TRY(transaction.PutStore(store));
     return store;
   });

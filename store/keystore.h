@@ -197,6 +197,9 @@ class Keystore {
 
   // kNotFound; kNotPermitted for BACKUP_STORE, and as CheckFilePermissions.
   Result<Store> SetStoreAttributes(Number store, const AttributeChange& change);
+  // Whether key material of its entries whose certificates are revoked stays shut. kNotFound; kNotPermitted
+  // for BACKUP_STORE.
+  Result<Store> SetEnforceRevocation(Number store, bool on);
   Result<Entry> SetEntryAttributes(Number entry, const AttributeChange& change);
   // Where `owner` is given, a file that is another's by then is kNotPermitted.
   Result<Entry> SetFileAttributes(Number entry, Member member, const AttributeChange& change,
@@ -206,7 +209,8 @@ class Keystore {
   Result<void> SetSettings(const Settings& settings);
 
  private:
-  friend class KeystoreMerge;  // A change of its own (store/merge.h).
+  friend class KeystoreMerge;         // A change of its own (store/merge.h).
+  friend class CertificateAuthority;  // The same (store/certificate_authority.h).
 
   Keystore(std::unique_ptr<EntryTable> table, Clock clock)
       : table_(std::move(table)), clock_(std::move(clock)) {}
@@ -241,6 +245,19 @@ class Keystore {
   Result<WriteOutcome> WriteRequest(TableTransaction& transaction, Entry next, Write& write);
   Result<WriteOutcome> GoLive(TableTransaction& transaction, const Store& store, Entry live, Entry next,
                               Judged judged);
+  // Makes `pair` the live certificate and key of `live`.
+  struct Pair;
+  Result<WriteOutcome> PutPair(TableTransaction& transaction, const Store& store, Entry live, Pair pair);
+  // Judges a certificate, and a key unless that is empty, and makes them the live ones of `live`, as
+  // WriteFile does it with each. Without a key the certificate has to fit the live one.
+  Result<WriteOutcome> WritePair(TableTransaction& transaction, const Store& store, Entry live,
+                                 BytesView certificate, BytesView key, Actor actor);
+  // Removes the files of a live entry.
+  Result<void> Empty(TableTransaction& transaction, const Store& store, Entry entry, Actor actor);
+  // Removes an entry with its files, whatever the policy of its store: what certfs put there itself.
+  Result<void> TakeAway(TableTransaction& transaction, const Store& store, const Entry& entry);
+  Result<Judged> JudgeCertificate(TableTransaction& transaction, const StorePolicy& policy, const Key* key,
+                                  BytesView live, BytesView bytes);
   Result<Judged> Judge(TableTransaction& transaction, const StorePolicy& policy, const Entry& entry,
                        Member member, BytesView live, BytesView bytes);
 

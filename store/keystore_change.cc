@@ -43,6 +43,17 @@ Result<Entry> GetEntry(TableSnapshot& table, Number store, const Alias& alias) {
   return *std::move(entry);
 }
 
+Result<Entry> AddEntry(TableTransaction& transaction, const Store& store, const Alias& alias, Actor actor,
+                       std::uint32_t mode, Time now) {
+  Entry entry;
+  entry.store = store.number;
+  entry.alias = alias;
+  entry.attributes = NewDirectoryAttributes(store.attributes, actor, mode, now);
+  const Number number = TRY(transaction.PutEntry(std::move(entry)));
+  TRY(TouchStore(transaction, store.number, now));
+  return GetEntry(transaction, number);
+}
+
 Result<void> TouchStore(TableTransaction& transaction, Number number, Time now) {
   Store store = TRY(GetStore(transaction, number));
   store.attributes.mtime = store.attributes.ctime = now;

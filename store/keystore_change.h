@@ -20,6 +20,10 @@ Result<Store> GetStore(TableSnapshot& table, const StoreName& name);
 Result<Entry> GetEntry(TableSnapshot& table, Number number);
 Result<Entry> GetEntry(TableSnapshot& table, Number store, const Alias& alias);
 
+// Makes an empty entry; the caller has made sure that the alias is free.
+Result<Entry> AddEntry(TableTransaction& transaction, const Store& store, const Alias& alias, Actor actor,
+                       std::uint32_t mode, Time now);
+
 // Moves a store's mtime: an entry came, went or changed its name.
 Result<void> TouchStore(TableTransaction& transaction, Number number, Time now);
 
@@ -61,6 +65,16 @@ struct Keystore::Judged {
   std::vector<Finding> findings;
   std::vector<Certificate> certificates;  // Of a cert.pem: those in `text`,
   std::vector<Certificate> replaced;      // and those in the live file.
+};
+
+// A certificate and key that are to be an entry's.
+struct Keystore::Pair {
+  Judged certificate;
+  SecretBytes key;  // Empty: the entry keeps what it has.
+  // The attributes of files that are not there yet; the times of those that are `dated` hold in any case.
+  File certificate_file;
+  File key_file;
+  std::optional<LastChange> changed;
 };
 
 template <typename Change>

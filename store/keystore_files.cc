@@ -3,6 +3,7 @@
 #include "crypto/pem.h"
 #include "store/kept_state.h"
 #include "store/keystore_change.h"
+#include "store/placement.h"
 #include "store/serial_numbers.h"
 
 namespace certfs {
@@ -31,6 +32,13 @@ Result<std::shared_ptr<const Key>> LiveKey(TableSnapshot& snapshot, const Entry&
   return std::shared_ptr<const Key>(std::move(key));
 }
 
+Question QuestionFor(const StorePolicy& policy, Time now) {
+  Question question;
+  question.rules = policy.rules;
+  question.now = std::chrono::floor<std::chrono::seconds>(now);
+  return question;
+}
+
 // Adds to `verdict` what the index of serial numbers knows against `added`, which is to replace `removed`.
 Result<void> JudgeSerials(TableSnapshot& snapshot, RuleSet rules, const std::vector<Certificate>& removed,
                           const std::vector<Certificate>& added, Verdict& verdict) {
@@ -47,16 +55,34 @@ Result<void> JudgeSerials(TableSnapshot& snapshot, RuleSet rules, const std::vec
 
 }  // namespace
 
+Result<Keystore::Judged> Keystore::JudgeCertificate(TableTransaction& transaction, const StorePolicy& policy,
+                                                    const Key* key, BytesView live_bytes, BytesView bytes) {
+  CertificateFile file = TRY(ReadCertificateFile(bytes));
+  Question question = QuestionFor(policy, clock_());
+  std::shared_ptr<const Trust> trust;
+  // An anchor needs no chain; asking for the trust set would remake it for each of a hundred roots copied in.
+  if (policy.rules != RuleSet::kTrust) {
+    trust = TRY(trust_.Get(transaction));
+    question.trust = &trust->set;
+    if (trust->lists_damaged) return DamagedList();
+  }
+  Arrange(file, key);
+  Verdict verdict = JudgeCertificates(file, key, question);
+  std::vector<Certificate> replaced = CertificatesIn(live_bytes, parsed_);
+  TRY(JudgeSerials(transaction, policy.rules, replaced, file.certificates, verdict));
+  if (auto refusal = verdict.refusal()) return *std::move(refusal);
+  // What is accepted is what the next renewal replaces.
+  parsed_.AddCertificates(file.text, file.certificates);
+  return Judged{SecretBytes::CopyOf(file.text), verdict.findings(), std::move(file.certificates),
+                std::move(replaced)};
+}
+
 Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const StorePolicy& policy,
                                          const Entry& entry, Member member, BytesView live_bytes,
                                          BytesView bytes) {
-  Question question;
-  question.rules = policy.rules;
-  question.now = std::chrono::floor<std::chrono::seconds>(clock_());
+  Question question = QuestionFor(policy, clock_());
   std::shared_ptr<const Trust> trust;
-  // An anchor needs no chain; asking for the trust set would remake it for each of a hundred roots copied in.
-  const bool anchor = policy.rules == RuleSet::kTrust && member == Member::kCertificate;
-  if (!anchor && member != Member::kSecret && member != Member::kKey) {
+  if (member == Member::kRevocationList) {
     trust = TRY(trust_.Get(transaction));
     question.trust = &trust->set;
   }
@@ -67,20 +93,9 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
 
   switch (member) {
     case Member::kCertificate: {
-      CertificateFile file = TRY(ReadCertificateFile(bytes));
-      if (trust && trust->lists_damaged) return DamagedList();
       std::shared_ptr<const Key> key;
       if (entry.file(Member::kKey)) key = TRY(LiveKey(transaction, entry, parsed_));
-      Arrange(file, key.get());
-      Verdict verdict = JudgeCertificates(file, key.get(), question);
-      std::vector<Certificate> replaced = CertificatesIn(live_bytes, parsed_);
-      TRY(JudgeSerials(transaction, policy.rules, replaced, file.certificates, verdict));
-      Judged judged = TRY(conclude(verdict, SecretBytes::CopyOf(file.text)));
-      // What is accepted is what the next renewal replaces.
-      parsed_.AddCertificates(file.text, file.certificates);
-      judged.certificates = std::move(file.certificates);
-      judged.replaced = std::move(replaced);
-      return judged;
+      return JudgeCertificate(transaction, policy, key.get(), live_bytes, bytes);
     }
     case Member::kKey: {
       KeyFile file = TRY(ReadKeyFile(bytes));
@@ -184,7 +199,7 @@ Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const St
   if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal()))
     return KeepBytes(transaction, std::move(entry), write, now);
   const Number kept = TRY(KeepState(transaction, store, entry, now));
-  TRY(CountSerials(transaction, judged.replaced, judged.certificates));
+  TRY(NoteLiveCertificates(transaction, store, entry, judged.replaced, judged.certificates));
   TRY(PutWritten(transaction, entry, write, judged.text.Reveal(), now));
   // One commit, one mtime for the pair; what was set explicitly holds for its member.
   for (auto& file : entry.files) {
@@ -212,7 +227,8 @@ Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor ac
       const bool certificate = live && member == Member::kCertificate;
       SecretBytes bytes;
       if (certificate || removed_file != nullptr) bytes = TRY(ReadLive(transaction, entry, member));
-      if (certificate) TRY(CountSerials(transaction, CertificatesIn(bytes.Reveal(), parsed_), {}));
+      if (certificate)
+        TRY(NoteLiveCertificates(transaction, store, entry, CertificatesIn(bytes.Reveal(), parsed_), {}));
       if (removed_file != nullptr) {
         *removed_file = {entry.number,     entry.revision,    member,       *entry.file(member),
                          std::move(bytes), std::move(before), entry.changed};
@@ -244,7 +260,8 @@ Result<WriteOutcome> Keystore::RestoreFile(const RemovedFile& removed) {
       if (!TRY(FindReusedSerials(transaction, {}, certificates)).empty())
         return Error(ErrorCode::kRejected, "serial-reused",
                      "its serial number is another certificate's by now");
-      TRY(CountSerials(transaction, {}, certificates));
+      const Store store = TRY(GetStore(transaction, entry.store));
+      TRY(NoteLiveCertificates(transaction, store, entry, {}, certificates));
     }
     // The same bytes, hence the same revision, and the same last change.
     entry.file(removed.member) = removed.file;

@@ -50,7 +50,7 @@ bool Contains(const std::vector<SlotNumber>& numbers, SlotNumber number) {
   return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
 }
 
-Result<RevocationPlan> Plan(const UnlockedHeader& header, const Revocation& revocation) {
+Result<RevocationPlan> Plan(const UnlockedHeader& header, const SlotRevocation& revocation) {
   std::vector<SlotNumber> given{header.opened()};
   for (const UnlockSecret& each : revocation.keep) {
     auto found = header.Find(each);
@@ -76,7 +76,7 @@ Result<RevocationPlan> Plan(const UnlockedHeader& header, const Revocation& revo
 
 // The header under a new root key, with the slots that `plan` keeps.
 Result<UnlockedHeader> Rewrap(const UnlockedHeader& old, const UnlockSecret& secret,
-                              const Revocation& revocation, const RevocationPlan& plan,
+                              const SlotRevocation& revocation, const RevocationPlan& plan,
                               std::chrono::sys_seconds now) {
   UnlockedHeader renewed = TRY(old.WithNewRootKey());
   for (const SlotDescription& slot : TRY(old.header().Slots(TRY(old.Keys()).header))) {
@@ -161,14 +161,14 @@ Result<RotationOutcome> RotateDataKey(const filesystem::path& directory, const U
 }
 
 Result<RevocationPlan> PlanRevocation(const filesystem::path& directory, const UnlockSecret& secret,
-                                      const Revocation& revocation) {
+                                      const SlotRevocation& revocation) {
   return Within(directory, [&]() -> Result<RevocationPlan> {
     return Plan(TRY(OpenShared(directory, secret)).header, revocation);
   });
 }
 
 Result<RotationOutcome> RevokeSlot(const filesystem::path& directory, const UnlockSecret& secret,
-                                   const Revocation& revocation, const RevocationPlan& plan,
+                                   const SlotRevocation& revocation, const RevocationPlan& plan,
                                    std::chrono::sys_seconds now, const RotationProgress& progress) {
   return Within(directory, [&]() -> Result<RotationOutcome> {
     const auto lock = TRY(DirectoryLock::TryAlone(directory));

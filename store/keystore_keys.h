@@ -74,7 +74,7 @@ struct RevocationPlan {
   std::vector<SlotNumber> dropped;  // The revoked one, and those of which nobody gave the secret.
 };
 
-struct Revocation {
+struct SlotRevocation {
   SlotNumber revoked = 0;
   // Besides that which unlocks, and recovery slots, whose certificates are there.
   std::vector<UnlockSecret> keep;
@@ -83,13 +83,13 @@ struct Revocation {
 // Says what RevokeSlot would do. kNotPermitted if the slot that unlocks is the one to be revoked;
 // kAccessDenied if a secret that is to be kept opens no slot.
 Result<RevocationPlan> PlanRevocation(const std::filesystem::path& directory, const UnlockSecret& secret,
-                                      const Revocation& revocation);
+                                      const SlotRevocation& revocation);
 
 // Gives the keystore a new root key and a new data key: what is written from then on, and all that is there
 // now, cannot be read with the revoked slot, whatever was copied before. kBusy while anybody else has the
 // keystore open; kStale if other slots would go than `plan` says.
 Result<RotationOutcome> RevokeSlot(const std::filesystem::path& directory, const UnlockSecret& secret,
-                                   const Revocation& revocation, const RevocationPlan& plan,
+                                   const SlotRevocation& revocation, const RevocationPlan& plan,
                                    std::chrono::sys_seconds now, const RotationProgress& progress);
 
 }  // namespace certfs

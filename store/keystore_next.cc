@@ -1,11 +1,11 @@
 // The staged entry: where a new certificate and key wait for each other.
 
+#include <utility>
+
 #include "crypto/pem.h"
 #include "crypto/request_config.h"
 #include "crypto/signing_request.h"
-#include "store/kept_state.h"
 #include "store/keystore_change.h"
-#include "store/serial_numbers.h"
 
 namespace certfs {
 
@@ -115,50 +115,18 @@ Result<WriteOutcome> Keystore::WriteNext(TableTransaction& transaction, const St
 Result<WriteOutcome> Keystore::GoLive(TableTransaction& transaction, const Store& store, Entry live,
                                       Entry next, Judged judged) {
   const Time now = clock_();
-  const SecretBytes key = TRY(transaction.ReadFile(next, Member::kKey));
-  const auto is_live = [&](Member member, BytesView bytes) -> Result<bool> {
-    if (!live.file(member)) return false;
-    return EqualSecrets(TRY(ReadLive(transaction, live, member)).Reveal(), bytes);
-  };
-  const bool same =
-      TRY(is_live(Member::kKey, key.Reveal())) && TRY(is_live(Member::kCertificate, judged.text.Reveal()));
-  Number kept = 0;
-  if (!same) {
-    kept = TRY(KeepState(transaction, store, live, now));
-    TRY(CountSerials(transaction, judged.replaced, judged.certificates));
-  }
-  for (const auto& [member, bytes] :
-       {std::pair{Member::kCertificate, judged.text.Reveal()}, std::pair{Member::kKey, key.Reveal()}}) {
-    const File& staged = *next.file(member);
-    auto& file = live.file(member);
-    if (!file) {
-      // A new pair: the directory changes with its first file.
-      file.emplace().attributes = staged.attributes;
-      live.attributes.mtime = live.attributes.ctime = now;
-    }
-    if (!same) {
-      TRY(transaction.PutFile(live, member, bytes));
-      file->attributes.mtime = now;
-    }
-    file->attributes.ctime = now;
-    if (staged.dated) {
-      file->attributes.atime = staged.attributes.atime;
-      file->attributes.mtime = staged.attributes.mtime;
-    }
-  }
-  if (!same) {
-    ++live.revision;
-    live.changed = next.changed;  // Whoever completed it.
-  }
-  TRY(transaction.PutEntry(live));
-
+  Pair pair{std::move(judged), TRY(transaction.ReadFile(next, Member::kKey)),
+            *next.file(Member::kCertificate), *next.file(Member::kKey), next.changed};
+  WriteOutcome outcome = TRY(PutPair(transaction, store, std::move(live), std::move(pair)));
+  outcome.changed = true;  // What was staged is so no more.
   for (const Member member : kMembers) {
     if (next.file(member)) TRY(transaction.RemoveFile(next, member));
   }
   ++next.revision;
   next.attributes.mtime = next.attributes.ctime = now;
   TRY(transaction.PutEntry(next));
-  return WriteOutcome{std::move(next), true, std::move(judged.findings), kept, std::move(live)};
+  outcome.live = std::exchange(outcome.entry, std::move(next));
+  return outcome;
 }
 
 Result<std::optional<PrivateKey>> Keystore::MakeKeyFor(Number number, const Write& write) {

@@ -8,6 +8,7 @@
 
 #include "crypto/sealing.h"
 #include "store/hash_tree.h"
+#include "store/memory_ledger.h"
 
 namespace certfs {
 
@@ -55,6 +56,8 @@ struct State {
   std::map<std::pair<Number, Member>, std::shared_ptr<const SecretBytes>> contents;
   std::map<std::pair<std::string, std::string>, SerialHolder> serials;  // By KeyOf.
   std::shared_ptr<const Settings> settings = std::make_shared<const Settings>();
+  std::shared_ptr<const AuthorityRecord> authority = std::make_shared<const AuthorityRecord>();
+  MemoryLedger ledger;
   std::shared_ptr<const Identity> identity = std::make_shared<const Identity>();
   Number next_number = kFirstNumber;
   std::uint64_t used = 0;
@@ -98,6 +101,23 @@ class MemoryReads : public Interface {
     return found == state().serials.end() ? std::optional<SerialHolder>() : std::optional(found->second);
   }
   Result<Settings> GetSettings() final { return state().settings->Clone(); }
+  Result<AuthorityRecord> GetAuthority() final { return state().authority->Clone(); }
+  bool has_authority() final { return !state().authority->certificates.empty(); }
+  Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial) final {
+    return state().ledger.Find(serial);
+  }
+  Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number) final {
+    return state().ledger.FindByNumber(number);
+  }
+  Result<void> ListIssued(Cursor after, const IssuedSink& sink) final {
+    state().ledger.List(after, sink);
+    return {};
+  }
+  Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink) final {
+    state().ledger.List(group, sink);
+    return {};
+  }
+  std::uint64_t issued_count() final { return state().ledger.size(); }
   std::uint64_t commit() final { return state().commit; }
   StoreId store_id() final { return state().identity->store_id; }
   Result<SecretBytes> DeriveViewKey() final {
@@ -155,6 +175,8 @@ class MemoryTransaction final : public MemoryReads<TableTransaction> {
   Result<void> RemoveEntry(const Entry& entry) override;
   Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
   Result<void> PutSettings(const Settings& settings) override;
+  Result<void> PutAuthority(const AuthorityRecord& record) override;
+  Result<Number> PutIssued(IssuedCertificate issued) override;
   Result<void> Commit() override;
   bool WantsRoom() const override { return false; }
 
@@ -325,6 +347,24 @@ Result<void> MemoryTransaction::PutSettings(const Settings& settings) {
     return Error(ErrorCode::kInvalidArgument, "the export password is longer than 1024 bytes");
   state_.settings = std::make_shared<const Settings>(settings.Clone());
   return {};
+}
+
+Result<void> MemoryTransaction::PutAuthority(const AuthorityRecord& record) {
+  TRY(CheckAuthority(record));
+  state_.authority = std::make_shared<const AuthorityRecord>(record.Clone());
+  return {};
+}
+
+Result<Number> MemoryTransaction::PutIssued(IssuedCertificate issued) {
+  TRY(CheckIssued(issued));
+  const auto taken = state_.ledger.Find(issued.serial);
+  if (taken && taken->number != issued.number)
+    return Error(ErrorCode::kAlreadyExists, "another certificate has this serial number");
+  if (issued.number != 0 && !taken) return Error(ErrorCode::kNotFound, "there is no such line of the ledger");
+  if (issued.number == 0) issued.number = TRY(NewNumber());
+  const Number number = issued.number;
+  state_.ledger.Put(std::move(issued));
+  return number;
 }
 
 Result<void> MemoryTransaction::Commit() {

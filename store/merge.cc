@@ -7,6 +7,7 @@
 #include "store/backup_reader.h"
 #include "store/kept_state.h"
 #include "store/keystore_change.h"
+#include "store/placement.h"
 #include "store/policy.h"
 #include "store/serial_numbers.h"
 
@@ -41,6 +42,7 @@ Result<void> Merger::Take(const BackupStore& store) {
   Store made;
   made.name = store.name;
   made.attributes = store.attributes;
+  made.enforce_revocation = store.enforce_revocation;
   const Number number = TRY(target_.change->PutStore(std::move(made)));
   store_ = TRY(GetStore(target_.state, number));
   return {};
@@ -140,6 +142,57 @@ Result<bool> Merger::IsSame(const BackupEntry& from, const Entry& live) {
   return true;
 }
 
+// --- The authority
+
+Result<Number> Merger::NumberOf(const EntryName& name) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string::npos) return Number{0};
+  const auto store_name = StoreName::Parse(name.substr(0, slash));
+  const auto alias = Alias::ParseStored(name.substr(slash + 1));
+  if (!store_name.has_value() || !alias.has_value()) return Number{0};
+  const auto store = TRY(target_.state.FindStoreFolded(store_name.value()));
+  if (!store) return Number{0};
+  const auto entry = TRY(target_.state.FindEntryFolded(store->number, alias.value()));
+  return entry ? entry->number : Number{0};
+}
+
+// A ledger has one authority: two are never mixed.
+Result<void> Merger::Take(ArchivedAuthority authority) {
+  TRY(EndStore());
+  constexpr auto kName = "the certificate authority";
+  const SecretBytes own = EncodeAuthority(TRY(target_.state.GetAuthority()));
+  adds_authority_ = target_.state.issued_count() == 0 &&
+                    EqualSecrets(own.Reveal(), EncodeAuthority(AuthorityRecord{}).Reveal());
+  if (adds_authority_) {
+    plan_.steps.push_back({MergeAction::kAdd, kName, {}});
+  } else {
+    plan_.steps.push_back({MergeAction::kKeep, kName, "the keystore has one of its own"});
+  }
+  if (adds_authority_ && target_.change != nullptr) {
+    AuthorityRecord& record = authority.record;
+    for (std::size_t i = 0; i < record.certificates.size(); ++i) {
+      record.certificates[i].root_entry = TRY(NumberOf(authority.places[i].root));
+      record.certificates[i].crl_entry = TRY(NumberOf(authority.places[i].list));
+    }
+    for (std::size_t i = 0; i < authority.changed.size(); ++i)
+      record.last_operation->entries[i].entry = TRY(NumberOf(authority.changed[i]));
+    TRY(target_.change->PutAuthority(record));
+  }
+  return ContentsCounter::Take(std::move(authority));
+}
+
+Result<void> Merger::Take(ArchivedLine line) {
+  if (!adds_authority_ || target_.change == nullptr) return {};
+  line.issued.entry = TRY(NumberOf(line.entry));
+  // A line is placed where its certificate lies: the keystore may have kept another there.
+  const auto held = TRY(OutlinesOf(target_.state, TRY(target_.state.FindEntryByNumber(line.issued.entry))));
+  if (held.empty() || held.front().fingerprint != Sha256({line.issued.certificate})) line.issued.entry = 0;
+  const auto put = target_.change->PutIssued(std::move(line.issued));
+  if (put.has_value()) return {};
+  if (put.error().code() != ErrorCode::kAlreadyExists) return put.error();
+  return Error(ErrorCode::kRejected, "serial-reused", "the ledger of the backup has a serial number twice");
+}
+
 // --- CRLs
 
 Result<void> Merger::LearnLists() {
@@ -188,7 +241,7 @@ Result<void> Merger::Add(const BackupEntry& from) {
   if (target_.change == nullptr) return {};
   TRY(AddAs(from, 0));
   live_ = TRY(target_.state.FindEntryFolded(store_->number, from.alias));
-  return {};
+  return NotePlacement(*target_.change, *store_, live_->number, {}, Indexed(from.certificates));
 }
 
 Result<void> Merger::AddAs(const BackupEntry& from, Number origin) {
@@ -252,7 +305,8 @@ Result<void> Merger::IndexSerials(const BackupEntry& from, const std::optional<E
                      ": its issuer and serial number are those of another certificate in the keystore");
   }
   if (target_.change == nullptr) return {};
-  return CountSerials(*target_.change, removed, added);
+  TRY(CountSerials(*target_.change, removed, added));
+  return live ? NotePlacement(*target_.change, *store_, live->number, removed, added) : Result<void>();
 }
 
 Result<MergePlan> Merger::Finish() {

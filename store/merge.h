@@ -32,6 +32,8 @@ class Merger final : public ContentsCounter {
   using ContentsCounter::Take;
   Result<void> Take(const BackupStore& store) override;
   Result<void> Take(BackupEntry entry) override;
+  Result<void> Take(ArchivedAuthority authority) override;
+  Result<void> Take(ArchivedLine line) override;
 
   // Once the backup was read to its end: what was, or would be, done.
   Result<MergePlan> Finish();
@@ -57,6 +59,8 @@ class Merger final : public ContentsCounter {
   Result<void> LearnLists();
   Result<void> EndStore();
   void Note(MergeAction action, const BackupEntry& from, std::string why = {});
+  // The target's entry of that name; 0 for none.
+  Result<Number> NumberOf(const EntryName& name);
 
   MergeTarget target_;
   MergePlan plan_;
@@ -67,6 +71,7 @@ class Merger final : public ContentsCounter {
   std::optional<Entry> live_;  // The target's entry for the last live one of the backup.
   std::optional<std::vector<KnownList>> lists_;
   bool touched_ = false;  // An entry came.
+  bool adds_authority_ = false;
 };
 
 // The door for it: one change of a keystore.

@@ -1,39 +1,21 @@
 #include "store/record_codec.h"
 
-#include <string>
-
 #include "crypto/sealing.h"
+#include "store/record_format.h"
 
 namespace certfs {
 
 namespace {
 
 // On disk: never change or reuse. What is older is still read.
-constexpr std::uint16_t kManifestFormat = 2;  // 1 ends with the data keys.
+constexpr std::uint16_t kManifestFormat = 3;  // 1 ends with the data keys, 2 with the flags.
 constexpr std::uint16_t kSettingsFormat = 1;
-constexpr std::uint16_t kStoreFormat = 1;
+constexpr std::uint16_t kStoreFormat = 2;  // 1 ends with the name.
 constexpr std::uint16_t kEntryFormat = 2;  // 1 ends with the files.
 constexpr std::uint8_t kRewritePending = 1;
+constexpr std::uint8_t kHasAuthority = 2;
 
 constexpr std::uint32_t kModeMax = 07777;
-
-Error Damaged(std::string_view what) {
-  return {ErrorCode::kCorrupt, "the record of " + std::string(what) + " does not decode"};
-}
-
-// Returns the format that a record begins with, at most `newest`.
-Result<std::uint16_t> ReadFormat(Reader& reader, std::uint16_t newest, std::string_view what) {
-  const std::uint16_t format = reader.U16();
-  if (!reader.ok() || format == 0) return Damaged(what);
-  if (format > newest) {
-    return Error(ErrorCode::kUnsupported,
-                 "the record of " + std::string(what) + " has format " + std::to_string(format) +
-                     ": made by a newer certfs; this one knows " + std::to_string(newest));
-  }
-  return format;
-}
-
-Time TakeTime(Reader& reader) { return Time(std::chrono::nanoseconds(reader.I64())); }
 
 void WriteAttributes(Writer<Bytes>& writer, const Attributes& attributes) {
   writer.U32(attributes.uid);
@@ -106,9 +88,21 @@ bool ReadLastChange(Reader& reader, Entry& entry) {
 }  // namespace
 
 Manifest Manifest::Clone() const {
-  Manifest copy{commit, next_number, stores,         store_count, serials, index_key.Clone(),
-                {},     settings,    rewrite_pending};
+  Manifest copy;
+  copy.commit = commit;
+  copy.next_number = next_number;
+  copy.stores = stores;
+  copy.store_count = store_count;
+  copy.serials = serials;
+  copy.index_key = index_key.Clone();
   for (const DataKey& each : data_keys) copy.data_keys.push_back({each.epoch, each.key.Clone()});
+  copy.settings = settings;
+  copy.authority = authority;
+  copy.has_authority = has_authority;
+  copy.issued = issued;
+  copy.groups = groups;
+  copy.issued_count = issued_count;
+  copy.rewrite_pending = rewrite_pending;
   return copy;
 }
 
@@ -135,7 +129,12 @@ SecretBytes EncodeManifest(const Manifest& manifest) {
     writer.Raw(each.key.Reveal());
   }
   writer.Raw(manifest.settings);
-  writer.U8(manifest.rewrite_pending ? kRewritePending : 0);
+  writer.U8(static_cast<std::uint8_t>((manifest.rewrite_pending ? kRewritePending : 0) |
+                                      (manifest.has_authority ? kHasAuthority : 0)));
+  writer.Raw(manifest.authority);
+  writer.Raw(manifest.issued);
+  writer.Raw(manifest.groups);
+  writer.U64(manifest.issued_count);
   return bytes;
 }
 
@@ -152,16 +151,25 @@ Result<Manifest> DecodeManifest(BytesView bytes) {
   const std::size_t count = reader.U16();
   for (std::size_t i = 0; i < count && reader.ok(); ++i) {
     const std::uint32_t epoch = reader.U32();
-    if (manifest.KeyOf(epoch) != nullptr) return Damaged("the manifest");
+    if (manifest.KeyOf(epoch) != nullptr) return DamagedRecord("the manifest");
     manifest.data_keys.push_back({epoch, SecretBytes::CopyOf(reader.Raw(kDataKeyBytes))});
   }
   if (format >= 2) {
     reader.Fill(manifest.settings);
     const std::uint8_t flags = reader.U8();
-    if (flags > kRewritePending) return Damaged("the manifest");
-    manifest.rewrite_pending = flags == kRewritePending;
+    const std::uint8_t known = format == 2 ? kRewritePending : kRewritePending | kHasAuthority;
+    if ((flags & ~known) != 0) return DamagedRecord("the manifest");
+    manifest.rewrite_pending = (flags & kRewritePending) != 0;
+    manifest.has_authority = (flags & kHasAuthority) != 0;
   }
-  if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber) return Damaged("the manifest");
+  if (format >= 3) {
+    reader.Fill(manifest.authority);
+    reader.Fill(manifest.issued);
+    reader.Fill(manifest.groups);
+    manifest.issued_count = reader.U64();
+  }
+  if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber)
+    return DamagedRecord("the manifest");
   return manifest;
 }
 
@@ -184,7 +192,7 @@ Result<Settings> DecodeSettings(BytesView bytes) {
   const bool known =
       settings.profile == ExportProfile::kModern || settings.profile == ExportProfile::kCompatible;
   if (!reader.done() || !known || settings.export_password.size() > kExportPasswordBytesMax)
-    return Damaged("the settings");
+    return DamagedRecord("the settings");
   return settings;
 }
 
@@ -197,19 +205,21 @@ Bytes EncodeStore(const Store& store) {
   writer.Raw(store.entries);
   writer.U64(store.entry_count);
   writer.Prefixed(AsBytes(store.name.text()));
+  writer.U8(store.enforce_revocation ? 1 : 0);
   return bytes;
 }
 
 Result<Store> DecodeStore(BytesView bytes) {
   Reader reader(bytes);
-  TRY(ReadFormat(reader, kStoreFormat, "a store"));
+  const std::uint16_t format = TRY(ReadFormat(reader, kStoreFormat, "a store"));
   Store store;
   store.number = reader.U64();
-  if (!ReadAttributes(reader, store.attributes)) return Damaged("a store");
+  if (!ReadAttributes(reader, store.attributes)) return DamagedRecord("a store");
   reader.Fill(store.entries);
   store.entry_count = reader.U64();
-  if (!ReadName(reader, store.name) || !reader.done() || store.number < kFirstNumber)
-    return Damaged("a store");
+  const bool read =
+      ReadName(reader, store.name) && (format < 2 || TakeFlag(reader, store.enforce_revocation));
+  if (!read || !reader.done() || store.number < kFirstNumber) return DamagedRecord("a store");
   return store;
 }
 
@@ -254,7 +264,7 @@ Result<Entry> DecodeEntry(BytesView bytes) {
   const bool read = ReadAttributes(reader, entry.attributes) && ReadName(reader, entry.alias) &&
                     ReadFiles(reader, entry) && (format < 2 || ReadLastChange(reader, entry));
   if (!read || !reader.done() || entry.number < kFirstNumber || entry.store < kFirstNumber)
-    return Damaged("an entry");
+    return DamagedRecord("an entry");
   return entry;
 }
 

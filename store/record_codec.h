@@ -31,6 +31,11 @@ struct Manifest {
   SecretBytes index_key;
   std::vector<DataKey> data_keys;  // The last one seals new records.
   Digest settings{};               // Of the sealed settings; zeros where nothing was ever set.
+  Digest authority{};              // Of the sealed authority record; zeros where none was ever put.
+  bool has_authority = false;      // It has certificates.
+  Digest issued{};                 // Root of the tree of the ledger, by serial number.
+  Digest groups{};                 // Root of the tree of its groups.
+  std::uint64_t issued_count = 0;  // Lines of the ledger.
   // Records of data keys that are gone may still lie in free space: data.mdb is to be written anew.
   bool rewrite_pending = false;
 

@@ -18,7 +18,9 @@ constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
 struct Batch {
   std::optional<BackupStore> store;  // Begins before the entries.
   std::vector<BackupEntry> entries;
-  std::optional<Settings> finish;  // Everything was read, and is true.
+  std::optional<ArchivedAuthority> authority;  // Behind all entries.
+  std::vector<ArchivedLine> lines;             // Behind the authority.
+  std::optional<Settings> finish;              // Everything was read, and is true.
 };
 
 // Fills a table with what comes, on a thread of its own.
@@ -48,6 +50,21 @@ class Loader final : public ContentsCounter {
     return bytes_ < kBatchBytes ? Result<void>() : Flush();
   }
 
+  Result<void> Take(ArchivedAuthority authority) override {
+    TRY(Flush());
+    filling_.authority.emplace();
+    filling_.authority->record = authority.record.Clone();
+    filling_.authority->places = authority.places;
+    filling_.authority->changed = authority.changed;
+    return ContentsCounter::Take(std::move(authority));
+  }
+  Result<void> Take(ArchivedLine line) override {
+    constexpr std::size_t kLineBytes = 512;  // Of what is neither.
+    bytes_ += line.issued.certificate.size() + line.issued.key.size() + kLineBytes;
+    filling_.lines.push_back(std::move(line));
+    return bytes_ < kBatchBytes ? Result<void>() : Flush();
+  }
+
   // Once the backup was read to its end.
   Result<void> Finish() {
     TRY(Flush());
@@ -67,6 +84,8 @@ class Loader final : public ContentsCounter {
     if (!load_) load_ = TRY(BulkLoad::Begin(directory_, std::move(keys_), message_bytes_));
     if (batch.store) TRY(load_->Add(*batch.store));
     for (const BackupEntry& entry : batch.entries) TRY(load_->Add(entry));
+    if (batch.authority) TRY(load_->Add(*std::move(batch.authority)));
+    for (ArchivedLine& line : batch.lines) TRY(load_->Add(std::move(line)));
     if (batch.finish) TRY(load_->Finish(*batch.finish));
     batch = Batch();
     return {};

@@ -3,9 +3,10 @@
 // What a backup holds comes back exactly; whether a certificate has expired since, nobody asks. Whatever is
 // wrong with the file, the target is as it was.
 //
-// Thread-safety: free functions. Memory does not grow with the backup, save some 200 bytes an entry; a merge
-// holds besides what it changes, because it is one transaction. Errors: kMalformed for what is no backup,
-// kUnsupported for one of a newer format, kCorrupt for one that was changed or is not whole, kRejected
+// Thread-safety: free functions. Memory does not grow with the backup, save some 200 bytes an entry, and 500
+// bytes a line of the ledger; a merge holds besides what it changes, because it is one transaction. Errors:
+// kMalformed for what is no backup, kUnsupported for one of a newer format, kCorrupt for one that was changed
+// or is not whole, kRejected
 // ("serial-reused") where two certificates would have one issuer and serial number; and those of the target.
 
 #pragma once
@@ -32,6 +33,7 @@ struct BackupContents {
   std::vector<StoreCount> stores;
   std::vector<Certificate> recovery;
   bool export_password = false;  // Whether one is in it.
+  bool authority = false;        // Whether there is a certificate authority; manifest.counts.issued.
 
   // Of `recovery`, those that got no slot in the keystore that was made, and why.
   struct LeftOut {

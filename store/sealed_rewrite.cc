@@ -46,13 +46,17 @@ Result<void> SealedTable::WriteAnew(const std::filesystem::path& file) {
   Manifest manifest = TRY(shared_.StateOf(*from))->manifest().Clone();
   const std::uint64_t used = TRY(shared_.environment->UsedBytes());
   const auto to = TRY(lmdb::Environment::CreateFile(file, std::max(kMapBytesMin, 2 * used)));
-  for (const lmdb::Table table :
-       {lmdb::Table::kStores, lmdb::Table::kEntries, lmdb::Table::kContents, lmdb::Table::kNodes}) {
+  for (const lmdb::Table table : {lmdb::Table::kStores, lmdb::Table::kEntries, lmdb::Table::kContents,
+                                  lmdb::Table::kNodes, lmdb::Table::kIssued}) {
+    // Where nothing was ever issued there may be no table of it.
+    if (table == lmdb::Table::kIssued && manifest.issued == Digest{}) continue;
     TRY(CopyTable(*from, *to, table));
   }
   const auto last = TRY(lmdb::Transaction::Begin(*to, lmdb::Access::kWrite));
-  const std::optional<BytesView> settings = TRY(from->Get(lmdb::Table::kManifest, kSettingsKey));
-  if (settings) TRY(last->Put(lmdb::Table::kManifest, kSettingsKey, *settings));
+  for (const Bytes& key : {kSettingsKey, kAuthorityKey}) {
+    const std::optional<BytesView> row = TRY(from->Get(lmdb::Table::kManifest, key));
+    if (row) TRY(last->Put(lmdb::Table::kManifest, key, *row));
+  }
   ++manifest.commit;
   manifest.rewrite_pending = false;
   TRY(WriteManifest(*last, shared_.keys, manifest));

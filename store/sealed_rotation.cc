@@ -10,12 +10,14 @@ namespace certfs {
 namespace {
 
 // Where records under data keys lie, in the order in which they are gone through.
-constexpr std::array<lmdb::Table, 4> kTables{lmdb::Table::kContents, lmdb::Table::kEntries,
-                                             lmdb::Table::kStores, lmdb::Table::kManifest};
+constexpr std::array<lmdb::Table, 5> kTables{lmdb::Table::kContents, lmdb::Table::kEntries,
+                                             lmdb::Table::kIssued, lmdb::Table::kStores,
+                                             lmdb::Table::kManifest};
 
-// In the table of the manifest only the settings are sealed under a data key.
+// In the table of the manifest the settings and the authority alone are sealed under a data key.
 bool IsUnderDataKey(lmdb::Table table, BytesView key) {
-  return table != lmdb::Table::kManifest || AsText(key) == AsText(kSettingsKey);
+  return table != lmdb::Table::kManifest || AsText(key) == AsText(kSettingsKey) ||
+         AsText(key) == AsText(kAuthorityKey);
 }
 
 // What stands in the clear part of a seal (store/README.md, "Sealed records"); zeros where that is cut short.
@@ -30,9 +32,15 @@ SealFacts FactsOfSeal(BytesView sealed) {
   return {epoch, reader.U64()};
 }
 
-Result<EpochCounts> CountRecords(lmdb::Transaction& transaction) {
+// Where nothing was ever issued there may be no table of it.
+bool HasTable(const Manifest& manifest, lmdb::Table table) {
+  return table != lmdb::Table::kIssued || manifest.issued != Digest{};
+}
+
+Result<EpochCounts> CountRecords(lmdb::Transaction& transaction, const Manifest& manifest) {
   EpochCounts counts;
   for (const lmdb::Table table : kTables) {
+    if (!HasTable(manifest, table)) continue;
     TRY(transaction.Scan(table, {}, [&](BytesView key, BytesView sealed) {
       if (IsUnderDataKey(table, key)) ++counts[FactsOfSeal(sealed).epoch];
       return true;
@@ -56,8 +64,10 @@ std::string Describe(const RecordPlace& place) {
       return "entry " + std::to_string(NumberOf(place));
     case lmdb::Table::kStores:
       return "store " + std::to_string(NumberOf(place));
+    case lmdb::Table::kIssued:
+      return "issued certificate " + std::to_string(NumberOf(place));
     case lmdb::Table::kManifest:
-      return "the settings";
+      return place.key == kAuthorityKey ? "the authority" : "the settings";
     case lmdb::Table::kNodes:
       break;
   }
@@ -82,13 +92,15 @@ Result<void> SealedTransaction::Announce(RootKeys keys) {
   return {};
 }
 
-Result<EpochCounts> SealedTransaction::CountByEpoch() { return CountRecords(*transaction_); }
+Result<EpochCounts> SealedTransaction::CountByEpoch() { return CountRecords(*transaction_, manifest_); }
 
 Result<std::size_t> SealedTable::CountOldRecords() {
   const auto transaction = TRY(lmdb::Transaction::Begin(*shared_.environment, lmdb::Access::kRead));
-  const std::uint32_t newest = FactsOf(TRY(shared_.StateOf(*transaction))->manifest()).epoch;
+  const std::shared_ptr<CheckedState> state = TRY(shared_.StateOf(*transaction));
+  const std::uint32_t newest = FactsOf(state->manifest()).epoch;
   std::size_t old = 0;
-  for (const auto& [epoch, count] : TRY(CountRecords(*transaction))) old += epoch == newest ? 0 : count;
+  for (const auto& [epoch, count] : TRY(CountRecords(*transaction, state->manifest())))
+    old += epoch == newest ? 0 : count;
   return old;
 }
 
@@ -108,7 +120,7 @@ Result<std::optional<RecordPlace>> SealedTransaction::FindOldRecord(const Record
   bool begun = false;
   for (const lmdb::Table table : kTables) {
     begun = begun || table == after.table;
-    if (!begun) continue;
+    if (!begun || !HasTable(manifest_, table)) continue;
     const BytesView from = table == after.table ? BytesView(after.key) : BytesView();
     TRY(transaction_->Scan(table, from, [&](BytesView key, BytesView sealed) {
       if (IsUnderDataKey(table, key) && FactsOfSeal(sealed).epoch != newest)
@@ -165,6 +177,14 @@ Result<Resealed> SealedTransaction::ResealEntry(Number number) {
   return resealed;
 }
 
+// Its groups do not know how it is sealed.
+Result<Resealed> SealedTransaction::ResealIssued(Number number) {
+  const std::optional<IssuedCertificate> issued = TRY(FindIssuedByNumber(number));
+  const std::optional<BytesView> old = TRY(transaction_->Get(lmdb::Table::kIssued, RecordKey(number)));
+  if (!issued || !old) return Error(ErrorCode::kCorrupt, "there is no such line of the ledger");
+  return Resealed{1, TRY(SealIssued(*issued, FactsOfSeal(*old).revision))};
+}
+
 Result<void> SealedTransaction::CheckOldRecord(const RecordPlace& place) {
   switch (place.table) {
     case lmdb::Table::kContents:
@@ -174,8 +194,15 @@ Result<void> SealedTransaction::CheckOldRecord(const RecordPlace& place) {
     case lmdb::Table::kStores:
       if (TRY(FindStoreByNumber(NumberOf(place)))) return {};
       return Error(ErrorCode::kCorrupt, "there is no such store");
+    case lmdb::Table::kIssued:
+      if (TRY(FindIssuedByNumber(NumberOf(place)))) return {};
+      return Error(ErrorCode::kCorrupt, "there is no such line of the ledger");
     case lmdb::Table::kManifest:
-      TRY(GetSettings());
+      if (place.key == kAuthorityKey) {
+        TRY(GetAuthority());
+      } else {
+        TRY(GetSettings());
+      }
       return {};
     case lmdb::Table::kNodes:
       break;
@@ -195,8 +222,14 @@ Result<Resealed> SealedTransaction::Reseal(const RecordPlace& place) {
       pending_[store->number] = std::move(store);
       return Resealed{1, kSealOverhead};
     }
+    case lmdb::Table::kIssued:
+      return ResealIssued(NumberOf(place));
     case lmdb::Table::kManifest:
-      TRY(PutSettings(TRY(GetSettings())));
+      if (place.key == kAuthorityKey) {
+        TRY(PutAuthority(TRY(GetAuthority())));
+      } else {
+        TRY(PutSettings(TRY(GetSettings())));
+      }
       return Resealed{1, kSealOverhead};
     case lmdb::Table::kNodes:
       break;

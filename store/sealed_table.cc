@@ -8,8 +8,7 @@ namespace certfs {
 
 namespace {
 
-constexpr std::uint64_t kFirstMapBytes = std::uint64_t{1}
-                                         << 20;  // Room for five empty tables and a manifest.
+constexpr std::uint64_t kFirstMapBytes = std::uint64_t{1} << 20;  // Room for six empty tables and a manifest.
 constexpr std::uint32_t kFirstEpoch = 1;
 
 class SealedSnapshot final : public SealedReads<TableSnapshot> {

@@ -167,6 +167,7 @@ Result<void> SealedTransaction::PutSettings(const Settings& settings) {
 }
 
 Result<void> SealedTransaction::SealAll() {
+  TRY(IndexNewLines());
   for (const auto& [number, store] : pending_) {
     if (!store) continue;
     const Bytes sealed = TRY(SealRecord(RecordKind::kStore, number, 0, EncodeStore(*store)));

@@ -55,6 +55,12 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<void> RemoveEntry(const Entry& entry) override;
   Result<void> PutSerial(const IssuedSerial& serial, const SerialHolder& holder) override;
   Result<void> PutSettings(const Settings& settings) override;
+  Result<void> PutAuthority(const AuthorityRecord& record) override;
+  Result<Number> PutIssued(IssuedCertificate issued) override;
+  Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial) override;
+  Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number) override;
+  Result<void> ListIssued(Cursor after, const IssuedSink& sink) override;
+  Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink) override;
   Result<void> Commit() override;
   bool WantsRoom() const override { return transaction_->map_full(); }
 
@@ -109,6 +115,13 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<DataKey> NextDataKey() const;
   Result<Resealed> ResealEntry(Number number);
   Result<std::size_t> ResealFile(Entry& entry, Member member);
+  Result<Resealed> ResealIssued(Number number);
+  // Puts new lines into the trees of the ledger, where they are found. They come by the thousand, and each
+  // node above them is written once.
+  Result<void> IndexNewLines();
+  // Returns how long the sealed record is.
+  Result<std::size_t> SealIssued(const IssuedCertificate& issued, std::uint64_t revision);
+  Result<void> Regroup(const std::vector<IssuedGroupKey>& before, const IssuedCertificate& issued);
 
   SealedShared& shared_;
   std::unique_ptr<lmdb::Transaction> transaction_;
@@ -116,6 +129,8 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   const std::optional<std::uint64_t> used_bytes_max_;
   Manifest manifest_;  // As it will be committed.
   PendingStores pending_;
+  std::map<Digest, TreeItem> new_lines_;   // By their keys in the tree.
+  std::map<Digest, TreeItem> new_groups_;  // The same of their groups.
   struct Announced {
     RootKeys keys;
     DataKey data_key;

@@ -115,10 +115,16 @@ Bytes ContentKey(Number number, Member member);
 inline const Bytes kManifestKey{0};
 inline const Bytes kSettingsKey{1};
 inline const Bytes kAnnouncedKey{2};  // The manifest once more, under the root key that is about to come.
+inline const Bytes kAuthorityKey{3};
 inline constexpr Number kTreeOfStores = 0;
 inline constexpr Number kTreeOfSerials = 1;
+inline constexpr Number kTreeOfIssued = 2;
+inline constexpr Number kTreeOfGroups = 3;
 Digest NameKey(const Manifest& manifest, Number parent, std::string_view name);
 Digest SerialKey(const Manifest& manifest, const IssuedSerial& serial);
+Digest IssuedKey(const Manifest& manifest, const SerialNumber& serial);
+// Of a line in the tree of groups.
+Digest GroupedKey(const Manifest& manifest, const IssuedGroupKey& group, const Digest& issued_key);
 RecordIdentity ManifestIdentity(const StoreId& store_id);
 RecordIdentity SettingsIdentity(const StoreId& store_id, std::uint32_t epoch);
 
@@ -146,6 +152,13 @@ class SealedView {
   Result<SecretBytes> ReadFile(const Entry& entry, Member member);
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial);
   Result<Settings> GetSettings();
+  Result<AuthorityRecord> GetAuthority();
+  bool has_authority() const noexcept { return manifest_.has_authority; }
+  Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial);
+  Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number);
+  Result<void> ListIssued(Cursor after, const IssuedSink& sink);
+  Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink);
+  std::uint64_t issued_count() const noexcept { return manifest_.issued_count; }
   std::uint64_t commit() const noexcept { return manifest_.commit; }
   StoreId store_id() const noexcept { return shared_.keys.store_id; }
   Result<SecretBytes> DeriveViewKey();
@@ -161,10 +174,13 @@ class SealedView {
   Result<Record> Open(BytesView sealed, RecordKind kind, Number number, std::uint64_t member,
                       const Digest* expected);
   class Lister;
+  class IssuedLister;
 
   Result<Store> LoadStore(const TreeItem& item);
   Result<std::shared_ptr<const Entry>> LoadEntry(const Store& store, const TreeItem& item,
                                                  const std::string* known_name);
+  Result<std::optional<IssuedCertificate>> OpenIssued(Number number, Digest& digest);
+  Result<IssuedCertificate> LoadIssued(const TreeItem& item);
 
   SealedShared& shared_;
   lmdb::Transaction& transaction_;
@@ -209,6 +225,21 @@ class SealedReads : public Interface {
     return view_.FindSerial(serial);
   }
   Result<Settings> GetSettings() final { return view_.GetSettings(); }
+  Result<AuthorityRecord> GetAuthority() final { return view_.GetAuthority(); }
+  bool has_authority() final { return view_.has_authority(); }
+  Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial) override {
+    return view_.FindIssued(serial);
+  }
+  Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number) override {
+    return view_.FindIssuedByNumber(number);
+  }
+  Result<void> ListIssued(Cursor after, const IssuedSink& sink) override {
+    return view_.ListIssued(after, sink);
+  }
+  Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink) override {
+    return view_.ListIssued(group, sink);
+  }
+  std::uint64_t issued_count() final { return view_.issued_count(); }
   std::uint64_t commit() final { return view_.commit(); }
   StoreId store_id() final { return view_.store_id(); }
   Result<SecretBytes> DeriveViewKey() final { return view_.DeriveViewKey(); }

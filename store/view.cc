@@ -50,8 +50,12 @@ std::uint64_t SizeOf(const ViewBytes& bytes) { return bytes.plain.size() + bytes
 
 bool IsInfo(const View& view) { return view.kind == ViewKind::kInfoText || view.kind == ViewKind::kInfoJson; }
 
+bool IsRequest(const View& view) {
+  return view.kind == ViewKind::kRequest || view.kind == ViewKind::kOrchestratorRequest;
+}
+
 Attributes AttributesOf(const EntryRow& row, const EntryMaterial& material) {
-  if (row.view.kind == ViewKind::kRequest) return view::OfPending(material);
+  if (IsRequest(row.view)) return view::OfPending(material);
   const Entry& entry = material.entry;
   Attributes attributes;
   for (const Member member : row.shows) {
@@ -193,6 +197,9 @@ Result<Digest> Views::State::IdentityOf(TableSnapshot& snapshot, std::span<const
     identity.Add(store.name.text());
     identity.Add(store.attributes.mode);
     identity.Add(store.entries);
+    // Which keys are withheld, what is trusted and what is revoked decides.
+    identity.Add(store.enforce_revocation ? 1 : 0);
+    if (store.enforce_revocation) identity.Add(TRY(TrustDigest(snapshot)));
   }
   identity.Add(static_cast<std::uint64_t>(TRY(context.ExportForm(snapshot)).profile));
   return identity.Take();

@@ -41,6 +41,7 @@ enum class ViewKind : std::uint8_t {
   kHashedRoot = 14,
   kHashedList = 15,
   kServerKeystore = 16,
+  kOrchestratorRequest = 19,  // 17 and 18 are backup/, from 20 on ca/.
 };
 
 // On what a row stands.

@@ -23,11 +23,13 @@ namespace {
 using namespace std::chrono_literals;
 
 // On disk: never change or reuse.
-constexpr std::array<const char*, kTableCount> kTableNames{"manifest", "stores", "entries", "contents",
-                                                           "nodes"};
+constexpr std::array<const char*, kTableCount> kTableNames{"manifest", "stores", "entries",
+                                                           "contents", "nodes",  "issued"};
 
 constexpr unsigned int kReadersMax = 512;
 constexpr unsigned int kTablesMax = 8;
+// Those behind came later: data.mdb may be from before.
+constexpr std::size_t kFirstTables = 5;
 
 // How much larger the map becomes for a removal at the limit: a thousand pages, of which most removals copy
 // some dozens.
@@ -206,15 +208,56 @@ Result<void> Environment::Sync() {
 }
 
 Result<void> Environment::OpenTables(bool create) {
-  const auto transaction = TRY(Transaction::Begin(*this, create ? Access::kWrite : Access::kRead));
-  for (std::size_t i = 0; i < kTableCount; ++i) {
-    const int code = mdb_dbi_open(transaction->get(), kTableNames[i], create ? MDB_CREATE : 0, &handles_[i]);
-    if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE) {
-      return Error(ErrorCode::kCorrupt, std::string("data.mdb has no table of ") + kTableNames[i]);
+  Handles handles;
+  handles.fill(kNoHandle);
+  bool missing = false;
+  {
+    const auto transaction = TRY(Transaction::Begin(*this, create ? Access::kWrite : Access::kRead));
+    for (std::size_t i = 0; i < kTableCount; ++i) {
+      const int code = mdb_dbi_open(transaction->get(), kTableNames[i], create ? MDB_CREATE : 0, &handles[i]);
+      if (code == MDB_NOTFOUND && i >= kFirstTables) {
+        handles[i] = kNoHandle;
+        missing = true;
+        continue;
+      }
+      if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE) {
+        return Error(ErrorCode::kCorrupt, std::string("data.mdb has no table of ") + kTableNames[i]);
+      }
+      if (code != 0) return Failure("open a table", code);
     }
-    if (code != 0) return Failure("open a table", code);
+    TRY(transaction->Commit());
   }
-  return transaction->Commit();
+  {
+    const std::lock_guard lock(handles_mutex_);
+    handles_ = handles;
+  }
+  if (!missing) return {};
+  // What is there can be read without.
+  auto added = AddTables();
+  if (!added.has_value() && added.error().code() != ErrorCode::kNoSpace) return std::move(added).error();
+  return {};
+}
+
+Handles Environment::handles() {
+  const std::lock_guard lock(handles_mutex_);
+  return handles_;
+}
+
+// Makes the tables that are missing. Returns whether there were any.
+Result<bool> Environment::AddTables() {
+  const std::lock_guard adding(adding_mutex_);
+  Handles handles = this->handles();
+  if (std::find(handles.begin(), handles.end(), kNoHandle) == handles.end()) return false;
+  const auto transaction = TRY(Transaction::Begin(*this, Access::kWrite));
+  for (std::size_t i = kFirstTables; i < kTableCount; ++i) {
+    if (handles[i] != kNoHandle) continue;
+    const int code = mdb_dbi_open(transaction->get(), kTableNames[i], MDB_CREATE, &handles[i]);
+    if (code != 0) return Failure("make a table", code);
+  }
+  TRY(transaction->Commit());
+  const std::lock_guard lock(handles_mutex_);
+  handles_ = handles;
+  return true;
 }
 
 Result<void> Environment::Resize(std::uint64_t bytes) {
@@ -244,21 +287,23 @@ Result<bool> Environment::Grow(std::uint64_t limit, Room room) {
   // asks.
   int dead = 0;
   if (mdb_reader_check(env_, &dead) == 0 && dead > 0) return true;
+  if (auto added = AddTables(); added.has_value()) {
+    if (added.value()) return true;
+  } else if (added.error().code() != ErrorCode::kNoSpace || DiskIsFull()) {
+    return added;
+  }
   MDB_envinfo info;
   const std::thread::id entered = gate_.Enter();
   const int code = mdb_env_info(env_, &info);
   gate_.Leave(entered);
   if (code != 0) return Failure("measure the map", code);
   const std::uint64_t size = info.me_mapsize;
-  if (size < limit) {
-    TRY(Resize(std::min(2 * size, limit)));
-    return true;
-  }
   // What the last commit freed cannot be used by the next one, and one commit may have replaced everything:
   // beyond twice the limit there is always room.
   const std::uint64_t end = 2 * limit + kReserveBytes;
-  if (room != Room::kReserve || size >= end) return false;
-  TRY(Resize(std::min(size + kReserveBytes, end)));
+  if (size >= limit && (room != Room::kReserve || size >= end)) return false;
+  TRY(Resize(size < limit ? std::min(2 * size, limit) : std::min(size + kReserveBytes, end)));
+  TRY(AddTables());
   return true;
 }
 

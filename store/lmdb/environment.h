@@ -25,8 +25,10 @@ struct MDB_env;
 namespace certfs::lmdb {
 
 // The named databases. store/README.md, "LMDB tables".
-enum class Table : std::uint8_t { kManifest, kStores, kEntries, kContents, kNodes };
-inline constexpr std::size_t kTableCount = 5;
+enum class Table : std::uint8_t { kManifest, kStores, kEntries, kContents, kNodes, kIssued };
+inline constexpr std::size_t kTableCount = 6;
+using Handles = std::array<unsigned int, kTableCount>;
+inline constexpr unsigned int kNoHandle = ~0U;  // Of a table that is not there.
 
 // Returns what LMDB's `code` means, as the failure of `what`.
 Error Failure(std::string_view what, int code);
@@ -53,7 +55,8 @@ class Gate {
 
 class Environment {
  public:
-  // Opens `directory`, or makes its tables in it when `create`.
+  // Opens `directory`, or makes its tables in it when `create`. A table that keystores of before had not is
+  // made; where there is no room for that it stays missing, until Grow makes some.
   static Result<std::unique_ptr<Environment>> Open(const std::filesystem::path& directory,
                                                    std::uint64_t map_bytes, bool create);
   // Makes a new one in the single file `file`, for one process that is alone with it: without locks, and
@@ -66,9 +69,9 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  // Makes room: pages that a reader who was killed still holds, else a map of twice the size, up to
-  // `limit`; with Room::kReserve then a little more at a time, up to twice the limit and that little. Returns
-  // false when it is that large already.
+  // Makes room: for a table that is missing, pages that a reader who was killed still holds, else a map of
+  // twice the size, up to `limit`; with Room::kReserve then a little more at a time, up to twice the limit
+  // and that little. Returns false when it is that large already.
   Result<bool> Grow(std::uint64_t limit, Room room);
 
   // Takes over the size that another process gave the map.
@@ -89,20 +92,24 @@ class Environment {
 
   MDB_env* get() noexcept { return env_; }
   Gate& gate() noexcept { return gate_; }
-  unsigned int handle(Table table) const noexcept { return handles_[static_cast<std::size_t>(table)]; }
+  // The tables as they can be used by a transaction that is begun afterwards.
+  Handles handles();
 
  private:
   explicit Environment(MDB_env* env) : env_(env) {}
   static Result<std::unique_ptr<Environment>> Make(std::uint64_t map_bytes);
   Result<void> OpenAt(const std::filesystem::path& path, unsigned int flags);
   Result<void> OpenTables(bool create);
+  Result<bool> AddTables();
   Result<void> Resize(std::uint64_t bytes);
 
   MDB_env* env_;
   Gate gate_;
   std::mutex own_mutex_;           // Taken inside the gate.
   std::uint64_t own_commits_ = 0;  // Guarded by own_mutex_.
-  std::array<unsigned int, kTableCount> handles_{};
+  std::mutex adding_mutex_;        // Held by whoever adds tables.
+  std::mutex handles_mutex_;
+  Handles handles_{};  // Guarded by handles_mutex_.
 };
 
 }  // namespace certfs::lmdb

@@ -14,6 +14,8 @@ MDB_val ValueOf(BytesView bytes) { return {bytes.size(), const_cast<std::uint8_t
 
 constexpr int kAttemptsMax = 16;
 
+// A table that there was no room to make. Room can be had; it is Grow that makes it then.
+constexpr int kTableMissing = MDB_MAP_FULL;
 // LMDB's own: what its file begins with, and the table that the named ones hang off.
 constexpr std::uint64_t kMetaPages = 2;
 constexpr MDB_dbi kTableOfTables = 1;
@@ -26,6 +28,7 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
   for (int attempt = 1;; ++attempt) {
     const std::thread::id entered = environment.gate().Enter();
     MDB_txn* txn = nullptr;
+    const Handles handles = environment.handles();  // Before it begins: it knows no table of later.
     const bool write = access == Access::kWrite;
     // A process that was killed while it read still holds the pages of its moment: for as long as its slot is
     // taken, no page freed since is used again, and the file grows with every commit. Looking costs a system
@@ -35,7 +38,8 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
     const int code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
     if (code == 0) {
       const std::uint64_t id = mdb_txn_id(txn);
-      return std::unique_ptr<Transaction>(new Transaction(environment, txn, entered, write ? id - 1 : id));
+      return std::unique_ptr<Transaction>(
+          new Transaction(environment, handles, txn, entered, write ? id - 1 : id));
     }
     environment.gate().Leave(entered);
     // Another process made the map larger than ours, and may do so again meanwhile.
@@ -57,9 +61,10 @@ Error Transaction::Fail(std::string_view what, int code) {
 
 Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
   if (txn_ == nullptr) return Spent();
+  if (Lacks(table)) return Failure("read", kTableMissing);
   MDB_val name = ValueOf(key);
   MDB_val value;
-  const int code = mdb_get(txn_, environment_.handle(table), &name, &value);
+  const int code = mdb_get(txn_, HandleOf(table), &name, &value);
   if (code == MDB_NOTFOUND) return std::optional<BytesView>();
   if (code != 0) return Failure("read", code);
   return std::optional<BytesView>(BytesView(static_cast<const std::uint8_t*>(value.mv_data), value.mv_size));
@@ -67,9 +72,10 @@ Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
 
 Result<void> Transaction::Put(Table table, BytesView key, BytesView value) {
   if (txn_ == nullptr) return Spent();
+  if (Lacks(table)) return Fail("write", kTableMissing);
   MDB_val name = ValueOf(key);
   MDB_val data = ValueOf(value);
-  if (const int code = mdb_put(txn_, environment_.handle(table), &name, &data, 0); code != 0) {
+  if (const int code = mdb_put(txn_, HandleOf(table), &name, &data, 0); code != 0) {
     return Fail("write", code);
   }
   return {};
@@ -77,17 +83,19 @@ Result<void> Transaction::Put(Table table, BytesView key, BytesView value) {
 
 Result<void> Transaction::Append(Table table, BytesView key, BytesView value) {
   if (txn_ == nullptr) return Spent();
+  if (Lacks(table)) return Fail("write", kTableMissing);
   MDB_val name = ValueOf(key);
   MDB_val data = ValueOf(value);
-  const int code = mdb_put(txn_, environment_.handle(table), &name, &data, MDB_APPEND);
+  const int code = mdb_put(txn_, HandleOf(table), &name, &data, MDB_APPEND);
   if (code != 0) return Fail("write", code);
   return {};
 }
 
 Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink) {
   if (txn_ == nullptr) return Spent();
+  if (Lacks(table)) return Failure("read", kTableMissing);
   MDB_cursor* cursor = nullptr;
-  if (const int code = mdb_cursor_open(txn_, environment_.handle(table), &cursor); code != 0)
+  if (const int code = mdb_cursor_open(txn_, HandleOf(table), &cursor); code != 0)
     return Failure("read", code);
   const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> owner(cursor, mdb_cursor_close);
   Bytes next(after.begin(), after.end());
@@ -107,8 +115,9 @@ Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink
 
 Result<void> Transaction::Remove(Table table, BytesView key) {
   if (txn_ == nullptr) return Spent();
+  if (Lacks(table)) return {};
   MDB_val name = ValueOf(key);
-  const int code = mdb_del(txn_, environment_.handle(table), &name, nullptr);
+  const int code = mdb_del(txn_, HandleOf(table), &name, nullptr);
   if (code != 0 && code != MDB_NOTFOUND) return Fail("remove", code);
   return {};
 }
@@ -123,7 +132,10 @@ Result<std::uint64_t> Transaction::UsedBytes() {
     return {};
   };
   TRY(add(kTableOfTables));
-  for (std::size_t i = 0; i < kTableCount; ++i) TRY(add(environment_.handle(static_cast<Table>(i))));
+  for (std::size_t i = 0; i < kTableCount; ++i) {
+    const auto table = static_cast<Table>(i);
+    if (!Lacks(table)) TRY(add(HandleOf(table)));
+  }
   return pages * stat.ms_psize;
 }
 

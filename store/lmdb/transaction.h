@@ -60,13 +60,17 @@ class Transaction {
   MDB_txn* get() noexcept { return txn_; }
 
  private:
-  Transaction(Environment& environment, MDB_txn* txn, std::thread::id entered, std::uint64_t base)
-      : environment_(environment), txn_(txn), entered_(entered), base_(base) {}
+  Transaction(Environment& environment, const Handles& handles, MDB_txn* txn, std::thread::id entered,
+              std::uint64_t base)
+      : environment_(environment), handles_(handles), txn_(txn), entered_(entered), base_(base) {}
 
   // Returns what `code` means, as the failure of `what`, and notes what WantsRoom asks for.
   Error Fail(std::string_view what, int code);
+  unsigned int HandleOf(Table table) const noexcept { return handles_[static_cast<std::size_t>(table)]; }
+  bool Lacks(Table table) const noexcept { return HandleOf(table) == kNoHandle; }
 
   Environment& environment_;
+  const Handles handles_;
   MDB_txn* txn_;
   std::thread::id entered_;  // Who passed the gate.
   std::uint64_t base_;

@@ -43,6 +43,13 @@ Result<Digest> Context::PasswordDigest(TableSnapshot& snapshot) {
                     {AsBytes(kPasswordLabel), {&profile, 1}, settings.export_password.Reveal()});
 }
 
+Result<bool> Context::IsReleased(TableSnapshot& snapshot, const Store& store, const Entry& entry) {
+  auto released = key_release_.Check(snapshot, store, entry);
+  if (released.has_value()) return true;
+  if (released.error().code() == ErrorCode::kRevoked) return false;
+  return std::move(released).error();
+}
+
 Result<SecretBytes> Context::Seed(TableSnapshot& snapshot) {
   const Digest seed = HmacSha256(TRY(snapshot.DeriveViewKey()), {AsBytes(kSeedLabel)});
   return SecretBytes::CopyOf(seed);

@@ -14,13 +14,14 @@
 #include <mutex>
 
 #include "crypto/pkcs12.h"
+#include "store/key_release.h"
 #include "store/keystore.h"
 
 namespace certfs::view {
 
 class Context {
  public:
-  explicit Context(Keystore& keystore) : keystore_(keystore) {}
+  explicit Context(Keystore& keystore) : keystore_(keystore), key_release_(keystore) {}
 
   // The form of encrypted views in `snapshot`: of those under the export password, and of trust stores.
   Result<Pkcs12Settings> ExportForm(TableSnapshot& snapshot);
@@ -36,6 +37,9 @@ class Context {
   // What the initialisation vectors of views are derived from.
   Result<SecretBytes> Seed(TableSnapshot& snapshot);
 
+  // Whether the key of `entry` may be in a file for others.
+  Result<bool> IsReleased(TableSnapshot& snapshot, const Store& store, const Entry& entry);
+
   Result<std::shared_ptr<const Trust>> TrustOf(TableSnapshot& snapshot) {
     return keystore_.GetTrust(snapshot);
   }
@@ -50,6 +54,7 @@ class Context {
                                                         const Pkcs12Settings& form);
 
   Keystore& keystore_;
+  KeyRelease key_release_;
   std::mutex mutex_;
   Stretched export_;  // Guarded by mutex_, as below.
   Stretched trust_;

@@ -39,12 +39,12 @@ std::string FriendlyName(const StoreArgument& of, const Store& store, const Entr
   return store.name.text() + "/" + entry.alias.text();
 }
 
-// Calls `visit` with every entry that bears a key.
+// Calls `visit` with every entry that bears a key which may be handed out.
 Result<void> ForEachKey(const StoreArgument& of,
                         const std::function<Result<void>(const Store&, const Entry&)>& visit) {
   for (const Store& store : of.stores) {
     TRY(ForEachEntry(of.snapshot, store, [&](const Entry& entry) -> Result<void> {
-      if (!entry.file(Member::kKey)) return {};
+      if (!entry.file(Member::kKey) || !TRY(of.context.IsReleased(of.snapshot, store, entry))) return {};
       return visit(store, entry);
     }));
   }

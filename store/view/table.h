@@ -25,7 +25,7 @@ struct EntryRow {
   Result<std::uint64_t> (*measure)(const EntryArgument&);  // Null: by making it.
 };
 
-inline constexpr std::array<EntryRow, 9> kEntryRows{{
+inline constexpr std::array<EntryRow, 10> kEntryRows{{
     {{ViewKind::kFullChain, ViewPlace::kEntry, "fullchain.pem", false, false},
      kPublicPart,
      MakeFullChain,
@@ -45,6 +45,11 @@ inline constexpr std::array<EntryRow, 9> kEntryRows{{
      MakeKeystore,
      MeasureKeystore},
     {{ViewKind::kRequest, ViewPlace::kEntry, "request.csr", false, false}, kPublicPart, MakeRequest, nullptr},
+    // By the name that vRealize Orchestrator's keytool steps have.
+    {{ViewKind::kOrchestratorRequest, ViewPlace::kEntry, "VSOcertificate.csr", false, false},
+     kPublicPart,
+     MakeRequest,
+     nullptr},
     {{ViewKind::kInfoText, ViewPlace::kEntry, "info.txt", false, false}, kPublicPart, MakeInfoText, nullptr},
     {{ViewKind::kInfoJson, ViewPlace::kEntry, "info.json", false, false}, kPublicPart, MakeInfoJson, nullptr},
 }};

@@ -120,7 +120,7 @@ TEST_P(BackupTest, HoldsEverythingThatASnapshotShows) {
   EXPECT_EQ(items.size(), directories + files + 3);
   EXPECT_EQ(items[0].path, "manifest.json");
   const auto manifest = nlohmann::json::parse(items[0].content);
-  EXPECT_EQ(manifest["format"], 1);
+  EXPECT_EQ(manifest["format"], 2);
   EXPECT_EQ(manifest["files"], files);
   EXPECT_EQ(manifest["entries"], directories - manifest["stores"].get<std::size_t>());
   EXPECT_EQ(manifest["commit"], snapshot->commit());
@@ -224,7 +224,7 @@ TEST_P(BackupTest, SaysWhatItWrote) {
   const auto safe = test::MakeRecipient("P-256", "safe");
   const Backup backup = Must(MakeBackup(*keystore_, {safe.certificate}));
   const auto said = nlohmann::json::parse(BackupManifestJson(backup.summary));
-  EXPECT_EQ(said["format"], 1);
+  EXPECT_EQ(said["format"], 2);
   EXPECT_EQ(said["file"], "keystore.cms");
   EXPECT_EQ(said["size"], backup.bytes.size());
   EXPECT_EQ(said["tar_sha256"], ToHex(backup.summary.tar_sha256));
@@ -318,14 +318,15 @@ TEST(BackupManifestTest, RefusesWhatIsNone) {
     object[name] = value;
     return object.dump();
   };
-  const auto newer = DecodeBackupManifest(with("format", 2));
+  const auto newer = DecodeBackupManifest(with("format", 3));
   ASSERT_EQ(CodeOf(newer), ErrorCode::kUnsupported);
-  EXPECT_NE(newer.error().message().find("format 2"), std::string::npos);
+  EXPECT_NE(newer.error().message().find("format 3"), std::string::npos);
   for (const std::string& text :
        {std::string(), std::string("[]"), good.substr(0, good.size() / 2), with("format", 0),
         with("format", "1"), with("format", nullptr), with("keystore", "xyz"),
         with("keystore", std::string(32, 'g')), with("commit", -1), with("commit", 1.5), with("time", ""),
-        with("time", "\x1B[2J"), with("certfs", std::string(65, 'v')), with("files", "3")}) {
+        with("time", "\x1B[2J"), with("certfs", std::string(65, 'v')), with("files", "3"),
+        with("issued", "4")}) {
     EXPECT_EQ(CodeOf(DecodeBackupManifest(text)), ErrorCode::kMalformed) << text;
   }
 }

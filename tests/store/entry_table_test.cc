@@ -3,6 +3,7 @@
 #include "store/memory_table.h"
 #include "store/sealed_table.h"
 #include "tests/store/entry_table_contract.h"
+#include "tests/store/ledger_contract.h"
 
 namespace certfs {
 

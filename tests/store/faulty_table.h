@@ -72,6 +72,28 @@ class FaultyReads : public Interface {
     TRY(faults_.Pass());
     return real_->GetSettings();
   }
+  Result<AuthorityRecord> GetAuthority() final {
+    TRY(faults_.Pass());
+    return real_->GetAuthority();
+  }
+  bool has_authority() final { return real_->has_authority(); }
+  Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial) final {
+    TRY(faults_.Pass());
+    return real_->FindIssued(serial);
+  }
+  Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number) final {
+    TRY(faults_.Pass());
+    return real_->FindIssuedByNumber(number);
+  }
+  Result<void> ListIssued(Cursor after, const IssuedSink& sink) final {
+    TRY(faults_.Pass());
+    return real_->ListIssued(after, sink);
+  }
+  Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink) final {
+    TRY(faults_.Pass());
+    return real_->ListIssued(group, sink);
+  }
+  std::uint64_t issued_count() final { return real_->issued_count(); }
   std::uint64_t commit() final { return real_->commit(); }
   StoreId store_id() final { return real_->store_id(); }
   Result<SecretBytes> DeriveViewKey() final {
@@ -120,6 +142,14 @@ class FaultyTransaction final : public FaultyReads<TableTransaction> {
   Result<void> PutSettings(const Settings& settings) override {
     TRY(faults_.Pass());
     return real_->PutSettings(settings);
+  }
+  Result<void> PutAuthority(const AuthorityRecord& record) override {
+    TRY(faults_.Pass());
+    return real_->PutAuthority(record);
+  }
+  Result<Number> PutIssued(IssuedCertificate issued) override {
+    TRY(faults_.Pass());
+    return real_->PutIssued(std::move(issued));
   }
   Result<void> Commit() override {
     if (auto passed = faults_.Pass(); !passed.has_value()) {

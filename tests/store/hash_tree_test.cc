@@ -168,6 +168,36 @@ TEST(HashTree, FilledAtOnceIsAsPutOneByOne) {
   }
 }
 
+// In batches that add to what is there, and replace some of it.
+TEST(HashTree, PutTogetherIsAsPutOneByOne) {
+  std::mt19937 random(7);
+  for (const int batch : {1, 2, 16, 40, 700}) {
+    MapNodes one_by_one;
+    HashTree expected(one_by_one, kTree, {});
+    MapNodes together;
+    HashTree tree(together, kTree, {});
+    for (int round = 0; round < 6; ++round) {
+      std::map<Digest, TreeItem> items;
+      for (int i = 0; i < batch; ++i) {
+        TreeItem item = ItemOf(static_cast<int>(random() % 1000));
+        item.number = static_cast<Number>(round);
+        items[item.key] = item;
+      }
+      std::vector<TreeItem> all;
+      for (const auto& [key, item] : items) {
+        Must(expected.Put(item));
+        all.insert(all.begin(), item);  // In whatever order.
+      }
+      Must(tree.PutAll(std::move(all)));
+      ASSERT_EQ(tree.root(), expected.root()) << batch;
+      ASSERT_EQ(together.nodes, one_by_one.nodes) << batch;
+    }
+    const Digest root = tree.root();
+    Must(tree.PutAll({}));
+    EXPECT_EQ(tree.root(), root);
+  }
+}
+
 TEST(HashTree, ALeafHoldsSixteen) {
   MapNodes nodes;
   HashTree tree(nodes, kTree, Fill(nodes, Range(16)));

@@ -65,7 +65,7 @@ struct Case {
 const std::vector<Case>& Cases() {
   using Items = std::vector<RawItem>;
   static const std::vector<Case> cases{
-      {"Newer", [](Items& items) { items[0].content.replace(items[0].content.find("1"), 1, "2"); },
+      {"Newer", [](Items& items) { items[0].content.replace(items[0].content.find("2"), 1, "3"); },
        ErrorCode::kUnsupported},
       {"NoManifest", [](Items& items) { items.erase(items.begin()); }},
       {"ManifestIsNone", [](Items& items) { items[0].content = "{}"; }},

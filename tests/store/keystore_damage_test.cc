@@ -1,6 +1,7 @@
 // Goal: damage to what verdicts rest on makes no verdict milder, and what is damaged can be replaced.
 // Method: records of a keystore on disk are changed by somebody without the key, then the door is asked.
 
+#include "store/key_release.h"
 #include "store/sealed_table.h"
 #include "tests/store/keystore_fixture.h"
 #include "tests/store/raw_lmdb.h"
@@ -66,6 +67,29 @@ TEST_P(KeystoreDamage, ADamagedListLetsNothingThrough) {
   EXPECT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kCorrupt);
   Flip("entries", KeyOf(list));  // Flipped back.
   EXPECT_EQ(Code(server, kCertificate, "chain.pem"), ErrorCode::kRevoked);
+}
+
+// A key that is to be withheld once its certificate is revoked is withheld while nobody can tell.
+TEST_P(KeystoreDamage, ADamagedListReleasesNoKey) {
+  Put(Make("TRUSTED_ROOTS", "root"), kCertificate, "root.pem");
+  Put(Make("TRUSTED_ROOTS", "issuing"), kCertificate, "issuing.pem");
+  const Number list = Make("TRUSTED_ROOTS_CRLS", "issuing");
+  Put(list, kList, "crl-5.pem");
+  const Number server = Make("machine", "a");
+  Put(server, Member::kKey, "leaf.key");
+  Put(server, kCertificate, "chain.pem");
+  const auto release = [&]() -> std::optional<ErrorCode> {
+    KeyRelease gate(*keystore_);
+    const auto snapshot = Must(keystore_->Snapshot());
+    auto released = gate.Check(*snapshot, *Must(snapshot->FindEntryByNumber(server)));
+    return released.has_value() ? std::nullopt : std::optional(released.error().code());
+  };
+  Must(keystore_->SetEnforceRevocation(StoreNumber("machine"), true));
+  EXPECT_EQ(release(), std::nullopt);
+  Flip("contents", KeyOf(list, kList));
+  EXPECT_EQ(release(), ErrorCode::kCorrupt);
+  Must(keystore_->SetEnforceRevocation(StoreNumber("machine"), false));
+  EXPECT_EQ(release(), std::nullopt);
 }
 
 TEST_P(KeystoreDamage, ADamagedRootIsNotTrusted) {

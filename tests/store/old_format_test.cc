@@ -1,21 +1,24 @@
-// Goal: a keystore that the first certfs made opens, shows all that it holds, and becomes one of today as it
-// is changed. Method: tests/store/vectors/format-1, made through a mount by certfs of 2026-11-25 (header,
-// manifest and entries of format 1); its key is the tests' own.
+// Goal: a keystore that a certfs of before made opens, shows all that it holds, and becomes one of today as
+// it is changed. Method: tests/store/vectors/format-1, made through a mount by certfs of 2026-11-25 (header,
+// manifest and entries of format 1), and format-2, made by that of 2026-11-27 (manifest of format 2, stores
+// of format 1, no table of issued certificates); their key is the tests' own.
 
 #include "store/keystore_keys.h"
+#include "store/sealed_table.h"
 #include "tests/store/keystore_fixture.h"
+#include "tests/store/ledger_fixture.h"
 
 namespace certfs {
 namespace {
 
 constexpr std::chrono::sys_seconds kNow{std::chrono::seconds(1'800'000'000)};
 
-class OldFormat : public testing::Test {
+class OldFormat : public testing::TestWithParam<const char*> {
  protected:
   OldFormat() {
     for (const char* const name : {"keystore.hdr", "data.mdb"}) {
-      std::filesystem::copy(std::string(CERTFS_SOURCE_DIR) + "/tests/store/vectors/format-1/" + name,
-                            path() / name);
+      std::filesystem::copy(
+          std::string(CERTFS_SOURCE_DIR) + "/tests/store/vectors/" + GetParam() + "/" + name, path() / name);
     }
   }
   const std::filesystem::path& path() const { return directory_.path(); }
@@ -60,18 +63,25 @@ class OldFormat : public testing::Test {
   FixedClock clock_;
 };
 
-TEST_F(OldFormat, OpensAndHasNothingThatItDidNotKnow) {
+TEST_P(OldFormat, OpensAndHasNothingThatItDidNotKnow) {
   const auto keystore = Open();
   ExpectAll(*keystore);
-  EXPECT_EQ(Find(*keystore, "machine", "www")->changed, std::nullopt);
-  EXPECT_TRUE(Must(Must(keystore->Snapshot())->GetSettings()).export_password.empty());
+  const auto snapshot = Must(keystore->Snapshot());
+  const bool first = GetParam() == std::string("format-1");
+  EXPECT_EQ(Find(*keystore, "machine", "www")->changed.has_value(), !first);
+  EXPECT_EQ(AsText(Must(snapshot->GetSettings()).export_password.Reveal()), first ? "" : "an older password");
+  EXPECT_FALSE(snapshot->has_authority());
+  EXPECT_EQ(snapshot->issued_count(), 0U);
+  EXPECT_FALSE(Must(snapshot->FindStore(NameOf("machine")))->enforce_revocation);
   EXPECT_TRUE(Must(keystore->RecoveryCertificates()).empty());
 }
 
-TEST_F(OldFormat, BecomesOneOfTodayAsItIsChanged) {
+TEST_P(OldFormat, BecomesOneOfTodayAsItIsChanged) {
   {
     const auto keystore = Open();
     Must(keystore->SetSettings({SecretOf("a password"), ExportProfile::kModern}));
+    const Number machine = Must(Must(keystore->Snapshot())->FindStore(NameOf("machine")))->number;
+    EXPECT_TRUE(Must(keystore->SetEnforceRevocation(machine, true)).enforce_revocation);
     const Number pw = Find(*keystore, "APPLMGMT_PASSWORD", "pw")->number;
     Must(keystore->WriteFile(pw, Member::kSecret, AsBytes("another"), kAlice, {}));
     Must(keystore->WriteFile(pw, Member::kSecret, AsBytes("a secret"), kAlice, {}));
@@ -83,7 +93,27 @@ TEST_F(OldFormat, BecomesOneOfTodayAsItIsChanged) {
   ExpectAll(*keystore);
   EXPECT_EQ(AsText(Must(Must(keystore->Snapshot())->GetSettings()).export_password.Reveal()), "a password");
   EXPECT_EQ(test::ReadAll((path() / "keystore.hdr").string())[9], 2);
+  EXPECT_TRUE(Must(Must(keystore->Snapshot())->FindStore(NameOf("machine")))->enforce_revocation);
 }
+
+// Goal: it takes an authority and a ledger. Method: put into the table itself, and read by whoever opens it.
+TEST_P(OldFormat, TakesAnAuthority) {
+  const RootKeys keys = Must(Must(Header::Load(path())).Unlock(TestSecret()));
+  {
+    const auto table = Must(OpenSealedTable(path(), {keys.store_id, keys.manifest_key.Clone()}));
+    const auto transaction = Must(table->BeginTransaction());
+    Must(transaction->PutAuthority(SomeAuthority()));
+    Must(transaction->PutIssued(SomeIssued(1)));
+    Must(transaction->Commit());
+  }
+  const auto keystore = Open();
+  ExpectAll(*keystore);
+  EXPECT_TRUE(Must(keystore->Snapshot())->has_authority());
+  EXPECT_TRUE(Must(Must(keystore->Snapshot())->FindIssued(SerialOf(1))));
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, OldFormat, testing::Values("format-1", "format-2"),
+                         [](const auto& tested) { return std::string(tested.param).replace(6, 1, ""); });
 
 }  // namespace
 }  // namespace certfs

@@ -19,6 +19,11 @@ Manifest SomeManifest() {
   manifest.data_keys.push_back({1, SecretOf(std::string(32, 'd'))});
   manifest.data_keys.push_back({2, SecretOf(std::string(32, 'e'))});
   manifest.settings.fill(0xDA);
+  manifest.authority.fill(0xA1);
+  manifest.has_authority = true;
+  manifest.issued.fill(0xA2);
+  manifest.groups.fill(0xA3);
+  manifest.issued_count = 12;
   manifest.rewrite_pending = true;
   return manifest;
 }
@@ -35,6 +40,7 @@ Store SomeStore() {
   Store store = NewStore("Servers");
   store.number = 20;
   store.entry_count = 3;
+  store.enforce_revocation = true;
   store.entries.fill(0xCD);
   store.attributes.mode = 0640;
   store.attributes.access_acl = SomeAcl();
@@ -58,7 +64,7 @@ Entry SomeEntry() {
 
 TEST(RecordCodec, ManifestThereAndBack) {
   const SecretBytes bytes = EncodeManifest(SomeManifest());
-  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 32 + 2 + 2 * 36 + 32 + 1);
+  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 32 + 2 + 2 * 36 + 32 + 1 + 3 * 32 + 8);
   const Manifest back = Must(DecodeManifest(bytes.Reveal()));
   EXPECT_EQ(back.commit, 41U);
   EXPECT_EQ(back.next_number, 99U);
@@ -68,6 +74,11 @@ TEST(RecordCodec, ManifestThereAndBack) {
   EXPECT_EQ(back.KeyOf(3), nullptr);
   EXPECT_EQ(back.settings, SomeManifest().settings);
   EXPECT_TRUE(back.rewrite_pending);
+  EXPECT_TRUE(back.has_authority);
+  EXPECT_EQ(back.authority, SomeManifest().authority);
+  EXPECT_EQ(back.issued, SomeManifest().issued);
+  EXPECT_EQ(back.groups, SomeManifest().groups);
+  EXPECT_EQ(back.issued_count, 12U);
   EXPECT_TRUE(EqualSecrets(EncodeManifest(back).Reveal(), bytes.Reveal()));
   EXPECT_TRUE(EqualSecrets(EncodeManifest(back.Clone()).Reveal(), bytes.Reveal()));
 }
@@ -78,18 +89,20 @@ TEST(RecordCodec, StoreThereAndBack) {
   EXPECT_EQ(back.name.text(), "Servers");
   EXPECT_EQ(back.attributes, SomeStore().attributes);
   EXPECT_EQ(back.entries, SomeStore().entries);
+  EXPECT_TRUE(back.enforce_revocation);
   EXPECT_EQ(EncodeStore(back), bytes);
   // The layout itself, as store/README.md gives it: nothing may move.
   EXPECT_EQ(ToHex(BytesView(bytes).first(22)),
-            "0001"
+            "0002"
             "0000000000000014"
             "00000007"
             "00000008"
             "000001a0");
   EXPECT_EQ(ToHex(BytesView(bytes).subspan(22, 8)), "fffffffffffffffb");
-  EXPECT_EQ(ToHex(BytesView(bytes).last(9)),
+  EXPECT_EQ(ToHex(BytesView(bytes).last(10)),
             "0007"
-            "53657276657273");
+            "53657276657273"
+            "01");
 }
 
 TEST(RecordCodec, EntryThereAndBack) {
@@ -119,18 +132,29 @@ TEST(RecordCodec, SettingsThereAndBack) {
   }
 }
 
-// Goal: what the last certfs wrote is still read. Method: the encodings of today, cut back to format 1.
-TEST(RecordCodec, ReadsTheFormatBefore) {
-  const auto as_format_1 = [](BytesView bytes, std::size_t appended) {
+// Goal: what certfs of before wrote is still read. Method: the encodings of today, cut back to older formats.
+TEST(RecordCodec, ReadsTheFormatsBefore) {
+  const auto as_format = [](std::uint8_t format, BytesView bytes, std::size_t appended) {
     Bytes old(bytes.begin(), bytes.end() - static_cast<std::ptrdiff_t>(appended));
-    old[1] = 1;
+    old[1] = format;
     return old;
   };
-  const Entry entry = Must(DecodeEntry(as_format_1(EncodeEntry(SomeEntry()), 13)));
+  const Entry entry = Must(DecodeEntry(as_format(1, EncodeEntry(SomeEntry()), 13)));
   EXPECT_EQ(entry.files, SomeEntry().files);
   EXPECT_EQ(entry.changed, std::nullopt);
   const SecretBytes bytes = EncodeManifest(SomeManifest());
-  const Manifest manifest = Must(DecodeManifest(as_format_1(bytes.Reveal(), 33)));
+  const Store store = Must(DecodeStore(as_format(1, EncodeStore(SomeStore()), 1)));
+  EXPECT_EQ(store.name.text(), "Servers");
+  EXPECT_FALSE(store.enforce_revocation);
+  Bytes flagged = as_format(2, bytes.Reveal(), 104);
+  EXPECT_EQ(CodeOf(DecodeManifest(flagged)), ErrorCode::kCorrupt);  // It knew one flag.
+  flagged.back() = 1;
+  const Manifest without = Must(DecodeManifest(flagged));
+  EXPECT_EQ(without.settings, SomeManifest().settings);
+  EXPECT_TRUE(without.rewrite_pending);
+  EXPECT_FALSE(without.has_authority);
+  EXPECT_EQ(without.issued, Digest{});
+  const Manifest manifest = Must(DecodeManifest(as_format(1, bytes.Reveal(), 137)));
   EXPECT_EQ(manifest.data_keys.size(), 2U);
   EXPECT_EQ(manifest.settings, Digest{});
   EXPECT_FALSE(manifest.rewrite_pending);
@@ -229,7 +253,7 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   EXPECT_EQ(CodeOf(DecodeEntry(unclear)), ErrorCode::kCorrupt);
   const SecretBytes flagged = EncodeManifest(SomeManifest());
   Bytes flags(flagged.Reveal().begin(), flagged.Reveal().end());
-  flags.back() = 2;
+  flags[flags.size() - 105] = 4;
   EXPECT_EQ(CodeOf(DecodeManifest(flags)), ErrorCode::kCorrupt);
   const SecretBytes password = EncodeSettings({SecretOf("password"), ExportProfile::kModern});
   Bytes profile(password.Reveal().begin(), password.Reveal().end());

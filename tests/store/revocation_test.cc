@@ -52,12 +52,12 @@ class RevocationTest : public testing::Test {
       numbers.push_back(slot.number);
     return numbers;
   }
-  Result<RotationOutcome> Revoke(const UnlockSecret& secret, const Revocation& revocation) {
+  Result<RotationOutcome> Revoke(const UnlockSecret& secret, const SlotRevocation& revocation) {
     const RevocationPlan plan = TRY(PlanRevocation(path(), secret, revocation));
     return RevokeSlot(path(), secret, revocation, plan, kNow, kUnwatched);
   }
-  static Revocation Of(SlotNumber slot, char keep = 0) {
-    Revocation revocation;
+  static SlotRevocation Of(SlotNumber slot, char keep = 0) {
+    SlotRevocation revocation;
     revocation.revoked = slot;
     if (keep != 0) revocation.keep.push_back(TestSecret(keep));
     return revocation;
