@@ -21,7 +21,8 @@ constexpr std::uint64_t kHashedKind = 31;  // Of the directory hashed/; 0 is any
 
 constexpr bool IsDirectory(Fixed fixed) {
   return fixed == Fixed::kRoot || fixed == Fixed::kStores || fixed == Fixed::kStatus ||
-         fixed == Fixed::kExport || fixed == Fixed::kBackup;
+         fixed == Fixed::kExport || fixed == Fixed::kBackup || fixed == Fixed::kAuthority ||
+         fixed == Fixed::kRequests || fixed == Fixed::kIssued || fixed == Fixed::kProfiles;
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ bool NodeId::is_staging() const { return (value_ & kStagingBit) != 0; }
 
 std::optional<Fixed> NodeId::fixed() const {
   const std::uint64_t slot = value_ & kSlotMask;
-  if (is_staging() || is_view() || slot > kSlotDirectory || number() > static_cast<Number>(Fixed::kBackup))
+  if (is_staging() || is_view() || slot > kSlotDirectory || number() > static_cast<Number>(Fixed::kHealth))
     return std::nullopt;
   const auto fixed = static_cast<Fixed>(number());
   if (NodeId::Of(fixed) != *this) return std::nullopt;

@@ -23,7 +23,13 @@ enum class Fixed : std::uint8_t {
   kWhy = 5,
   kVersion = 6,
   kExport = 7,
-  kBackup = 8
+  kBackup = 8,
+  kAuthority = 9,  // ca/, and what is in it.
+  kRequests = 10,
+  kIssued = 11,
+  kProfiles = 12,
+  kControl = 13,
+  kHealth = 14
 };
 
 class NodeId {
@@ -51,7 +57,8 @@ class NodeId {
   bool HasRevision(Revision revision) const;  // whether the id is of that revision (its low 27 bits),
   Revision revision() const;                  // which are these.
 
-  // What is beneath export/ and backup/. Of these, number() is the store's or entry's as well.
+  // What is beneath export/ and backup/, and generated files of ca/ (number: the line of the ledger). Of
+  // these, number() is the store's or entry's as well.
   bool is_view() const;
   bool is_view_directory() const;  // Of a store or an entry,
   bool is_hashed_directory() const;

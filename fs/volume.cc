@@ -17,9 +17,14 @@ Node FixedNode(Fixed fixed, const VolumeOptions& options) {
     case Fixed::kStatus:
     case Fixed::kExport:
     case Fixed::kBackup:
+    case Fixed::kAuthority:
+    case Fixed::kRequests:
+    case Fixed::kIssued:
+    case Fixed::kProfiles:
       node.type = NodeType::kDirectory;
-      // What is in backup/ holds every key.
-      node.attributes.mode = fixed == Fixed::kBackup ? 0700 : 0755;
+      // What is in backup/ holds every key. From ca/issued/ whoever asked for something takes what is his
+      // own.
+      node.attributes.mode = fixed == Fixed::kBackup ? 0700 : fixed == Fixed::kIssued ? 01777 : 0755;
       break;
     case Fixed::kLink:
       node.type = NodeType::kLink;
@@ -29,9 +34,15 @@ Node FixedNode(Fixed fixed, const VolumeOptions& options) {
     case Fixed::kErrorsLog:
     case Fixed::kWhy:
     case Fixed::kVersion:
+    case Fixed::kHealth:
       // What these show depends on the moment and on the reader.
       node.attributes.mode = fixed == Fixed::kErrorsLog ? 0640 : 0444;
       node.volatile_name = node.volatile_attributes = true;
+      node.uncached = true;
+      break;
+    case Fixed::kControl:
+      node.attributes.mode = 0600;
+      node.volatile_attributes = true;  // Its size stays 0, whatever is written.
       node.uncached = true;
       break;
   }
@@ -43,26 +54,14 @@ std::optional<Fixed> FixedChild(Fixed parent, std::string_view name) {
   if (parent == Fixed::kRoot && name == "status") return Fixed::kStatus;
   if (parent == Fixed::kRoot && name == "export") return Fixed::kExport;
   if (parent == Fixed::kRoot && name == "backup") return Fixed::kBackup;
+  if (parent == Fixed::kRoot && name == "ca") return Fixed::kAuthority;
+  if (parent == Fixed::kAuthority) return FixedChildOfAuthority(name);
+  if (parent == Fixed::kStatus && name == "health.json") return Fixed::kHealth;
   if (parent == Fixed::kStores && name == kLinkName) return Fixed::kLink;
   if (parent == Fixed::kStatus && name == "errors.log") return Fixed::kErrorsLog;
   if (parent == Fixed::kStatus && name == "why") return Fixed::kWhy;
   if (parent == Fixed::kStatus && name == "version") return Fixed::kVersion;
   return std::nullopt;
-}
-
-// What a status file shows to `caller` now.
-std::string StatusText(Fixed fixed, const Caller& caller, const RefusalLog& refusals,
-                       const VolumeOptions& options) {
-  switch (fixed) {
-    case Fixed::kErrorsLog:
-      return refusals.All();
-    case Fixed::kWhy:
-      return refusals.Of(caller.uid);
-    case Fixed::kVersion:
-      return options.version;
-    default:
-      return {};
-  }
 }
 
 }  // namespace
@@ -93,6 +92,30 @@ Error Volume::State::Refuse(const Caller& caller, Time now, std::string path, Er
   return error;
 }
 
+Result<Volume::State::StatusText> Volume::State::TextOf(Keystore& keystore, Fixed fixed,
+                                                        const Caller& caller) {
+  switch (fixed) {
+    case Fixed::kErrorsLog:
+      return StatusText{refusals.All(), keystore.Now()};
+    case Fixed::kWhy:
+      return StatusText{refusals.Of(caller.uid), keystore.Now()};
+    case Fixed::kVersion:
+      return StatusText{options.version, keystore.Now()};
+    case Fixed::kHealth: {
+      std::optional<Error> failure;
+      {
+        const std::lock_guard lock(mutex);
+        failure = list_failure;
+      }
+      const auto snapshot = TRY(keystore.Snapshot());
+      auto shown = TRY(health.Get(*snapshot, failure, keystore.Now()));
+      return StatusText{std::move(shown.text), shown.since};
+    }
+    default:
+      return StatusText{{}, keystore.Now()};
+  }
+}
+
 Result<std::optional<Entry>> Volume::State::FindWentLive(TableSnapshot& snapshot, const Entry& next,
                                                          Member member, Instant now) {
   const auto number = went_live.Find(next.number, member, now);
@@ -119,6 +142,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   if (name.size() > kNameBytesMax) return Error(ErrorCode::kNameTooLong, "a name is at most 255 bytes");
   if (const auto fixed = parent.fixed()) {
     if (const auto child = FixedChild(*fixed, name)) return GetAttributes(caller, NodeId::Of(*child), 0);
+    if (IsAuthorityDirectory(parent)) return LookupAuthority(caller, parent, name);
     if (*fixed == Fixed::kExport || *fixed == Fixed::kBackup) return LookupView(caller, parent, name);
     if (*fixed != Fixed::kStores) return NoSuchName();
     const auto store_name = StoreName::Parse(name);
@@ -181,16 +205,19 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
 Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId handle) {
   if (const auto fixed = node.fixed()) {
     Node found = FixedNode(*fixed, state_->options);
-    if (found.type == NodeType::kFile) {
-      const std::lock_guard lock(state_->mutex);
-      const auto reader = state_->readers.find(handle);
-      found.size = reader != state_->readers.end()
-                       ? reader->second->bytes().size()
-                       : StatusText(*fixed, caller, state_->refusals, state_->options).size();
+    if (*fixed == Fixed::kRequests) {
+      const auto snapshot = TRY(keystore_.Snapshot());
+      SetPermissions(found.attributes, TRY(state_->authority_files.RequestsAttributes(*snapshot)));
     }
-    const Time when = found.volatile_attributes  ? keystore_.Now()
-                      : *fixed == Fixed::kStores ? state_->stores_changed.load()
-                                                 : state_->began;
+    Time when = *fixed == Fixed::kStores ? state_->stores_changed.load() : state_->began;
+    if (found.type == NodeType::kFile) {
+      const State::StatusText text = TRY(state_->TextOf(keystore_, *fixed, caller));
+      when = text.when;
+      found.size = text.text.size();
+      const std::lock_guard lock(state_->mutex);
+      if (const auto reader = state_->readers.find(handle); reader != state_->readers.end())
+        found.size = reader->second->bytes().size();
+    }
     found.attributes.mtime = found.attributes.ctime = found.attributes.atime = when;
     return found;
   }
@@ -265,17 +292,20 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
   if (const auto fixed = node.fixed()) {
     if (FixedNode(*fixed, state_->options).type != NodeType::kFile)
       return Error(ErrorCode::kIsADirectory, "not a file");
+    if (*fixed == Fixed::kControl) return OpenControl();
     if (mode.write) return Error(ErrorCode::kReadOnly, "a generated file");
     auto content = std::make_shared<Content>();
     content->node = node;
-    const std::string text = StatusText(*fixed, caller, state_->refusals, state_->options);
+    const std::string text = TRY(state_->TextOf(keystore_, *fixed, caller)).text;
     content->plain.assign(text.begin(), text.end());
     return add_reader(std::move(content));
   }
   if (node.is_view()) {
     if (!node.view_kind()) return Error(ErrorCode::kIsADirectory, "not a file");
+    if (mode.write && AuthorityFileOf(node) == AuthorityFile::kProfile)
+      return OpenProfileToWrite(caller, node, mode);
     if (mode.write) return Generated();
-    auto content = OpenView(caller, node);
+    auto content = AuthorityFileOf(node) ? OpenAuthority(caller, node) : OpenView(caller, node);
     if (content.has_value()) return add_reader(std::move(content).value());
     if (content.error().code() == ErrorCode::kStale) return std::move(content).error();
     return RefuseOpen(caller, node, std::move(content).error());
@@ -289,6 +319,10 @@ Result<HandleId> Volume::Open(const Caller& caller, NodeId node, OpenMode mode) 
   const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
   const Instant now = state_->Now();
   if (entry && entry->file(*member) && node.HasRevision(entry->revision)) {
+    if (member == Member::kKey) {
+      auto released = state_->key_release.Check(*snapshot, *entry);
+      if (!released.has_value()) return RefuseOpen(caller, node, std::move(released).error());
+    }
     const HandleId handle = add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
     if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller.thread, now);
     return handle;
@@ -321,6 +355,7 @@ bool Volume::IsHeld(NodeId node) { return state_->superseded.IsHeld(node); }
 Result<std::optional<std::string>> Volume::PathOfDirectory(NodeId directory) {
   return WithinMemory([&]() -> Result<std::optional<std::string>> {
     if (directory.fixed() == Fixed::kStores) return std::optional<std::string>("stores");
+    if (directory.fixed() == Fixed::kIssued) return std::optional<std::string>("ca/issued");
     const auto snapshot = TRY(keystore_.Snapshot());
     const Place place = TRY(Resolve(*snapshot, directory));
     if (place.store) return std::optional(PathOf(*place.store));

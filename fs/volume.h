@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,11 @@ struct Content;  // Private to fs/.
 struct SeenEntry;
 struct Staging;
 struct ScratchFile;
+struct ControlHandle;
+struct DropName;
+struct DropWriter;
+enum class DropKind;
+struct IssueOrder;
 
 // What the volume asks about its callers. Real: fs/fuse/process.h; tests have one of their own.
 class ProcessTable {
@@ -129,6 +136,7 @@ struct VolumeOptions {
   // Where a backup that is being read lies, encrypted: where there is room for a copy of the keystore.
   std::filesystem::path spool_directory = "/tmp";
   std::function<Instant()> instants = std::chrono::steady_clock::now;
+  bool read_only = false;  // Nothing is signed anew, or noted, by itself.
 };
 
 class Volume {
@@ -170,6 +178,12 @@ class Volume {
   // Returns the name of the store whose entry's state `node`, a directory of BACKUP_STORE, keeps; empty when
   // that store is gone. Nothing for any other node.
   Result<std::optional<std::string>> KeptFrom(NodeId node);
+
+  // Whether the store `node` withholds the keys of revoked certificates; nothing for any other node.
+  Result<std::optional<bool>> EnforcesRevocation(NodeId node);
+  // Sets it, for the store's owner or root. kNotPermitted for others and BACKUP_STORE; kUnsupported for any
+  // other node.
+  Result<void> SetEnforcesRevocation(const Caller& caller, NodeId node, bool on);
 
   // Calls `sink` for each child behind `offset` (0: the start; "." and ".." included) until it returns false
   // or all are listed. kCorrupt, after all others were listed, if a child is damaged; kNotADirectory.
@@ -228,6 +242,11 @@ class Volume {
   // at it all the same.
   void DropExpired();
 
+  // Signs the CRLs of the authority anew that are past half of their lives. To be called at the start and
+  // about hourly, so that they are current even where nobody reads them; a failure is told once, and stays in
+  // status/health.json until it is over.
+  Result<void> RefreshLists();
+
   Usage GetUsage() { return keystore_.GetUsage(); }
 
  private:
@@ -250,7 +269,7 @@ class Volume {
   NodeId Register(const std::shared_ptr<Staging>& staging);
 
   class Replacement;
-  Replacement BeginReplacing(Number entry);
+  Replacement BeginReplacing(std::span<const Number> entries);
   // Makes what was written live, or refuses it. Returns whether anything changed.
   Result<bool> Commit(const Caller& caller, Staging& staging);
   // Makes `bytes` live as the file that `staging` is to write: the one way in.
@@ -268,7 +287,9 @@ class Volume {
   void TellKept(Number entry, Staging* staging = nullptr);
   // The parts of CatchUp.
   struct ForeignChange;
-  Result<std::optional<ForeignChange>> LookAt(TableSnapshot& snapshot, const SeenEntry& known);
+  enum class Replacer { kSelf, kAnother };  // Who has replaced what the entry had.
+  Result<std::optional<ForeignChange>> LookAt(TableSnapshot& snapshot, const SeenEntry& known,
+                                              Replacer replacer);
   void TellForeign(const ForeignChange& change, const std::vector<NodeId>& held);
   Result<void> CatchUpListings(TableSnapshot& snapshot);
   Result<void> KeepReplaced(TableSnapshot& snapshot, const Entry& entry, Revision before);
@@ -300,8 +321,8 @@ class Volume {
   Result<std::shared_ptr<const Content>> LoadView(TableSnapshot& snapshot, const SeenView& seen, NodeId node);
   Result<std::shared_ptr<const Content>> OpenView(const Caller& caller, NodeId node);
   Result<std::shared_ptr<const Content>> OpenBackup(TableSnapshot& snapshot, NodeId node);
-  // What there is in backup/.
-  Result<std::vector<Node>> BackupNodes(TableSnapshot& snapshot);
+  // What there is in backup/ (volume_backup.cc).
+  Result<std::vector<std::pair<std::string, Node>>> BackupNodes(TableSnapshot& snapshot);
 
   // --- Scratch (volume_scratch.cc)
 
@@ -320,7 +341,7 @@ class Volume {
                                                    bool is_directory, bool replace = false);
   Result<HandleId> OpenScratch(const Caller& caller, const std::shared_ptr<ScratchFile>& scratch,
                                OpenMode mode);
-  Result<void> WriteScratch(HandleId handle, std::uint64_t offset, BytesView bytes);
+  Result<void> WriteScratch(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes);
   Result<Node> SetScratchAttributes(const Caller& caller, ScratchFile& scratch, const AttributeChange& change,
                                     std::optional<std::uint64_t> size);
   Result<void> UnlinkScratch(const Caller& caller, NodeId directory, std::string_view name);
@@ -339,6 +360,62 @@ class Volume {
   Result<void> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
                              bool replace, bool moves,
                              std::vector<std::pair<NodeId, std::string_view>>& untold);
+
+  // --- ca/ (volume_authority.cc)
+
+  Result<Node> LookupAuthority(const Caller& caller, NodeId parent, std::string_view name);
+  Result<Node> AuthorityAttributes(NodeId node, HandleId handle);
+  Result<void> ListAuthority(const Caller& caller, NodeId directory, std::uint64_t offset,
+                             const OfferItem& offer);
+  Result<std::shared_ptr<const Content>> OpenAuthority(const Caller& caller, NodeId node);
+  // backup/ca.p12, where there is one; and that a handle has read it up to `end`.
+  Result<std::optional<Node>> AuthorityBackup(TableSnapshot& snapshot);
+  void NoteRead(const Content& content, HandleId handle, std::uint64_t end);
+  Result<void> UnlinkAuthority(const Caller& caller, NodeId parent, std::string_view name);
+  Result<void> UnlinkProfile(const Caller& caller, NodeId parent, std::string_view name);
+  Result<void> UnlinkIssued(const Caller& caller, std::string_view name);
+  // Signs the CRL anew that somebody is about to read, if it is time.
+  void RefreshDueLists();
+
+  // --- ca/requests/ and ca/profiles/ (volume_drops.cc)
+
+  // As TakesScratch, for these two.
+  Result<bool> TakesDrop(NodeId directory, std::string_view name);
+  // What a handle that writes the scratch file `file` is to remember; null where that is no matter.
+  std::shared_ptr<DropWriter> BeginDrop(const Caller& caller, NodeId file);
+  Result<void> WroteDrop(const Caller& caller, ScratchFile& file, DropWriter& writer, std::size_t start);
+  Error RefuseDrop(const Caller& caller, ScratchFile& file, DropWriter& writer, std::string path,
+                   Error error);
+  Result<void> FlushDrop(const Caller& caller, HandleId handle, bool synced);
+  void ReleaseDrop(ScratchFile& file, DropWriter& writer);
+  std::string PathOfDrop(const ScratchFile& file);
+  Result<void> TakeWritten(const Caller& caller, ScratchFile& file, DropWriter& writer);
+  // Takes `file` as what `name` in `directory` says. Returns what for; nothing if it is to stay scratch.
+  Result<std::optional<DropKind>> Take(const Caller& caller, ScratchFile& file, NodeId directory,
+                                       std::string_view name);
+  Result<IssueOrder> OrderOf(const Caller& caller, BytesView bytes, const DropName& drop);
+  // Refuses a name in ca/issued/ that is another user's.
+  Result<void> CheckPickup(const Caller& caller, const std::string& pickup);
+  // What is set by a handle that writes such a file; nothing if this is none.
+  std::optional<Result<Node>> SetDropAttributes(const Caller& caller, NodeId node, HandleId handle,
+                                                const AttributeChange& change,
+                                                std::optional<std::uint64_t> size);
+  Result<void> TakeRequest(const Caller& caller, ScratchFile& file, const DropName& drop);
+  Result<HandleId> OpenProfileToWrite(const Caller& caller, NodeId node, OpenMode mode);
+  std::optional<Result<void>> RenameProfileAway(const Caller& caller, NodeId parent, std::string_view name,
+                                                NodeId new_parent, std::string_view new_name);
+
+  // --- ca/control (volume_control.cc)
+
+  Result<HandleId> OpenControl();
+  std::shared_ptr<ControlHandle> FindControl(HandleId handle);
+  Result<void> Command(const Caller& caller, ControlHandle& control, BytesView command);
+  // Runs a change of the authority, which may replace the files of `entries` and of its own in the trust
+  // stores, as every other change of files is made: one at a time, what is replaced at hand, and told.
+  Result<void> ChangeByAuthority(const Caller& caller, KernelHolds holds, const std::vector<Number>& entries,
+                                 const std::function<Result<void>()>& change);
+  void PinPairs(const Caller& caller, const std::vector<std::shared_ptr<const Content>>& kept);
+  Result<void> TellChanged(const std::set<Number>& entries);
 
   Keystore& keystore_;
   std::unique_ptr<State> state_;

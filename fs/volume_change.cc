@@ -46,6 +46,18 @@ std::string FixedPath(Fixed fixed) {
       return "export/";
     case Fixed::kBackup:
       return "backup/";
+    case Fixed::kAuthority:
+      return "ca/";
+    case Fixed::kRequests:
+      return "ca/requests/";
+    case Fixed::kIssued:
+      return "ca/issued/";
+    case Fixed::kProfiles:
+      return "ca/profiles/";
+    case Fixed::kControl:
+      return "ca/control";
+    case Fixed::kHealth:
+      return "status/health.json";
   }
   return "";
 }
@@ -53,11 +65,34 @@ std::string FixedPath(Fixed fixed) {
 // What export/ shows under a path that begins with "stores/".
 std::string ExportPath(const std::string& path) { return "export" + path.substr(path.find('/')); }
 
-// The path of `node`, which is beneath export/ or backup/.
+// The path of a file of the authority. Of what was issued the number of its line stands for its name.
+std::string AuthorityPath(AuthorityFile file, Number number) {
+  switch (file) {
+    case AuthorityFile::kRoot:
+      return "ca/root.pem";
+    case AuthorityFile::kChain:
+      return "ca/chain.pem";
+    case AuthorityFile::kListPem:
+      return "ca/crl.pem";
+    case AuthorityFile::kListDer:
+      return "ca/crl.der";
+    case AuthorityFile::kBackup:
+      return "backup/ca.p12";
+    case AuthorityFile::kProfile:
+      return "ca/profiles/?";
+    case AuthorityFile::kSerial:
+    case AuthorityFile::kPickup:
+    case AuthorityFile::kPickupKey:
+      return "ca/issued/#" + std::to_string(number);
+  }
+  return "ca/?";
+}
+
+// The path of `node`, which is beneath export/ or backup/, or a file of the authority.
 std::string ViewPath(Keystore& keystore, NodeId node) {
   const auto kind = node.view_kind();
-  if (kind && *kind >= static_cast<std::uint8_t>(BackupFile::kKeystore))
-    return "backup/" + std::string(NameOf(static_cast<BackupFile>(*kind)));
+  if (const auto file = AuthorityFileOf(node)) return AuthorityPath(*file, node.number());
+  if (IsBackup(node)) return "backup/" + std::string(NameOf(static_cast<BackupFile>(*kind)));
   const std::string name(kind ? ViewOf(static_cast<ViewKind>(*kind)).name : "");
   if (node.number() == 0) return "export/" + name;
   const auto snapshot = keystore.Snapshot();
@@ -172,6 +207,7 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
 Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_view name) {
   return Recorded(caller, parent, name, [&]() -> Result<void> {
     if (parent == NodeId::Of(Fixed::kStatus)) return Error(ErrorCode::kReadOnly, "a generated file");
+    if (IsAuthorityDirectory(parent)) return UnlinkAuthority(caller, parent, name);
     if (IsGenerated(parent)) return Generated();
     if (parent == NodeId::Of(Fixed::kStores) && name == kLinkName) return NotPermitted("this link stays");
     if (parent.is_staging()) return UnlinkScratch(caller, parent, name);
@@ -186,7 +222,7 @@ Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_vie
     // An open may lie between its lookup and this removal, as it may before a commit.
     WriteOutcome outcome;
     {
-      Replacement replacement = BeginReplacing(place.entry->number);
+      Replacement replacement = BeginReplacing({&place.entry->number, 1});
       RemovedFile removed;
       outcome = TRY(keystore_.RemoveFile(place.entry->number, *member, ActorOf(caller), &removed));
       replacement.Done();
@@ -284,11 +320,22 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
     if (!set.has_value() || change.SetsPermissions()) state_->observer.Settle(KernelHolds::kNoDirectory);
     return set;
   }
+  if (auto set = SetDropAttributes(caller, node, handle, change, size)) return *std::move(set);
   if (const ScratchPointer scratch = FindScratch(node))
     return SetScratchAttributes(caller, *scratch, change, size);
   if (node.is_staging()) return Error(ErrorCode::kStale, "its writer is gone");
 
   const auto set = [&]() -> Result<Node> {
+    if (node.fixed() == Fixed::kRequests && !size && !change.empty()) {
+      if (change.access_acl || change.default_acl)
+        return Error(ErrorCode::kUnsupported, "ca/requests has an owner, a group and a mode");
+      // Its times are those of the mount, whatever is set.
+      if (change.SetsPermissions()) TRY(state_->authority.SetRequestsAttributes(change));
+      return GetAttributes(caller, node, handle);
+    }
+    // Of what is taken as it is, times and permissions are nobody's to set; tools do so all the same.
+    if (AuthorityFileOf(node) == AuthorityFile::kProfile && !size) return GetAttributes(caller, node, handle);
+    if (node.fixed() == Fixed::kControl && size) return GetAttributes(caller, node, handle);
     if (IsGenerated(node)) {
       if (!size && change.empty()) return GetAttributes(caller, node, handle);
       return Generated();

@@ -24,12 +24,11 @@ bool IsGivenAway(const Caller& caller, const ScratchFile& scratch, const Staging
 
 }  // namespace
 
-Volume::Replacement Volume::BeginReplacing(Number number) {
+Volume::Replacement Volume::BeginReplacing(std::span<const Number> numbers) {
   Replacement replacement(*state_);
   // What cannot be kept costs an open that began before the change its second look; never the change itself.
   static_cast<void>(WithinMemory([&]() -> Result<void> {
     const auto snapshot = TRY(keystore_.Snapshot());
-    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(number));
     const auto keep = [&](const Entry& each) {
       for (const Member member : kMembers) {
         if (!each.file(member)) continue;
@@ -38,11 +37,14 @@ Volume::Replacement Volume::BeginReplacing(Number number) {
         if (content.has_value()) replacement.Keep(std::move(content).value(), state_->Now());
       }
     };
-    if (!entry) return {};
-    keep(*entry);
-    if (!entry->is_staged()) return {};
-    // What is staged may be complete by this change, and replace the live files.
-    if (const auto live = TRY(snapshot->FindEntryByNumber(entry->origin))) keep(*live);
+    for (const Number number : numbers) {
+      const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(number));
+      if (!entry) continue;
+      keep(*entry);
+      if (!entry->is_staged()) continue;
+      // What is staged may be complete by this change, and replace the live files.
+      if (const auto live = TRY(snapshot->FindEntryByNumber(entry->origin))) keep(*live);
+    }
     return {};
   }));
   return replacement;
@@ -102,7 +104,7 @@ bool Volume::BringBack(const Caller& caller, Staging& staging) {
 
 // Precondition: the staging's mutex is held.
 Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView bytes) {
-  Replacement replacement = BeginReplacing(staging.entry);
+  Replacement replacement = BeginReplacing({&staging.entry, 1});
   const Number pair = staging.replaces != 0 ? staging.replaces : staging.entry;
   std::vector<ContentPointer> old = replacement.kept();
   std::erase_if(old, [&](const ContentPointer& content) { return content->node.number() != pair; });

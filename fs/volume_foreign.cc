@@ -17,13 +17,6 @@ constexpr std::uint64_t kGone = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
-// An entry of which the kernel is to hear.
-struct Volume::ForeignChange {
-  SeenEntry known;
-  std::uint64_t mark = 0;    // As it is now; kGone for none.
-  std::optional<Entry> now;  // Nothing if it is gone.
-};
-
 Result<std::map<Number, ListedStore>> StoresOf(TableSnapshot& snapshot) {
   std::map<Number, ListedStore> stores;
   for (Cursor after = 0;;) {
@@ -99,7 +92,8 @@ Result<void> Volume::KeepReplaced(TableSnapshot& snapshot, const Entry& entry, R
 
 // Looks at an entry that the kernel knows as `known`. Returns it if the kernel is to hear of it; what it is
 // not to hear of counts as looked at.
-Result<std::optional<Volume::ForeignChange>> Volume::LookAt(TableSnapshot& snapshot, const SeenEntry& known) {
+Result<std::optional<Volume::ForeignChange>> Volume::LookAt(TableSnapshot& snapshot, const SeenEntry& known,
+                                                            Replacer replacer) {
   std::optional<ForeignChange> change;
   const std::uint64_t mark = TRY(snapshot.FindEntryMark(known.entry)).value_or(kGone);
   if (mark == known.mark) return change;
@@ -113,7 +107,8 @@ Result<std::optional<Volume::ForeignChange>> Volume::LookAt(TableSnapshot& snaps
   if (found.has_value() && found.value() &&
       (found.value()->revision != known.told || found.value()->members() != known.members)) {
     // What cannot be kept costs those in between their second look, and their pair.
-    static_cast<void>(WithinMemory([&] { return KeepReplaced(snapshot, *found.value(), known.told); }));
+    if (replacer == Replacer::kAnother)
+      static_cast<void>(WithinMemory([&] { return KeepReplaced(snapshot, *found.value(), known.told); }));
     change = ForeignChange{known, mark, *std::move(found).value()};
   } else {
     state_->seen_entries.Looked(known.entry, mark);
@@ -168,7 +163,7 @@ Result<void> Volume::CatchUp() {
     // What cannot be looked at holds up nothing else, and is looked at again.
     std::optional<Error> failure;
     for (const SeenEntry& known : state_->seen_entries.All()) {
-      auto change = WithinMemory([&] { return LookAt(*snapshot, known); });
+      auto change = WithinMemory([&] { return LookAt(*snapshot, known, Replacer::kAnother); });
       if (!change.has_value()) {
         failure = std::move(change).error();
       } else if (change.value()) {

@@ -46,6 +46,7 @@ Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t off
   ContentPointer content;
   StagingPointer staging;
   ScratchPointer scratch;
+  std::shared_ptr<ControlHandle> control;
   {
     const std::lock_guard lock(state_->mutex);
     const auto reader = state_->readers.find(handle);
@@ -54,6 +55,12 @@ Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t off
     if (writer != state_->writers.end()) staging = writer->second;
     const auto open_scratch = state_->scratch_handles.find(handle);
     if (open_scratch != state_->scratch_handles.end()) scratch = open_scratch->second.file;
+    if (const auto open_control = state_->controls.find(handle); open_control != state_->controls.end())
+      control = open_control->second;
+  }
+  if (control) {
+    const std::lock_guard lock(control->mutex);
+    return part(control->bytes());
   }
   if (scratch) {
     const std::lock_guard lock(scratch->mutex);
@@ -75,6 +82,7 @@ Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t off
     content = TRY(OpenContent(*snapshot, *entry, *member));
   }
   if (content->spooled) return content->spooled->Read(offset, size);
+  NoteRead(*content, handle, offset + size);
   return part(content->bytes());
 }
 
@@ -159,6 +167,19 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
     listing.Offer("..", parent, kBehindDots);
   };
   const Node root = TRY(GetAttributes(caller, NodeId::Of(Fixed::kRoot), 0));
+  if (IsAuthorityDirectory(directory)) {
+    const bool inner = directory.fixed() != Fixed::kAuthority;
+    offer_dots(TRY(GetAttributes(caller, directory, 0)),
+               inner ? TRY(GetAttributes(caller, NodeId::Of(Fixed::kAuthority), 0)) : root);
+    auto listed = ListAuthority(caller, directory, offset,
+                                [&](std::string_view name, const Node& node, std::uint64_t place) {
+                                  listing.Offer(name, node, place);
+                                  return !listing.full();
+                                });
+    if (!listed.has_value() && listed.error().code() != ErrorCode::kCorrupt) return listed;
+    if (!listed.has_value()) listing.Damaged(std::move(listed).error());
+    return listing.Finish();
+  }
   if (IsGenerated(directory)) {
     offer_dots(TRY(GetAttributes(caller, directory, 0)), root);
     auto listed = ListViews(caller, directory, kBehindDots + 1, listing.start(), kBehindFixed,
@@ -180,11 +201,13 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
         TRY(offer_fixed("status", Fixed::kStatus, 4));
         TRY(offer_fixed("export", Fixed::kExport, 5));
         TRY(offer_fixed("backup", Fixed::kBackup, 6));
+        TRY(offer_fixed("ca", Fixed::kAuthority, 7));
         return listing.Finish();
       case Fixed::kStatus:
         TRY(offer_fixed("errors.log", Fixed::kErrorsLog, 3));
         TRY(offer_fixed("why", Fixed::kWhy, 4));
         TRY(offer_fixed("version", Fixed::kVersion, 5));
+        TRY(offer_fixed("health.json", Fixed::kHealth, 6));
         return listing.Finish();
       case Fixed::kStores:
         TRY(offer_fixed(kLinkName, Fixed::kLink, 3));

@@ -59,11 +59,13 @@ void Volume::DropExpired() {
   state_->superseded.DropExpired(now);
   state_->pins.DropExpired(now);
   state_->backups.DropExpired(now);
+  state_->taken.DropExpired(now);
 }
 
 // --- Making
 
 Result<bool> Volume::TakesScratch(NodeId directory, std::string_view name) {
+  if (IsDropDirectory(directory)) return TakesDrop(directory, name);
   if (directory.is_staging()) {
     const ScratchPointer scratch = FindScratch(directory);
     if (!scratch) return Error(ErrorCode::kStale, "the directory is gone");
@@ -113,6 +115,8 @@ Result<Node> Volume::CopyToScratch(const Caller& caller, NodeId directory, Membe
   const auto snapshot = TRY(keystore_.Snapshot());
   const Place place = TRY(Resolve(*snapshot, directory));
   if (!place.entry || !place.entry->file(member)) return Error(ErrorCode::kStale, "the file is gone");
+  // What is withheld is not to be had by another name.
+  if (member == Member::kKey) TRY(state_->key_release.Check(*snapshot, *place.entry));
   const SecretBytes bytes = TRY(snapshot->ReadFile(*place.entry, member));
   if (replace) {
     const ScratchPointer there = FindScratch(caller, directory, name);
@@ -180,13 +184,15 @@ Result<HandleId> Volume::OpenScratch(const Caller& caller, const ScratchPointer&
     scratch->bytes.Clear();
   }
   state_->scratch.Opened(scratch);
+  auto drop = mode.write ? BeginDrop(caller, scratch->node) : nullptr;
   const std::lock_guard lock(state_->mutex);
   const HandleId handle = state_->next_handle++;
-  state_->scratch_handles.emplace(handle, State::ScratchHandle{scratch, mode.append});
+  state_->scratch_handles.emplace(handle, State::ScratchHandle{scratch, mode.append, std::move(drop)});
   return handle;
 }
 
-Result<void> Volume::WriteScratch(HandleId handle, std::uint64_t offset, BytesView bytes) {
+Result<void> Volume::WriteScratch(const Caller& caller, HandleId handle, std::uint64_t offset,
+                                  BytesView bytes) {
   State::ScratchHandle open;
   {
     const std::lock_guard lock(state_->mutex);
@@ -198,6 +204,7 @@ Result<void> Volume::WriteScratch(HandleId handle, std::uint64_t offset, BytesVi
   ScratchFile& scratch = *open.file;
   const std::lock_guard lock(scratch.mutex);
   if (scratch.went_live) return NotPermitted("it went live: open it by its name to write it");
+  if (open.drop && open.drop->refused) return *open.drop->refused;
   if (open.append) offset = scratch.bytes.size();
   if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return TooLarge();
   const auto start = static_cast<std::size_t>(offset);
@@ -205,6 +212,7 @@ Result<void> Volume::WriteScratch(HandleId handle, std::uint64_t offset, BytesVi
     return NoMemory();
   std::copy(bytes.begin(), bytes.end(), scratch.bytes.data() + start);
   scratch.attributes.mtime = scratch.attributes.ctime = keystore_.Now();
+  if (open.drop && !bytes.empty()) return WroteDrop(caller, scratch, *open.drop, start);
   return {};
 }
 
@@ -284,6 +292,17 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
       const ScratchPointer there = FindScratch(caller, new_parent, new_name);
       if (there && !replace) return NameTaken();
       if (there && (there->directory || scratch->directory)) return NameTaken();
+      if (IsDropDirectory(new_parent)) {
+        const std::lock_guard lock(scratch->mutex);
+        const auto taken = TRY(Take(caller, *scratch, new_parent, new_name));
+        if (taken == DropKind::kProfile) {
+          // The profile itself is there now, for everybody.
+          state_->scratch.Remove(from, now);
+          state_->observer.NameChanged(parent, name);
+          state_->observer.NameChanged(new_parent, new_name);
+          return {};
+        }
+      }
       if (!scratch->placeholder) {
         state_->scratch.Move(from, NameOf(caller, new_parent, new_name), now);
         return {};
@@ -325,7 +344,7 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
     return rename_away(*live.value(), *MemberNamed(name));
   }
   const ScratchPointer scratch = FindScratch(caller, parent, name);
-  if (!scratch) return std::nullopt;
+  if (!scratch) return RenameProfileAway(caller, parent, name, new_parent, new_name);
   return rename(scratch);
 }
 
@@ -342,6 +361,12 @@ Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std:
         TellAround(parent, untold);
         TRY(std::move(committed));
         return Lookup(caller, parent, name);
+      }
+      if (IsDropDirectory(parent)) {
+        if (FindScratch(caller, parent, name)) return NameTaken();
+        const std::lock_guard lock(scratch->mutex);
+        if (TRY(Take(caller, *scratch, parent, name)) == DropKind::kProfile)
+          return Lookup(caller, parent, name);
       }
       TRY(state_->scratch.Add(NameOf(caller, parent, name), scratch, state_->Now()));
       return NodeOfScratch(*scratch);

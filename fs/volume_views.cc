@@ -21,13 +21,12 @@ std::optional<Member> HalfOf(ViewKind kind) {
   }
 }
 
+// Whether a view of an entry bears its key.
+bool IsOfKey(ViewKind kind) { return kind == ViewKind::kCombined || kind == ViewKind::kKeystore; }
+
 NodeId IdOf(const ShownView& shown) {
   return NodeId::OfView(static_cast<std::uint8_t>(shown.view->kind), shown.number, shown.identity);
 }
-
-// The inode number that stat shows is that of the file, whatever state it is in: cp gives up on a file that
-// has another one when it is opened than it had before.
-NodeId ShownAs(NodeId node) { return NodeId::OfView(*node.view_kind(), node.number(), Digest{}); }
 
 // A name is looked up each time, and what it leads to then has the permissions of the moment; only who holds
 // the node by other ways goes by what the kernel keeps, and is told when they change (TellViews).
@@ -53,12 +52,6 @@ Node ShownDirectory(NodeId id, const Attributes& of) {
   return node;
 }
 
-bool IsBackup(NodeId node) {
-  const auto kind = node.view_kind();
-  return kind && *kind >= static_cast<std::uint8_t>(BackupFile::kKeystore);
-}
-BackupFile BackupFileOf(NodeId node) { return static_cast<BackupFile>(*node.view_kind()); }
-
 // Whether a generated file may have this name in `directory`, export/ or a store there.
 bool IsViewName(NodeId directory, std::string_view name) {
   for (const View& each : ViewTable()) {
@@ -74,11 +67,12 @@ Error Gone() { return {ErrorCode::kStale, "what it shows is gone"}; }
 
 }  // namespace
 
-Error Generated() { return {ErrorCode::kReadOnly, "what export/ and backup/ show is generated"}; }
+Error Generated() { return {ErrorCode::kReadOnly, "what is shown here is generated"}; }
 
 bool IsGenerated(NodeId node) {
   const auto fixed = node.fixed();
-  return node.is_view() || fixed == Fixed::kExport || fixed == Fixed::kBackup;
+  return node.is_view() || fixed == Fixed::kExport || fixed == Fixed::kBackup || fixed == Fixed::kAuthority ||
+         fixed == Fixed::kIssued;
 }
 
 void Volume::TellViews(NodeId changed) {
@@ -164,8 +158,8 @@ Result<std::optional<Volume::SeenView>> Volume::FindView(const Caller& caller, T
 Result<Node> Volume::LookupView(const Caller& caller, NodeId parent, std::string_view name) {
   const auto snapshot = TRY(keystore_.Snapshot());
   if (parent.fixed() == Fixed::kBackup) {
-    for (const Node& each : TRY(BackupNodes(*snapshot))) {
-      if (NameOf(BackupFileOf(each.id)) == name) return each;
+    for (const auto& [each, node] : TRY(BackupNodes(*snapshot))) {
+      if (each == name) return node;
     }
     return NoSuchName();
   }
@@ -194,6 +188,7 @@ Result<Node> Volume::LookupView(const Caller& caller, NodeId parent, std::string
 }
 
 Result<Node> Volume::ViewAttributes(const Caller& caller, NodeId node, HandleId handle) {
+  if (AuthorityFileOf(node)) return AuthorityAttributes(node, handle);
   const auto snapshot = TRY(keystore_.Snapshot());
   if (!node.view_kind()) {
     const Place place = TRY(Resolve(*snapshot, NodeId::OfDirectory(node.number())));
@@ -213,7 +208,7 @@ Result<Node> Volume::ViewAttributes(const Caller& caller, NodeId node, HandleId 
     }
   }
   if (IsBackup(node)) {
-    for (Node& each : TRY(BackupNodes(*snapshot))) {
+    for (auto& [name, each] : TRY(BackupNodes(*snapshot))) {
       if (each.id != node && (open || each.id.view_kind() != node.view_kind())) continue;
       each.id = node;
       return each;
@@ -245,8 +240,7 @@ Result<void> Volume::ListViews(const Caller& caller, NodeId directory, std::uint
   const auto snapshot = TRY(keystore_.Snapshot());
   std::uint64_t place_at = first;
   if (directory.fixed() == Fixed::kBackup) {
-    for (const Node& each : TRY(BackupNodes(*snapshot)))
-      offer(NameOf(BackupFileOf(each.id)), each, place_at++);
+    for (const auto& [name, node] : TRY(BackupNodes(*snapshot))) offer(name, node, place_at++);
     return {};
   }
   // What is damaged keeps nothing else from being listed; it is told at the end.
@@ -314,46 +308,12 @@ Result<ContentPointer> Volume::LoadView(TableSnapshot& snapshot, const SeenView&
   return ContentPointer(std::move(content));
 }
 
-Result<std::vector<Node>> Volume::BackupNodes(TableSnapshot& snapshot) {
-  std::vector<Node> nodes;
-  for (const BackupFile file : {BackupFile::kKeystore, BackupFile::kManifest}) {
-    const BackupFiles::Shown shown = TRY(state_->backups.Describe(snapshot, file));
-    Node node;
-    node.id = NodeId::OfView(static_cast<std::uint8_t>(file), 0, shown.identity);
-    node.shown_as = ShownAs(node.id);
-    node.attributes.uid = state_->options.uid;
-    node.attributes.gid = state_->options.gid;
-    node.attributes.mode = 0600;
-    node.attributes.atime = node.attributes.mtime = node.attributes.ctime = shown.made;
-    node.size = shown.size;
-    node.volatile_name = node.volatile_attributes = true;
-    node.uncached = true;
-    nodes.push_back(node);
-  }
-  return nodes;
-}
-
-Result<ContentPointer> Volume::OpenBackup(TableSnapshot& snapshot, NodeId node) {
-  auto content = std::make_shared<Content>();
-  content->node = node;
-  if (BackupFileOf(node) == BackupFile::kKeystore) {
-    content->spooled = TRY(state_->backups.Open(snapshot, state_->Now()));
-  } else {
-    const std::string text = TRY(state_->backups.Manifest(snapshot, state_->Now()));
-    content->plain.assign(text.begin(), text.end());
-  }
-  for (const Node& each : TRY(BackupNodes(snapshot))) {
-    if (each.id.view_kind() == node.view_kind()) content->attributes = each.attributes;
-  }
-  return ContentPointer(std::move(content));
-}
-
 Result<ContentPointer> Volume::OpenView(const Caller& caller, NodeId node) {
   const auto snapshot = TRY(keystore_.Snapshot());
   std::optional<SeenView> seen;
   bool current = false;
   if (IsBackup(node)) {
-    for (const Node& each : TRY(BackupNodes(*snapshot))) current = current || each.id == node;
+    for (const auto& [name, each] : TRY(BackupNodes(*snapshot))) current = current || each.id == node;
   } else {
     seen = TRY(FindView(caller, *snapshot, node));
     if (!seen) return Gone();
@@ -361,6 +321,10 @@ Result<ContentPointer> Volume::OpenView(const Caller& caller, NodeId node) {
   }
   // A second such answer would reach the user: then what is there now is opened as what was looked up.
   if (!current && state_->stale_answers.Tell(caller.thread, state_->Now())) return Gone();
+  if (seen && IsOfKey(seen->shown.view->kind)) {
+    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(seen->shown.number));
+    if (entry) TRY(state_->key_release.Check(*snapshot, *entry));
+  }
   ContentPointer content;
   {
     // All handles on one state share its bytes: locked memory is scarce, and whoever may read a key can open

@@ -76,6 +76,11 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
   const Place place = TRY(Resolve(*snapshot, parent));
   if (place.store && PolicyOf(place.store->name).holds == Holds::kNothing)
     return WrittenByCertfs(*place.store);
+  if (IsGenerated(parent)) return Generated();
+  if (parent.fixed() == Fixed::kRequests)
+    return NotPermitted("ca/requests takes NAME.csr and NAME.cfg, and no other name");
+  if (parent.fixed() == Fixed::kProfiles)
+    return NotPermitted("ca/profiles takes NAME.toml, and no other name");
   if (!place.entry) return NotPermitted("files live in entries: mkdir one first");
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
   if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
@@ -184,7 +189,10 @@ std::shared_ptr<Staging> Volume::FindWriter(HandleId handle) {
 
 Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes) {
   const StagingPointer staging = FindWriter(handle);
-  if (!staging) return WriteScratch(handle, offset, bytes);
+  if (!staging) {
+    if (const auto control = FindControl(handle)) return Command(caller, *control, bytes);
+    return WriteScratch(caller, handle, offset, bytes);
+  }
   std::unique_lock lock(staging->mutex);
   if (staging->refused) return *staging->refused;
   if (bytes.empty()) return {};
@@ -222,7 +230,7 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
 
 Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
-  if (!staging) return {};
+  if (!staging) return FlushDrop(caller, handle, false);
   bool changed = false;
   const auto flush = [&]() -> Result<void> {
     const std::lock_guard lock(staging->mutex);
@@ -262,7 +270,7 @@ Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
 
 Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
-  if (!staging) return {};
+  if (!staging) return FlushDrop(caller, handle, true);
   bool changed = false;
   const auto sync = [&]() -> Result<void> {
     const std::lock_guard lock(staging->mutex);
@@ -277,9 +285,11 @@ Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
 
 void Volume::Release(NodeId node, HandleId handle) {
   StagingPointer staging;
-  bool scratch = false;
+  std::optional<State::ScratchHandle> scratch;
   {
     const std::lock_guard lock(state_->mutex);
+    state_->controls.erase(handle);
+    state_->backups_noted.erase(handle);
     if (const auto reader = state_->readers.find(handle); reader != state_->readers.end()) {
       const auto open = state_->open_contents.find(reader->second->node);
       if (--open->second.handles == 0) state_->open_contents.erase(open);
@@ -292,9 +302,16 @@ void Volume::Release(NodeId node, HandleId handle) {
       state_->stagings.erase(node);
       state_->stagings.erase(staging->node);
     }
-    scratch = state_->scratch_handles.erase(handle) != 0 || (staging && staging->from_placeholder == node);
+    const auto open = state_->scratch_handles.find(handle);
+    if (open != state_->scratch_handles.end()) {
+      scratch = open->second;
+      state_->scratch_handles.erase(open);
+    }
   }
-  if (scratch) state_->scratch.Closed(node, state_->Now());
+  if (scratch && scratch->drop) ReleaseDrop(*scratch->file, *scratch->drop);
+  if (scratch) state_->scratch.Closed(scratch->file->node, state_->Now());
+  if (staging && staging->from_placeholder == node && node != NodeId())
+    state_->scratch.Closed(node, state_->Now());
   if (!staging) return;
   // Whoever opened it closed it before it was written: the last close commits, and a refusal is only logged.
   const std::lock_guard lock(staging->mutex);

@@ -15,7 +15,9 @@ bool IsKeyMaterial(NodeId node) { return node.member() && IsKeyMaterial(*node.me
 
 // Whose pages are dropped when a handle is released that brought any: what is being written, and scratch, may
 // be a key.
-bool LeavesNoPages(NodeId node) { return node.is_staging() || node.is_view() || IsKeyMaterial(node); }
+bool LeavesNoPages(NodeId node) {
+  return node.is_staging() || node.is_view() || IsKeyMaterial(node) || node.fixed() == Fixed::kControl;
+}
 
 // Key material and what changes by the moment stays out of the page cache; so does what is being written.
 bool IsUncached(NodeId node) {

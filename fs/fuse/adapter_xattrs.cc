@@ -1,6 +1,7 @@
 // Callbacks of extended attributes: the two POSIX ACLs, which the kernel enforces and whose form it checks;
 // the daemon's process id, on the root, which `certfs umount` waits for; and which store's entry a directory
-// of BACKUP_STORE keeps, for `certfs revert`. Nothing else is supported.
+// of BACKUP_STORE keeps, for `certfs revert`; whether a store withholds the keys of revoked certificates.
+// Nothing else is supported.
 
 #include <unistd.h>
 
@@ -36,7 +37,17 @@ Result<std::string> AttributeOf(Adapter& adapter, fuse_ino_t inode, std::string_
   if (name == kStoreAttribute) {
     if (auto store = TRY(adapter.volume.KeptFrom(adapter.FromKernel(inode)))) return *std::move(store);
   }
+  if (name == kEnforceRevocationAttribute) {
+    if (const auto on = TRY(adapter.volume.EnforcesRevocation(adapter.FromKernel(inode))))
+      return std::string(*on ? "1" : "0");
+  }
   return NoSuchAttribute();
+}
+
+Result<void> SetEnforceRevocation(fuse_req_t req, fuse_ino_t inode, std::string_view value) {
+  if (value != "0" && value != "1") return Error(ErrorCode::kInvalidArgument, "it is 0 or 1");
+  Adapter& adapter = AdapterOf(req);
+  return adapter.volume.SetEnforcesRevocation(CallerOf(req), adapter.FromKernel(inode), value == "1");
 }
 
 // Answers with `value` who has room for `size` bytes; with none he wants to know how many there are.
@@ -90,6 +101,11 @@ void OnSetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, const char* 
       request.ReplyDone();
       return {};
     }
+    if (name == std::string_view(kEnforceRevocationAttribute)) {
+      TRY(SetEnforceRevocation(req, inode, {value, size}));
+      request.ReplyDone();
+      return {};
+    }
     if (FindAcl(name) == nullptr) return NoSuchAttribute();
     TRY(SetAcl(req, inode, name, TRY(AccessControlList::Parse(AsBytes({value, size})))));
     request.ReplyDone();
@@ -100,6 +116,11 @@ void OnSetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, const char* 
 void OnRemoveXattr(fuse_req_t req, fuse_ino_t inode, const char* name) {
   DoneRequest request(req);
   Answer(request, "removexattr", [&]() -> Result<void> {
+    if (name == std::string_view(kEnforceRevocationAttribute)) {
+      TRY(SetEnforceRevocation(req, inode, "0"));
+      request.ReplyDone();
+      return {};
+    }
     TRY(SetAcl(req, inode, name, {}));
     request.ReplyDone();
     return {};
@@ -115,6 +136,9 @@ void OnListXattr(fuse_req_t req, fuse_ino_t inode, std::size_t size) {
     for (const AclAttribute& each : kAclAttributes) {
       if (!(node.attributes.*each.value).empty()) names.append(each.name).push_back('\0');
     }
+    // What is off is not listed: whoever copies attributes would set it elsewhere.
+    if (TRY(adapter.volume.EnforcesRevocation(adapter.FromKernel(inode))) == true)
+      names.append(kEnforceRevocationAttribute).push_back('\0');
     Reply(request, AsBytes(names), size);
     return {};
   });

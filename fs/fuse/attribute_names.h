@@ -10,6 +10,8 @@ namespace certfs {
 inline constexpr const char* kPidAttribute = "user.certfs.pid";
 // On a directory of BACKUP_STORE: the name of the store whose entry's state it keeps.
 inline constexpr const char* kStoreAttribute = "user.certfs.store";
+// On a store: "1" where the keys of revoked certificates are withheld, else "0".
+inline constexpr const char* kEnforceRevocationAttribute = "user.certfs.enforce_revocation";
 // The POSIX ACLs, acl(5).
 inline constexpr const char* kAccessAclAttribute = "system.posix_acl_access";
 inline constexpr const char* kDefaultAclAttribute = "system.posix_acl_default";

@@ -6,6 +6,7 @@
 #include <sys/statfs.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include "fs/fuse/adapter.h"
 #include "fs/fuse/data_watch.h"
 #include "fs/fuse/mount_table.h"
+#include "fs/fuse/periodic.h"
 
 namespace certfs {
 
@@ -26,6 +28,8 @@ constexpr unsigned kThreadsMax = 10;
 // Requests go to whoever has waited longest: the more wait, the longer has each been away from its processor.
 // With fewer, two readers at once have threads made and ended all the time (measured on two cores).
 constexpr unsigned kThreadsIdleMax = 4;
+// How often somebody looks whether a CRL is past half of its life, which is days.
+constexpr std::chrono::seconds kListsLookedAt = std::chrono::hours(1);
 
 struct DestroySession {
   void operator()(fuse_session* session) const { fuse_session_destroy(session); }
@@ -120,7 +124,9 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
                       WakerProcess waker, const std::function<void()>& ready) {
   const std::string mountpoint = options.mountpoint.string();
   TRY(CheckMountpoint(mountpoint));
-  Adapter adapter(keystore, volume, options.stores_only, ready);
+  VolumeOptions served = volume;
+  served.read_only = options.read_only;
+  Adapter adapter(keystore, served, options.stores_only, ready);
   fuse_lowlevel_ops operations{};
   SetNameOperations(operations);
   SetFileOperations(operations);
@@ -164,6 +170,9 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   if (!data_watch.has_value()) {
     spdlog::warn("{}: what other processes change wakes no watcher", data_watch.error().message());
   }
+
+  // A failure is told by the volume.
+  const Periodic lists(kListsLookedAt, [&adapter] { static_cast<void>(adapter.volume.RefreshLists()); });
 
   const std::unique_ptr<fuse_loop_config, DestroyLoopConfig> config(fuse_loop_cfg_create());
   if (!config) return Error(ErrorCode::kNoMemory, "no memory for the threads of the mount");

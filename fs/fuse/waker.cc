@@ -126,8 +126,15 @@ std::optional<int> Waker::Attempt(Order& order, std::string& path) {
   const auto found = volume_.PathOfDirectory(order.directory);
   if (!found.has_value()) return found.error().code() == ErrorCode::kNoMemory ? ENOMEM : 0;
   path = found.value().value_or("");
-  if (mount_.stores_only && path.starts_with("stores/")) path.erase(0, std::strlen("stores/"));
-  if (mount_.stores_only && path == "stores") path = ".";
+  if (mount_.stores_only) {
+    if (path == "stores") {
+      path = ".";
+    } else if (path.starts_with("stores/")) {
+      path.erase(0, std::strlen("stores/"));
+    } else {
+      path.clear();  // Beside the stores: not in this mount, where a store may have that name.
+    }
+  }
   if (path.empty()) return 0;
   const std::optional<int> outcome = CarryOut(order, path);
   if (outcome != EACCES && outcome != EPERM) return outcome;

@@ -55,6 +55,21 @@ class PinnedSnapshot final : public TableSnapshot {
     return now_.FindSerial(serial);
   }
   Result<Settings> GetSettings() override { return now_.GetSettings(); }
+  Result<AuthorityRecord> GetAuthority() override { return now_.GetAuthority(); }
+  bool has_authority() override { return now_.has_authority(); }
+  Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial) override {
+    return now_.FindIssued(serial);
+  }
+  Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number) override {
+    return now_.FindIssuedByNumber(number);
+  }
+  Result<void> ListIssued(Cursor after, const IssuedSink& sink) override {
+    return now_.ListIssued(after, sink);
+  }
+  Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink) override {
+    return now_.ListIssued(group, sink);
+  }
+  std::uint64_t issued_count() override { return now_.issued_count(); }
   std::uint64_t commit() override { return now_.commit(); }
   Result<SecretBytes> DeriveViewKey() override { return now_.DeriveViewKey(); }
   StoreId store_id() override { return now_.store_id(); }

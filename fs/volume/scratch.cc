@@ -42,11 +42,8 @@ Result<void> ScratchTable::Add(const Name& name, ScratchPointer file, Instant no
   if (taken != names_.end()) {
     if (!replace) return Error(ErrorCode::kAlreadyExists, "there is such a temporary file");
     RemoveName(taken);
-  } else {
-    // Names cost memory, too: a second one of a file counts like a file.
-    const auto count = counts_.find(file->uid);
-    const bool many = count != counts_.end() && count->second >= kFilesOfUserMax;
-    if (names_.size() >= kFilesMax || many) return TooMuch();
+  } else if (!HasRoom(file->uid)) {
+    return TooMuch();
   }
   ++counts_[file->uid];
   Item& item = files_[file->node];
@@ -55,6 +52,33 @@ Result<void> ScratchTable::Add(const Name& name, ScratchPointer file, Instant no
   item.used = now;
   ++item.names;
   return {};
+}
+
+bool ScratchTable::HasRoom(std::uint32_t uid) {
+  // Names cost memory, too: a second one of a file counts like a file.
+  const auto has_many = [&] {
+    const auto count = counts_.find(uid);
+    return count != counts_.end() && count->second >= kFilesOfUserMax;
+  };
+  if (has_many() && !DropSpent(uid)) return false;
+  return names_.size() < kFilesMax || DropSpent(std::nullopt);
+}
+
+bool ScratchTable::DropSpent(std::optional<std::uint32_t> uid) {
+  auto oldest = names_.end();
+  for (auto at = names_.begin(); at != names_.end(); ++at) {
+    const Item& item = files_.at(at->second.node);
+    if (!item.spent || item.handles != 0 || (uid && item.file->uid != *uid)) continue;
+    if (oldest == names_.end() || at->second.serial < oldest->second.serial) oldest = at;
+  }
+  if (oldest == names_.end()) return false;
+  RemoveName(oldest);
+  return true;
+}
+
+void ScratchTable::Spent(NodeId node) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = files_.find(node); found != files_.end()) found->second.spent = true;
 }
 
 ScratchPointer ScratchTable::Find(const Name& name, Instant now) {
@@ -163,6 +187,15 @@ std::uint32_t ScratchTable::LinksOf(NodeId node) {
   const std::lock_guard lock(mutex_);
   const auto found = files_.find(node);
   return found == files_.end() ? 0 : found->second.names;
+}
+
+std::vector<ScratchTable::Name> ScratchTable::NamesOf(NodeId node) {
+  std::vector<Name> names;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, place] : names_) {
+    if (place.node == node) names.push_back(name);
+  }
+  return names;
 }
 
 void ScratchTable::Opened(const ScratchPointer& file) {

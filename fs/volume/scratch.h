@@ -93,12 +93,17 @@ class ScratchTable {
   std::vector<Listed> In(NodeId directory, std::uint32_t uid, Instant now);
   // Says whether anybody has anything in it.
   bool HasAny(NodeId directory, Instant now);
-  // How many names the file has.
+  // How many names the file has, and which.
   std::uint32_t LinksOf(NodeId node);
+  std::vector<Name> NamesOf(NodeId node);
 
   // A file that is open is in use, and keeps its node even without a name.
   void Opened(const ScratchPointer& file);
   void Closed(NodeId node, Instant now);
+
+  // Says that the file has done what it was written for. It stays as others do, but goes first where there is
+  // no room for another name.
+  void Spent(NodeId node);
 
   // Forgets, and wipes, what nobody used for too long.
   void DropExpired(Instant now);
@@ -109,6 +114,7 @@ class ScratchTable {
     Instant used;
     std::uint32_t names = 0;
     std::uint32_t handles = 0;
+    bool spent = false;
   };
   struct Place {
     NodeId node;
@@ -118,6 +124,10 @@ class ScratchTable {
 
   // Preconditions, of all: mutex_ is held.
   void DropExpiredLocked(Instant now);
+  // Returns whether there is room for another name of `uid`, perhaps because what is spent has gone.
+  bool HasRoom(std::uint32_t uid);
+  // Takes the oldest name of a spent file away: one of `uid`, or of anybody. Returns whether there was one.
+  bool DropSpent(std::optional<std::uint32_t> uid);
   Names::iterator RemoveName(Names::iterator name);
   void ClearLocked(NodeId directory);
   void DropUnused(NodeId node);

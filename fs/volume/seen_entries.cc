@@ -53,4 +53,11 @@ std::vector<SeenEntry> SeenEntries::All() {
   return all;
 }
 
+std::optional<SeenEntry> SeenEntries::Find(Number entry) {
+  const std::lock_guard lock(mutex_);
+  const auto seen = entries_.find(entry);
+  if (seen == entries_.end()) return std::nullopt;
+  return SeenEntry{entry, seen->second.told, seen->second.members, seen->second.mark};
+}
+
 }  // namespace certfs

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -45,6 +46,7 @@ class SeenEntries {
   void Looked(Number entry, std::uint64_t mark);
 
   std::vector<SeenEntry> All();
+  std::optional<SeenEntry> Find(Number entry);
 
  private:
   struct Seen {

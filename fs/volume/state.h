@@ -2,23 +2,36 @@
 
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "fs/refusals.h"
 #include "fs/volume.h"
+#include "fs/volume/authority_files.h"
 #include "fs/volume/backup_files.h"
 #include "fs/volume/content.h"
+#include "fs/volume/control_handle.h"
+#include "fs/volume/drop.h"
 #include "fs/volume/first_halves.h"
+#include "fs/volume/health.h"
 #include "fs/volume/pins.h"
 #include "fs/volume/scratch.h"
 #include "fs/volume/seen_entries.h"
 #include "fs/volume/staging.h"
 #include "fs/volume/superseded.h"
 #include "fs/volume/went_live.h"
+#include "store/certificate_authority.h"
+#include "store/key_release.h"
+#include "store/name.h"
 #include "store/view.h"
 
 namespace certfs {
@@ -36,6 +49,10 @@ struct Volume::State {
         observer(observer_in),
         options(std::move(options_in)),
         began(keystore.Now()),
+        authority(keystore),
+        authority_files(keystore, authority, {options.uid, options.gid, began}),
+        health(authority),
+        key_release(keystore),
         views(keystore, {options.uid, options.gid}),
         backups(keystore, options.spool_directory),
         pins(processes_in),
@@ -46,6 +63,10 @@ struct Volume::State {
   VolumeObserver& observer;
   const VolumeOptions options;
   const Time began;
+  CertificateAuthority authority;
+  AuthorityFiles authority_files;
+  HealthReport health;
+  KeyRelease key_release;
   Views views;
   BackupFiles backups;
   RefusalLog refusals;
@@ -62,6 +83,13 @@ struct Volume::State {
 
   ByteQuota staged{Staging::kBytesOfAllMax};  // Of all writers, scratch included.
   ScratchTable scratch{staged};
+  TakenRequests taken;
+  // Who asks for something by a name of ca/issued/ is alone with it, and with some others, until he has it.
+  static constexpr std::size_t kPickupMutexes = 64;
+  std::array<std::mutex, kPickupMutexes> pickups;
+  std::mutex& PickupMutex(std::string_view name) {
+    return pickups[std::hash<std::string>{}(FoldName(name)) % kPickupMutexes];
+  }
   // When a store last came, went or was renamed through this volume. Nothing of it is kept: it begins anew.
   std::atomic<Time> stores_changed;
 
@@ -87,14 +115,27 @@ struct Volume::State {
   struct ScratchHandle {
     ScratchPointer file;
     bool append = false;
+    std::shared_ptr<DropWriter> drop;  // Null where what is written is not taken at close.
   };
   std::unordered_map<HandleId, ScratchHandle> scratch_handles;
+  std::unordered_map<HandleId, std::shared_ptr<ControlHandle>> controls;
+  std::unordered_set<HandleId> backups_noted;  // The handles that have read ca.p12 to its end.
+  // Why the CRL could not be signed when it was time, and when to try again for a reader.
+  std::optional<Error> list_failure;
+  Instant lists_again{};
   ContentCache cache;
   // What lifetimes are measured by.
   Instant Now() const { return options.instants(); }
 
   // Records why `path` was refused to `caller`, and tells the observer. Returns `error`, for the answer.
   Error Refuse(const Caller& caller, Time now, std::string path, Error error);
+
+  // What a status file shows to `caller`, and when it began to.
+  struct StatusText {
+    std::string text;
+    Time when{};
+  };
+  Result<StatusText> TextOf(Keystore& keystore, Fixed fixed, const Caller& caller);
 
   // Returns the entry whose `member` a name of the staged entry `next` still leads to, though it went live.
   Result<std::optional<Entry>> FindWentLive(TableSnapshot& snapshot, const Entry& next, Member member,
@@ -153,6 +194,13 @@ struct Volume::SeenView {
   ContentPointer pinned;
 };
 
+// An entry of which the kernel is to hear.
+struct Volume::ForeignChange {
+  SeenEntry known;
+  std::uint64_t mark = 0;    // As it is now; that of none where it is gone.
+  std::optional<Entry> now;  // Nothing if it is gone.
+};
+
 // What a node stands for in one snapshot; empty when it is not there (any more).
 struct Place {
   std::optional<Store> store;  // Set for a store's directory.
@@ -199,7 +247,23 @@ inline std::uint32_t GroupToBe(const Caller& caller, const Attributes& directory
   return (directory.mode & kSetGroupId) != 0 ? directory.gid : caller.gid;
 }
 
-// What export/ and backup/ show, and the refusal of every change there.
+// How soon after a failure a reader has a CRL signed again.
+inline constexpr auto kListsAgain = std::chrono::minutes(1);
+
+// ca/ and the directories in it, and what stands there by a fixed name.
+bool IsAuthorityDirectory(NodeId node);
+std::optional<Fixed> FixedChildOfAuthority(std::string_view name);
+// Offsets of scratch in a listing begin behind those of what is fixed.
+inline constexpr std::uint64_t kFixedChildrenMax = std::uint64_t{1} << 20;
+
+// The inode number that stat shows of a generated file is that of the file, whatever state it is in: cp gives
+// up on a file that has another one when it is opened than it had before.
+inline NodeId ShownAs(NodeId node) { return NodeId::OfView(*node.view_kind(), node.number(), Digest{}); }
+
+// Whether a node is keystore.cms or manifest.json in backup/.
+bool IsBackup(NodeId node);
+
+// What export/, backup/ and ca/ show, and the refusal of every change there.
 bool IsGenerated(NodeId node);
 Error Generated();
 

@@ -116,6 +116,24 @@ TEST_F(ScratchTableTest, NamesAreCountedToo) {
   EXPECT_NE(Add("tmpx"), nullptr);
 }
 
+TEST_F(ScratchTableTest, WhatIsSpentMakesRoomOldestFirst) {
+  for (std::size_t i = 0; i < ScratchTable::kFilesOfUserMax; ++i)
+    ASSERT_NE(Add("tmp" + std::to_string(i)), nullptr);
+  const auto open = Find("tmp3");
+  table_.Opened(open);
+  for (const char* const name : {"tmp3", "tmp5", "tmp7"}) table_.Spent(Find(name)->node);
+  EXPECT_NE(Add("tmpx"), nullptr);
+  EXPECT_EQ(Find("tmp5"), nullptr);
+  EXPECT_NE(Find("tmp7"), nullptr);
+  EXPECT_NE(Add("tmpy"), nullptr);
+  EXPECT_EQ(Find("tmp7"), nullptr);
+  // What is open stays, and what is not spent.
+  EXPECT_EQ(Add("tmpz"), nullptr);
+  EXPECT_EQ(Find("tmp3"), open);
+  table_.Closed(open->node, now_);
+  EXPECT_NE(Add("tmpz"), nullptr);
+}
+
 TEST_F(ScratchTableTest, MovingTakesTheNameAndDropsWhatHadIt) {
   const auto first = Add("tmp1");
   const NodeId second = Add("tmp2")->node;

@@ -1,0 +1,92 @@
+// Commands that replace the root, step by step, and end authorities.
+
+#include "fs/control/commands.h"
+#include "fs/control/payload.h"
+
+namespace certfs::control {
+
+namespace {
+
+constexpr std::uint64_t kStepDefault = 50;
+constexpr std::uint64_t kStepMax = 1000;
+
+bool HoldsPem(BytesView payload) { return AsText(payload).find("-----BEGIN ") != std::string_view::npos; }
+
+// The entries that the next step may change: the first of those that are left.
+Result<std::vector<Number>> EntriesOfStep(Keystore& keystore, std::size_t count) {
+  std::vector<Number> entries;
+  const auto snapshot = TRY(keystore.Snapshot());
+  const AuthorityRecord record = TRY(snapshot->GetAuthority());
+  if (!record.replacement) return entries;
+  const bool back = record.replacement->phase == ReplacementPhase::kRollingBack;
+  const auto group = IssuedGroupKey::Placed(back ? record.replacement->to : record.replacement->from);
+  // Those that could not be re-issued stay where they are, and are passed over.
+  const std::size_t wanted = count + static_cast<std::size_t>(record.replacement->failed);
+  TRY(snapshot->ListIssued(group, [&](Cursor, const IssuedCertificate& line) {
+    if (line.entry != 0) entries.push_back(line.entry);
+    return entries.size() < wanted;
+  }));
+  return entries;
+}
+
+Result<Answer> ProgressAnswer(Context& context) {
+  const auto snapshot = TRY(context.keystore.Snapshot());
+  Answer answer;
+  answer.json["replacement"] = ReplacementJson(TRY(context.authority.Progress(*snapshot)));
+  return answer;
+}
+
+}  // namespace
+
+Result<Answer> ReplaceRoot(Context& context, const CommandLine& line) {
+  const bool compromised = line.Has("compromised");
+  const bool rekey = line.Has("rekey");
+  if (HoldsPem(line.payload)) {
+    for (const std::string_view option : {"key", "days", "path-length", "permit", "exclude"}) {
+      if (line.Has(option)) return Wrong("--" + std::string(option) + ": the new root is given");
+    }
+    Material material = TRY(ParseKeyAndChain(line.payload));
+    TRY(context.change({}, [&] {
+      return context.authority.BeginReplacement(*std::move(material.key), std::move(material.certificates),
+                                                compromised, rekey, context.actor);
+    }));
+    return ProgressAnswer(context);
+  }
+  const NewAuthority authority = TRY(ParseNewAuthority(line));
+  TRY(context.change(
+      {}, [&] { return context.authority.BeginReplacement(authority, compromised, rekey, context.actor); }));
+  return ProgressAnswer(context);
+}
+
+Result<Answer> ReplaceRootStep(Context& context, const CommandLine& line) {
+  const std::string word = line.Word(1);
+  const auto count =
+      static_cast<std::size_t>(word.empty() ? kStepDefault : TRY(ParseNumber(word, 1, kStepMax)));
+  const std::vector<Number> entries = TRY(EntriesOfStep(context.keystore, count));
+  ReplacementProgress progress;
+  TRY(context.change(entries, [&]() -> Result<void> {
+    progress = TRY(context.authority.StepReplacement(count, context.actor));
+    return {};
+  }));
+  Answer answer;
+  answer.json["replacement"] = ReplacementJson(progress);
+  return answer;
+}
+
+Result<Answer> ReplaceRootBack(Context& context, const CommandLine&) {
+  TRY(context.change({}, [&] { return context.authority.RollBackReplacement(context.actor); }));
+  return ProgressAnswer(context);
+}
+
+Result<Answer> Retire(Context& context, const CommandLine& line) {
+  std::vector<std::uint32_t> retired;
+  TRY(context.change({}, [&]() -> Result<void> {
+    retired = TRY(context.authority.Retire(line.Has("now"), context.actor));
+    return {};
+  }));
+  Answer answer;
+  answer.json["retired"] = retired;
+  return answer;
+}
+
+}  // namespace certfs::control
