@@ -19,11 +19,13 @@ namespace certfs {
 
 using Action = std::function<Result<ExitCode>()>;
 
+void AddCaCommand(CLI::App& app, Action& action);
 void AddImportCommand(CLI::App& app, Action& action);
 void AddInitCommand(CLI::App& app, Action& action);
 void AddKeyCommand(CLI::App& app, Action& action);
 void AddMountCommand(CLI::App& app, Action& action);
 void AddPasswordCommand(CLI::App& app, Action& action);
+void AddRenewCommand(CLI::App& app, Action& action);
 void AddRestoreCommand(CLI::App& app, Action& action);
 void AddRevertCommand(CLI::App& app, Action& action);
 void AddUmountCommand(CLI::App& app, Action& action);

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
@@ -14,16 +13,14 @@
 #include <utility>
 #include <vector>
 
-#include "crypto/bundle.h"
 #include "crypto/pem.h"
 #include "store/policy.h"
+#include "tools/bundle_file.h"
 #include "tools/commands.h"
 #include "tools/entry_writer.h"
 #include "tools/import_plan.h"
 #include "tools/mounts.h"
 #include "tools/system.h"
-#include "tools/terminal.h"
-#include "tools/unlock.h"
 
 namespace certfs {
 
@@ -39,90 +36,6 @@ struct Options {
   std::string password_file;
   bool dry_run = false;
 };
-
-// The bytes of the file. What may be a key in the clear lies in locked memory; what is too large for that,
-// which an encrypted file or a list of authorities may be, is wiped.
-class InputFile {
- public:
-  InputFile() = default;
-  InputFile(InputFile&&) = default;
-  InputFile& operator=(InputFile&&) = default;
-  InputFile(const InputFile&) = delete;
-  InputFile& operator=(const InputFile&) = delete;
-  ~InputFile() { Wipe(large_); }
-
-  static Result<InputFile> Read(const std::string& path) {
-    const bool standard_input = path == "-";
-    const Descriptor opened(standard_input ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!opened.open()) return Error(ErrorCode::kInvalidArgument, SystemError(path, errno).message());
-    InputFile file;
-    auto start = ReadSecret(opened.number(), path, kFileBytesMax);
-    if (!start.has_value()) return Error(ErrorCode::kInvalidArgument, start.error().message());
-    file.small_ = std::move(start).value();
-    if (file.small_.size() <= kFileBytesMax) return file;
-    const std::size_t limit = Pkcs12Limits().bytes;
-    file.large_.resize(limit + 1);  // At once, so that it never moves and leaves a copy behind.
-    std::size_t size = file.small_.size();
-    std::copy(file.small_.Reveal().begin(), file.small_.Reveal().end(), file.large_.begin());
-    file.small_.clear();
-    while (size < file.large_.size()) {
-      const ssize_t got = read(opened.number(), file.large_.data() + size, file.large_.size() - size);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return Error(ErrorCode::kInvalidArgument, SystemError(path, errno).message());
-      if (got == 0) break;
-      size += static_cast<std::size_t>(got);
-    }
-    if (size > limit) {
-      return Error(ErrorCode::kTooLarge, path + ": larger than " + std::to_string(limit) + " bytes");
-    }
-    file.large_.resize(size);
-    return file;
-  }
-
-  BytesView bytes() const { return large_.empty() ? small_.Reveal() : BytesView(large_); }
-
- private:
-  SecretBytes small_;
-  Bytes large_;
-};
-
-// A failure to read what is in the file. Its codes mean other things where a keystore is opened.
-Error AboutFile(const Error& error, const Options& options) {
-  const ErrorCode code =
-      error.code() == ErrorCode::kUnsupported || error.code() == ErrorCode::kInvalidArgument
-          ? ErrorCode::kRejected
-          : error.code();
-  return Error(code, error.message()).Within(options.file);
-}
-
-Error JavaKeystore(std::string_view type, const Options& options) {
-  return {ErrorCode::kRejected,
-          options.file + ": a Java keystore of type " + std::string(type) +
-              ", which only Java reads; make PKCS#12 of it, and import that:\n  keytool -importkeystore "
-              "-srckeystore '" +
-              options.file + "' -srcstoretype " + std::string(type) + " -destkeystore '" + options.file +
-              ".p12' -deststoretype PKCS12\n  certfs import '" + options.file + ".p12' " + options.target};
-}
-
-// Opens the file with the password of the password file; else with none, and asks if it needs one.
-Result<Bundle> OpenBundle(BytesView bytes, const Options& options) {
-  const std::string_view java = JavaKeystoreType(bytes);
-  if (!java.empty()) return JavaKeystore(java, options);
-  SecretBytes password;
-  if (!options.password_file.empty()) password = TRY(ReadPassphraseFile(options.password_file)).bytes;
-  auto bundle = ReadBundle(bytes, password);
-  if (!bundle.has_value() && bundle.error().code() == ErrorCode::kPasswordRequired) {
-    auto typed = AskPassphrase("Password of " + options.file + ": ");
-    if (!typed.has_value()) {
-      return Error(ErrorCode::kPasswordRequired, options.file +
-                                                     ": needs a password: " + typed.error().message() +
-                                                     "; or put it into a file and use --password-file");
-    }
-    bundle = ReadBundle(bytes, typed.value());
-  }
-  if (!bundle.has_value()) return AboutFile(bundle.error(), options);
-  return bundle;
-}
 
 // The entries of a store by their folded names: an alias that differs in case only is the same.
 class Entries {
@@ -199,15 +112,14 @@ void PrintPlan(const ImportPlan& plan, const ImportTarget& target, const Entries
 }
 
 Result<ExitCode> Import(const Options& options) {
-  const mode_t mask = umask(077);
-  ProtectProcess();
-  umask(mask);  // It makes entries, for which the caller's own holds as for mkdir.
+  ProtectSecrets();  // It makes entries, for which the caller's own umask holds as for mkdir.
   ImportTarget target = TRY(ParseImportTarget(options.target));
   target.name = options.name;
   target.file = options.file;
   const Mount mount = TRY(ChooseMount(options.mount));
-  const InputFile input = TRY(InputFile::Read(options.file));
-  const ImportPlan plan = TRY(PlanImport(TRY(OpenBundle(input.bytes(), options)), target));
+  const BundleSource source{options.file, options.password_file,
+                            "certfs import '" + options.file + ".p12' " + options.target};
+  const ImportPlan plan = TRY(PlanImport(TRY(ReadBundleFile(source)), target));
   const Entries entries = TRY(Entries::Of(StoresOf(mount) / target.store.text()));
   PrintPlan(plan, target, entries);
   if (options.dry_run) return ExitCode::kOk;

@@ -67,8 +67,8 @@ Result<ExitCode> RunRotation(const KeyCommandOptions& options) {
   return Report(outcome.value());
 }
 
-Result<Revocation> ReadRevocation(const RevokeOptions& options) {
-  Revocation revocation;
+Result<SlotRevocation> ReadRevocation(const RevokeOptions& options) {
+  SlotRevocation revocation;
   revocation.revoked = options.slot;
   for (const std::string& path : options.keep_key_files)
     revocation.keep.push_back(TRY(ReadKeyFileSecret(path)));
@@ -81,7 +81,7 @@ Result<ExitCode> Revoke(const RevokeOptions& options) {
   ProtectProcess();
   const std::filesystem::path keystore = TidyPath(options.keystore);
   const UnlockSecret secret = TRY(ReadUnlockSecret(keystore, options.unlock));
-  const Revocation revocation = TRY(ReadRevocation(options));
+  const SlotRevocation revocation = TRY(ReadRevocation(options));
   const RevocationPlan plan = TRY(PlanRevocation(keystore, secret, revocation));
   if (plan.dropped.size() > 1 && !options.drop_others) {
     return Error(

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <system_error>
 #include <utility>
 
@@ -25,8 +26,10 @@ Result<std::vector<Mount>> FindMounts() {
   return mounts;
 }
 
-Result<Mount> ChooseMount(const std::string& named) {
+Result<Mount> ChooseMount(const std::string& option) {
   std::vector<Mount> mounts = TRY(FindMounts());
+  const char* const environment = getenv(kMountVariable);
+  const std::string named = option.empty() && environment != nullptr ? environment : option;
   if (!named.empty()) {
     const std::filesystem::path path = TRY(MountpointPath(named));
     for (Mount& mount : mounts) {
@@ -36,7 +39,7 @@ Result<Mount> ChooseMount(const std::string& named) {
   }
   if (mounts.empty()) return Error(ErrorCode::kNotFound, "no certfs filesystem is mounted");
   if (mounts.size() > 1) {
-    std::string words = "several certfs filesystems are mounted; name one with --mount:";
+    std::string words = "several certfs filesystems are mounted; name one with --mount, or in CERTFS_MOUNT:";
     for (const Mount& mount : mounts) words += " " + mount.mountpoint.string();
     return Error(ErrorCode::kInvalidArgument, words);
   }

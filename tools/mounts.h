@@ -21,9 +21,12 @@ struct Mount {
 // Returns those of this process's mount namespace, newest last. Bind mounts of a part of one are left out.
 Result<std::vector<Mount>> FindMounts();
 
-// Returns the mount that a command means: the one at `named`, or the only one when `named` is empty.
+// Names the mount to use where no option does: for tools whose command lines are older than certfs.
+inline constexpr auto kMountVariable = "CERTFS_MOUNT";
+
+// Returns the mount that a command means: the one at `option`, else at $CERTFS_MOUNT, else the only one.
 // kNotFound if there is none; kInvalidArgument if there are several to choose from.
-Result<Mount> ChooseMount(const std::string& named);
+Result<Mount> ChooseMount(const std::string& option);
 
 // Says whether the daemon of `mount` died and left it behind: nothing can be reached through it any more.
 bool IsDead(const Mount& mount);

@@ -41,9 +41,6 @@ struct Options {
 
 Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
 
-// Says whether there is somebody to ask.
-bool HasTerminal() { return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1; }
-
 Result<void> CheckUsage(const Options& options) {
   if (options.check && !options.keystore.empty()) return Usage("--check takes no KEYSTORE");
   if (options.check && options.unlock.given()) return Usage("--check unlocks no keystore");
@@ -133,16 +130,6 @@ Result<ExitCode> IntoNew(const Options& options) {
   return ExitCode::kOk;
 }
 
-// Asks whether to go on. On stderr: stdout may lead elsewhere.
-bool IsConfirmed(const Options& options) {
-  if (options.yes) return true;
-  std::cout << std::flush;
-  std::cerr << "merge this into " << options.keystore << "? [y/N] " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 Result<ExitCode> IntoExisting(const Options& options) {
   const BackupFile file = TRY(OpenBackup(options));
   UnlockOptions unlock = options.unlock;
@@ -157,7 +144,8 @@ Result<ExitCode> IntoExisting(const Options& options) {
     return PlanMerge(file, *keystore, progress);
   }));
   if (!options.json) PrintPlan(plan, std::cout);
-  const bool merges = !options.dry_run && IsConfirmed(options);
+  const bool merges =
+      !options.dry_run && (options.yes || Confirm("merge this into " + options.keystore + "?"));
   if (merges) {
     plan = TRY(WithProgress("merging", file, options, [&](const ReadingProgress& progress) {
       return MergeBackup(file, *keystore, {geteuid(), getegid()}, progress);

@@ -33,6 +33,7 @@ std::string Megabytes(std::uint64_t bytes) {
 Json ToJson(const BackupContents& contents) {
   Json object = Json::parse(EncodeBackupManifest(contents.manifest));
   object["export_password"] = contents.export_password;
+  object["authority"] = contents.authority;
   auto& recovery = object["recovery_certificates"] = Json::array();
   for (const Certificate& each : contents.recovery)
     recovery.push_back({{"sha256", ToHex(each.fingerprint())}, {"subject", each.subject()}});
@@ -56,6 +57,7 @@ void PrintContents(const std::string& file, const BackupContents& contents, std:
     out << "          " << store.name.text() << ": " << store.entries << " entries, " << store.files
         << " files\n";
   }
+  if (contents.authority) out << "authority " << manifest.counts.issued << " issued certificates\n";
   out << "password  " << (contents.export_password ? "the export password is in it" : "no export password")
       << "\n";
   for (const Certificate& each : contents.recovery)

@@ -26,9 +26,38 @@ void Descriptor::Close() noexcept {
   number_ = -1;
 }
 
+namespace {
+
+// What the mount means by them, as far as a tool tells them apart (fs/fuse/errno.cc).
+ErrorCode CodeOf(int error) {
+  switch (error) {
+    case ENOENT:
+      return ErrorCode::kNotFound;
+    case EEXIST:
+      return ErrorCode::kAlreadyExists;
+    case ENOTEMPTY:
+      return ErrorCode::kNotEmpty;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return ErrorCode::kNotPermitted;
+    case EKEYREJECTED:
+      return ErrorCode::kRejected;
+    case EKEYEXPIRED:
+      return ErrorCode::kExpired;
+    case EKEYREVOKED:
+      return ErrorCode::kRevoked;
+    case ENOKEY:
+      return ErrorCode::kPasswordRequired;
+    default:
+      return ErrorCode::kIo;
+  }
+}
+
+}  // namespace
+
 Error SystemError(const std::filesystem::path& path, int error) {
-  const ErrorCode code = error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return Error(code, path.string() + ": " + std::generic_category().message(error));
+  return Error(CodeOf(error), path.string() + ": " + std::generic_category().message(error));
 }
 
 Result<Bytes> ReadWholeFile(const std::filesystem::path& path, std::size_t bytes_max) {
@@ -82,6 +111,10 @@ std::filesystem::path TidyPath(const std::filesystem::path& path) {
 
 bool ProtectProcess() {
   umask(077);
+  return ProtectSecrets();
+}
+
+bool ProtectSecrets() {
   const rlimit no_cores{0, 0};
   setrlimit(RLIMIT_CORE, &no_cores);
   prctl(PR_SET_DUMPABLE, 0);

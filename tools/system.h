@@ -1,7 +1,8 @@
 // The few things the commands ask of the operating system: descriptors, whole files, a protected process.
 //
-// Thread-safety: main thread only. Errors: the path and the system's reason; kNotFound where nothing is
-// there, else kIo.
+// Thread-safety: main thread only. Errors: the path and the system's reason; the code that errno stands for
+// where a tool may have to tell it apart (kNotFound, kAlreadyExists, kNotEmpty, kNotPermitted, and the
+// verdicts of a mount), else kIo.
 
 #pragma once
 
@@ -56,5 +57,9 @@ std::filesystem::path TidyPath(const std::filesystem::path& path);
 // writes to its user. Call once, before the first secret and the first thread, and after any fork: locks do
 // not survive one. Returns whether memory could be locked.
 bool ProtectProcess();
+
+// The same, but leaves the umask alone: for whoever makes certificates that others are to read, and says of
+// each secret itself who may.
+bool ProtectSecrets();
 
 }  // namespace certfs

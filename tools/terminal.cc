@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <iostream>
 
 #include "tools/system.h"
 
@@ -88,6 +89,16 @@ Result<SecretBytes> AskPassphrase(const std::string& prompt) {
     if (got == 1) return passphrase;
     return Error(ErrorCode::kCancelled, "no passphrase was given");
   }
+}
+
+bool HasTerminal() { return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1; }
+
+bool Confirm(const std::string& question) {
+  std::cout << std::flush;
+  std::cerr << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 }  // namespace certfs

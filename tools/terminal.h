@@ -1,4 +1,4 @@
-// Asking a person for a passphrase.
+// Asking a person: for a passphrase, or whether to go on.
 //
 // Thread-safety: main thread only, because it handles signals while it waits.
 
@@ -15,5 +15,12 @@ namespace certfs {
 // right and then ends the process as usual. Returns kInvalidArgument when there is no terminal, kCancelled at
 // end of input.
 Result<SecretBytes> AskPassphrase(const std::string& prompt);
+
+// Says whether there is somebody to ask whether to go on: stdin and stderr are a terminal.
+bool HasTerminal();
+
+// Asks `question` ("merge this into x?") on stderr, because stdout may lead elsewhere; only "y" and "yes" are
+// a yes.
+bool Confirm(const std::string& question);
 
 }  // namespace certfs

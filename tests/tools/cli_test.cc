@@ -13,9 +13,39 @@ namespace {
 
 // Goal: help and version everywhere, 0. Method: every command.
 TEST(Cli, HelpsAndTellsItsVersion) {
-  for (const char* command :
-       {"", "import", "init", "key", "key add", "key remove", "key list", "key rotate", "key revoke", "mount",
-        "password", "password set", "password clear", "revert", "umount", "verify", "watch", "why"}) {
+  for (const char* command : {"",
+                              "ca",
+                              "ca init",
+                              "ca import",
+                              "ca show",
+                              "ca issue",
+                              "ca list",
+                              "ca status",
+                              "ca revoke",
+                              "ca crl",
+                              "ca backup",
+                              "ca restore",
+                              "ca replace-root",
+                              "ca retire",
+                              "ca ocsp",
+                              "renew",
+                              "import",
+                              "init",
+                              "key",
+                              "key add",
+                              "key remove",
+                              "key list",
+                              "key rotate",
+                              "key revoke",
+                              "mount",
+                              "password",
+                              "password set",
+                              "password clear",
+                              "revert",
+                              "umount",
+                              "verify",
+                              "watch",
+                              "why"}) {
     const End help = Certfs(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_TRUE(Has(help, "Usage")) << help.words;
@@ -43,6 +73,22 @@ TEST(Cli, RefusesWrongUsage) {
                                   std::string("key add"),
                                   std::string("key remove " + Quoted(scratch / "k")),
                                   "init " + Quoted(scratch / "k") + " --recovery-key x",
+                                  std::string("ca"),
+                                  std::string("ca issue"),
+                                  std::string("ca revoke"),
+                                  std::string("ca init --key dsa"),
+                                  std::string("ca init --days 0"),
+                                  std::string("ca init --import x --name y"),
+                                  std::string("ca replace-root"),
+                                  std::string("ca replace-root --json"),
+                                  std::string("ca replace-root --resume --roll-back"),
+                                  std::string("ca retire --now"),
+                                  std::string("ca backup"),
+                                  std::string("renew"),
+                                  std::string("renew --all machine/web"),
+                                  std::string("renew --all"),
+                                  std::string("renew --all --json"),
+                                  std::string("renew machine --yes"),
                                   std::string("password"),
                                   std::string("password set"),
                                   std::string("revert"),
@@ -134,9 +180,11 @@ TEST(Cli, VerifyRefuses) {
 // Goal: what is no mount is said to be none. Method: a plain directory.
 TEST(Cli, KnowsWhatIsNoMount) {
   const ScratchDirectory scratch;
-  for (const std::string& line : {"umount " + Quoted(scratch / "x"), "why --mount " + Quoted(scratch / "x"),
-                                  "revert machine/web --mount " + Quoted(scratch / "x"),
-                                  "watch machine/web --mount " + Quoted(scratch / "x") + " -- true"}) {
+  for (const std::string& line :
+       {"umount " + Quoted(scratch / "x"), "why --mount " + Quoted(scratch / "x"),
+        "revert machine/web --mount " + Quoted(scratch / "x"), "ca show --mount " + Quoted(scratch / "x"),
+        "renew --all --yes --mount " + Quoted(scratch / "x"),
+        "watch machine/web --mount " + Quoted(scratch / "x") + " -- true"}) {
     const End end = Certfs(line);
     EXPECT_EQ(end.code, 1) << line;
     EXPECT_TRUE(Has(end, "not a certfs mount")) << end.words;

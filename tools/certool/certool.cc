@@ -1,0 +1,164 @@
+#include "tools/certool/certool.h"
+
+#include <iostream>
+#include <vector>
+
+#include "tools/certool/commands.h"
+#include "tools/certool/errors.h"
+#include "tools/program.h"
+#include "tools/system.h"
+
+namespace certfs::certool {
+
+namespace {
+
+constexpr int kExitCodes = 256;
+
+void AddFiles(CLI::App& app, Options& options) {
+  app.add_option("--privkey,--priv", options.privkey, "The private key: PEM, made 0600")->group("files");
+  app.add_option("--pubkey,--pub", options.pubkey, "Its public half: PEM")->group("files");
+  app.add_option("--cert", options.cert, "The certificate, and its chain: PEM")->group("files");
+  app.add_option("--csrfile", options.csrfile, "The request to make: PEM")->group("files");
+  app.add_option("--crl", options.crl, "The CRL: PEM")->group("files");
+  app.add_option("--currcrl", options.currcrl, "The CRL that is there already")->group("files");
+  app.add_option("--outprivkey", options.outprivkey, "The private key of --genselfcacert")->group("files");
+  app.add_option("--outcert", options.outcert, "The certificate of --genselfcacert")->group("files");
+}
+
+void AddConfig(CLI::App& app, Options& options) {
+  app.add_option("--config", options.config, "What to certify")->capture_default_str()->group("config");
+  for (std::size_t i = 0; i < kRequestKeys.size(); ++i) {
+    app.add_option("--" + std::string(kRequestKeys[i]), options.fields[i],
+                   "In the place of what the file says of it")
+        ->group("config");
+  }
+  app.add_option("--KeyType", options.key_type,
+                 "Of a key that is made: rsa-3072 unless said otherwise, "
+                 "rsa-4096, ec-p256 or ec-p384")
+      ->group("config");
+  app.add_option("--FQDN", options.fqdn, "With --genCIScert: the name of the host")->group("config");
+  app.add_option("--predate", options.predate, "With --genselfcacert: valid from so many minutes ago")
+      ->capture_default_str()
+      ->group("config");
+}
+
+void AddGeneral(CLI::App& app, Options& options) {
+  app.add_option("--server", options.server, "Of this machine alone")
+      ->capture_default_str()
+      ->group("general");
+  app.add_option("--mount", options.mount, "The mount to use; needed only when there are several")
+      ->group("general");
+  app.add_option("--srp-upn", options.srp_upn, "Ignored: the kernel says who may ask")->group("general");
+  app.add_option("--srp-pwd", options.srp_password, "Ignored")->group("general");
+  app.add_option("--port", options.port, "Ignored")->group("general");
+  app.add_option("--wait", options.wait, "Minutes, with --WaitVMCA")->capture_default_str()->group("general");
+  app.add_option("--filter", options.filter, "With --enumcert: all, active, revoked or expired")
+      ->group("general");
+  app.add_option("--option", options.option, "An option of the server")->group("general");
+  app.add_flag("--force", options.force, "Overwrite a root or a key that is there")->group("general");
+}
+
+// The page of help that was asked for; without a topic all of them.
+void PrintHelp(const CLI::App& app, const std::string& topic) {
+  if (topic.empty() || topic == "config" || topic == "files") {
+    std::cout << "Usage: certool --COMMAND [--OPTION=VALUE ...]\n";
+    for (const CLI::Option* option : app.get_options()) {
+      const std::string& group = option->get_group();
+      if (group == "commands" || (!topic.empty() && group != topic)) continue;
+      std::cout << "  " << option->get_name() << "\n      " << option->get_description() << "\n";
+    }
+  }
+  for (const char* const group : {"init", "functions"}) {
+    if (!topic.empty() && topic != group) continue;
+    std::cout << "\n" << group << ":\n";
+    for (const Command& command : Commands()) {
+      if (std::string_view(command.group) != group) continue;
+      std::cout << "  --" << command.name;
+      for (const char* const need : command.needs) std::cout << " --" << need << "=...";
+      std::cout << "\n      " << command.what << "\n";
+    }
+  }
+  if (topic.empty())
+    std::cout
+        << "\nExample: certool --genkey --privkey=machine1.priv --pubkey=machine1.pub\n"
+           "         certool --gencert --privkey=machine1.priv --cert machine1.crt --config machine1.cfg\n";
+}
+
+// The command that the command line names.
+Result<const Command*> ChosenCommand(const CLI::App& app) {
+  const Command* chosen = nullptr;
+  for (const Command& command : Commands()) {
+    if (app.count("--" + std::string(command.name)) == 0) continue;
+    // Both together mean the certificate of a solution user that is put into its store by somebody else.
+    const bool subject_alone = chosen != nullptr && std::string_view(chosen->name) == "gencert" &&
+                               std::string_view(command.name) == "genCIScert";
+    if (subject_alone) continue;
+    if (chosen != nullptr) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "--" + std::string(chosen->name) + " and --" + command.name + ": one command at a time");
+    }
+    chosen = &command;
+  }
+  if (chosen == nullptr) return Error(ErrorCode::kInvalidArgument, "no command; see certool --help");
+  for (const char* const need : chosen->needs) {
+    if (app.count("--" + std::string(need)) == 0) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "--" + std::string(chosen->name) + " needs --" + need + "; see certool --help");
+    }
+  }
+  return chosen;
+}
+
+Result<void> RunCommand(const CLI::App& app, Options& options) {
+  const Command* const command = TRY(ChosenCommand(app));
+  options.config_given = app.count("--config") > 0;
+  options.predate_given = app.count("--predate") > 0;
+  if (!options.srp_upn.empty() || !options.srp_password.empty()) {
+    std::cerr << "certool: warning: --srp-upn and --srp-pwd are ignored: the authority obeys whom the kernel "
+                 "lets write to the mount\n";
+  }
+  if (std::string_view(command->name) == "initcsr") std::cout << "This is deprecated. Use gencsr instead.\n";
+  return command->run(options);
+}
+
+int Conclude(const Result<void>& end) {
+  std::cout << "Status : " << (end.has_value() ? "Success" : "Failed") << "\n";
+  if (end.has_value()) return 0;
+  const CodeRow& row = CodeOf(end.error());
+  std::cout << "Error Code : " << row.number << "\nError Message : " << row.text << ": "
+            << end.error().message() << "\n";
+  return row.number % kExitCodes;
+}
+
+}  // namespace
+
+int Run(int argc, char** argv) {
+  CLI::App app("Certificates of the authority in a certfs mount.", "certool");
+  Options options;
+  app.set_help_flag();
+  std::string topic;
+  bool version = false;
+  app.add_option("--help", topic, "init, functions, config or files")->expected(0, 1)->group("general");
+  app.add_flag("--version", version, "The version")->group("general");
+  app.add_option("--viewerror", options.error_number, "Say what a number means")->group("general");
+  for (const Command& command : Commands())
+    app.add_flag("--" + std::string(command.name), command.what)->group("commands");
+  AddFiles(app, options);
+  AddConfig(app, options);
+  AddGeneral(app, options);
+  const auto parsed = Parse(app, argc, argv);
+  if (!parsed.has_value()) return Conclude(parsed);
+  if (argc == 1 || app.count("--help") > 0) {
+    PrintHelp(app, topic);
+    return 0;
+  }
+  if (version) {
+    std::cout << "certool " CERTFS_VERSION "\n";
+    return 0;
+  }
+  ProtectSecrets();
+  if (app.count("--viewerror") > 0) return Conclude(ViewError(options));
+  return Conclude(RunCommand(app, options));
+}
+
+}  // namespace certfs::certool
