@@ -122,7 +122,7 @@ class Load(harness.MountTest):
             self.assertEqual(self.mount.pid(), pid)
             self.assertLess(anonymous_kib(pid) - grown_from, GROWTH_KIB)
             self.assertEqual({name: pki.read(f"{entry}/{name}") for name in before}, before)
-        self.assertEqual(sorted(os.listdir(self.mount.path)), ["backup", "export", "status", "stores"])
+        self.assertEqual(sorted(os.listdir(self.mount.path)), ["backup", "ca", "export", "status", "stores"])
         put(entry + "/cert.pem", self.leaf)
         put(entry + "/cert.pem", self.chain)
         print(f"{runs} runs of {len(stressors)} stressors, {anonymous_kib(pid) - grown_from} KiB grown")

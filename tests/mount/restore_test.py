@@ -104,7 +104,7 @@ class Restore(harness.MountTest):
                 self.assertEqual(describe(unpacked + "/stores"), describe(self.mount.at("stores")))
                 self.assertEqual(pki.read(unpacked + "/export-password"), PASSWORD.encode())
                 with open(unpacked + "/manifest.json") as manifest:
-                    self.assertEqual(json.load(manifest)["format"], 1)
+                    self.assertEqual(json.load(manifest)["format"], 2)
 
     def test_a_new_keystore_shows_the_same(self):
         self.back_up()
@@ -129,7 +129,7 @@ class Restore(harness.MountTest):
         self.assertIn("whole, a backup of", said.stdout)
         self.assertIn("CN=Recovery", said.stdout)
         shown = json.loads(self.restore("--check", "--json", "--recovery-key", self.recovery_key).stdout)
-        self.assertEqual(shown["format"], 1)
+        self.assertEqual(shown["format"], 2)
         self.assertEqual(shown["recovery_certificates"][0]["subject"], "CN=Recovery")
         self.assertTrue(shown["export_password"])
         self.assertEqual(sum(store["entries"] for store in shown["contents"]), shown["entries"])

@@ -31,7 +31,7 @@ def at_terminal(answers, *command):
         if not got:
             break
         shown += got
-        if answers and shown.rstrip(b" ").endswith(b":"):
+        if answers and shown.rstrip(b" ").endswith((b":", b"]")):
             os.write(terminal, answers.pop(0).encode() + b"\n")
             shown += b"\n"
     os.close(terminal)
