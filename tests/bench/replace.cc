@@ -8,7 +8,6 @@
 // microseconds.
 
 #include <fcntl.h>
-#include <lmdb.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include "tests/bench/lmdb_record.h"
 #include "tests/bench/samples.h"
 
 namespace certfs::bench {
@@ -24,41 +24,6 @@ namespace certfs::bench {
 namespace {
 
 constexpr std::size_t kRecordBytes = 2048;
-constexpr std::size_t kMapBytes = std::size_t{64} << 20;
-
-void Check(int code, const char* what) {
-  if (code != 0) Die(what, mdb_strerror(code));
-}
-
-// One record in an LMDB of its own, with the durability that LMDB has by default.
-class Record {
- public:
-  explicit Record(const char* directory) {
-    Check(mdb_env_create(&environment_), "mdb_env_create");
-    Check(mdb_env_set_mapsize(environment_, kMapBytes), "mdb_env_set_mapsize");
-    Check(mdb_env_open(environment_, directory, 0, 0600), directory);
-  }
-  ~Record() { mdb_env_close(environment_); }
-  Record(const Record&) = delete;
-  Record& operator=(const Record&) = delete;
-
-  void Commit(char fill) {
-    std::array<char, kRecordBytes> bytes;
-    bytes.fill(fill);
-    char name = 'r';
-    MDB_val key{sizeof name, &name};
-    MDB_val value{bytes.size(), bytes.data()};
-    MDB_txn* transaction = nullptr;
-    MDB_dbi table = 0;
-    Check(mdb_txn_begin(environment_, nullptr, 0, &transaction), "mdb_txn_begin");
-    Check(mdb_dbi_open(transaction, nullptr, 0, &table), "mdb_dbi_open");
-    Check(mdb_put(transaction, table, &key, &value, 0), "mdb_put");
-    Check(mdb_txn_commit(transaction), "mdb_txn_commit");
-  }
-
- private:
-  MDB_env* environment_ = nullptr;
-};
 
 std::string ContentsOf(const char* path) {
   std::ifstream file(path, std::ios::binary);
@@ -76,7 +41,7 @@ void Replace(const char* path, const std::string& content) {
 }
 
 void Run(unsigned long count, const char* directory, const char* path, std::array<std::string, 2> contents) {
-  Record record(directory);
+  LmdbRecord record(directory, kRecordBytes);
   Samples commits;
   Samples replacements;
   for (unsigned long i = 0; i < count; ++i) {

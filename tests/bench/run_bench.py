@@ -277,6 +277,14 @@ def replacing(table, programs, certfs, work, contents, where, rounds):
               f"LMDB commit {show(commit, 'us')}", f"{extra:+.0f} us", "<= +650 us", extra <= 650)
 
 
+def issuing(programs, disk):
+    """What the authority takes, as `bench_issue` measures and words it."""
+    for where, parent in (("in memory", MEMORY), ("on disk", disk)):
+        with contextlib.ExitStack() as stack:
+            measured = run(programs.path("bench_issue"), scratch(stack, parent))
+            print(f"\nThe certificate authority, {where}\n\n{measured}", end="")
+
+
 def comparing(programs, rounds):
     """The second table: certfs beside tmpfs and what a user would pick instead, each with a small store in memory."""
     with contextlib.ExitStack() as stack:
@@ -417,6 +425,7 @@ def main():
         with stepped_forward():
             measure(options, table)
             table.print_all(options)
+            issuing(Programs(options.programs), options.disk)
             comparing(Programs(options.programs), options.rounds)
     except (RuntimeError, OSError, subprocess.SubprocessError) as failure:
         sys.exit(f"run_bench: {failure}")

@@ -33,6 +33,13 @@ class Samples {
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   }
 
+  double p50() const {
+    if (microseconds_.empty()) Die("samples", "nothing was measured");
+    std::vector<double> sorted = microseconds_;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[sorted.size() / 2];
+  }
+
   // One line: the first, the median and the mean, in microseconds.
   void Print() const {
     if (microseconds_.empty()) Die("samples", "nothing was measured");
