@@ -20,12 +20,15 @@
 
 #include "tests/crypto/verdicts.h"
 #include "tests/support/must.h"
+#include "tests/support/program.h"
 
 namespace certfs {
 namespace {
 
 using test::Certificates;
+using test::Outcome;
 using test::QueueIsEmpty;
+using test::RunProgram;
 using test::Vector;
 
 constexpr std::uint32_t kFew = 1000;  // Enough iterations for a test.
@@ -77,23 +80,6 @@ bool Verifies(BytesView file, const std::string& password) {
   const bool verified = parsed && PKCS12_verify_mac(parsed.get(), password.c_str(), -1) == 1;
   ERR_clear_error();
   return verified;
-}
-
-// What one run of a command said, and its exit code.
-struct Outcome {
-  int code;
-  std::string output;
-};
-Outcome Command(const std::string& line) {
-  FILE* const pipe = popen((line + " 2>&1 </dev/null").c_str(), "r");
-  Outcome run{-1, {}};
-  if (pipe == nullptr) return run;
-  std::array<char, 4096> part{};
-  while (const std::size_t size = fread(part.data(), 1, part.size(), pipe)) {
-    run.output.append(part.data(), size);
-  }
-  run.code = WEXITSTATUS(pclose(pipe));
-  return run;
 }
 
 // A file that is gone with the test.
@@ -264,7 +250,7 @@ TEST_P(Pkcs12Test, OpensslCommandReadsIt) {
   const Pair pair = PairOf("leaf.key", "chain.pem");
   const TemporaryFile file(FileOf(Password(GetParam(), "geheim"), {{"web", &pair}}));
   const std::string command = "openssl pkcs12 -in " + file.path() + " -nodes -info -passin pass:";
-  const Outcome run = Command(command + "geheim");
+  const Outcome run = RunProgram(command + "geheim");
   EXPECT_EQ(run.code, 0) << run.output;
   EXPECT_EQ(CountOf(run.output, "BEGIN CERTIFICATE"), pair.chain.size()) << run.output;
   EXPECT_EQ(CountOf(run.output, "BEGIN PRIVATE KEY"), 1U);
@@ -277,7 +263,7 @@ TEST_P(Pkcs12Test, OpensslCommandReadsIt) {
                                    : "pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 2048"),
             std::string::npos)
       << run.output;
-  EXPECT_NE(Command(command + "other").code, 0);
+  EXPECT_NE(RunProgram(command + "other").code, 0);
 }
 
 // Java looks for the chain by names among all certificates of the file: "mail" gets its intermediate so.
@@ -286,7 +272,7 @@ TEST_P(Pkcs12Test, KeytoolListsEveryKey) {
   const Pair mail = PairOf("rsa2048.key", "under-rsa.pem");
   const TemporaryFile file(
       FileOf(Password(GetParam(), "geheim"), {{"web", &web}, {"mail", &mail}, {"wéb-2", &web}}));
-  const Outcome run = Command(
+  const Outcome run = RunProgram(
       "LC_ALL=C.UTF-8 keytool -J-Dstdout.encoding=UTF-8 -list -v -storetype PKCS12 -storepass geheim "
       "-keystore " +
       file.path());
@@ -307,7 +293,7 @@ TEST_P(Pkcs12Test, KeytoolTrustsWhatIsTrusted) {
   Must(builder.AddKey("web", web.pkcs8.Reveal(), web.views()));
   Must(builder.AddTrusted("other root", Certificates("other-root.pem")[0].der()));
   const TemporaryFile file(Must(builder.Finish()));
-  const Outcome run = Command("keytool -list -storepass changeit -keystore " + file.path());
+  const Outcome run = RunProgram("keytool -list -storepass changeit -keystore " + file.path());
   EXPECT_EQ(run.code, 0) << run.output;
   EXPECT_EQ(CountOf(run.output, "trustedCertEntry"), 2U) << run.output;
   EXPECT_EQ(CountOf(run.output, "PrivateKeyEntry"), 1U) << run.output;
