@@ -22,6 +22,8 @@ namespace certfs {
 // in. Call once, first thing in a process that handles keys, before any other thread exists. Returns whether
 // the memory could be locked; false (RLIMIT_MEMLOCK is too low) leaves secrets wiped, undumped, but
 // swappable.
+// From then on OpenSSL cleans up at exit before what was registered earlier (std::atexit, destructors of
+// objects with static lifetime), which must not need it any more.
 bool LockSecrets();
 
 // Overwrites `bytes` in a way that the compiler may not leave out.
