@@ -9,6 +9,7 @@
 #include "crypto/openssl/envelope_frame.h"
 #include "crypto/openssl/envelope_recipients.h"
 #include "crypto/openssl/gcm_stream.h"
+#include "crypto/openssl/message_input.h"
 
 namespace certfs {
 
@@ -17,22 +18,11 @@ namespace {
 Error NotThisForm() {
   return {ErrorCode::kMalformed, "is no CMS AuthEnvelopedData in the form that certfs writes"};
 }
-Error Truncated() { return {ErrorCode::kCorrupt, "ends too early: it is not whole"}; }
 
 // Takes the envelope's own bytes off a source.
-class Input {
+class Input : public openssl::MessageInput {
  public:
-  explicit Input(EnvelopeSource source) : source_(std::move(source)) {}
-
-  // Fills `out`.
-  Result<void> Fill(std::span<std::uint8_t> out) {
-    while (!out.empty()) {
-      const std::size_t got = TRY(source_(out));
-      if (got == 0) return Truncated();
-      out = out.subspan(got);
-    }
-    return {};
-  }
+  explicit Input(EnvelopeSource source) : MessageInput(std::move(source), ErrorCode::kCorrupt) {}
 
   // Appends the next `count` bytes.
   Result<void> Append(std::size_t count, Bytes& out) {
@@ -53,15 +43,6 @@ class Input {
     for (const std::uint8_t byte : BytesView(out).last(octets)) length = length << 8 | byte;
     return length;
   }
-
-  Result<void> ExpectEnd() {
-    std::uint8_t byte = 0;
-    if (TRY(source_({&byte, 1})) != 0) return Error(ErrorCode::kCorrupt, "bytes follow its end");
-    return {};
-  }
-
- private:
-  EnvelopeSource source_;
 };
 
 // What stands before the message.
@@ -120,16 +101,26 @@ Result<Head> ReadHead(Input& input) {
   return head;
 }
 
-Result<SecretBytes> ContentKey(BytesView recipients, const EnvelopeKey& key) {
-  const SecretBytes* const password = std::get_if<SecretBytes>(&key);
-  auto found = password != nullptr ? openssl::OpenWithPassword(recipients, *password)
-                                   : openssl::OpenWithKey(recipients, std::get<PrivateKey>(key));
+template <typename T>
+Result<T> OfRecipients(Result<T> found) {
   if (!found.has_value() && found.error().code() == ErrorCode::kMalformed)
     return std::move(found).error().Within("its recipients are not in the form that certfs writes");
   return found;
 }
 
+Result<SecretBytes> ContentKey(BytesView recipients, const EnvelopeKey& key) {
+  const SecretBytes* const password = std::get_if<SecretBytes>(&key);
+  return OfRecipients(password != nullptr ? openssl::OpenWithPassword(recipients, *password)
+                                          : openssl::OpenWithKey(recipients, std::get<PrivateKey>(key)));
+}
+
 }  // namespace
+
+Result<std::vector<Bytes>> ReadEnvelopeRecipients(EnvelopeSource source) {
+  Input input(std::move(source));
+  const Head head = TRY(ReadHead(input));
+  return OfRecipients(openssl::CertificatesAmong(head.recipients));
+}
 
 struct EnvelopeReader::State {
   Input input;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <variant>
+#include <vector>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
@@ -28,6 +29,10 @@ using EnvelopeSource = std::function<Result<std::size_t>(std::span<std::uint8_t>
 
 // What opens an envelope: its password, or the key of one of its certificates.
 using EnvelopeKey = std::variant<SecretBytes, PrivateKey>;
+
+// Returns which certificates an envelope is encrypted to, as Certificate::IssuerAndSerial tells them. Errors
+// as EnvelopeReader::Open. Nobody vouches for what it says: it is for finding a key to try.
+Result<std::vector<Bytes>> ReadEnvelopeRecipients(EnvelopeSource source);
 
 class EnvelopeReader {
  public:

@@ -49,7 +49,7 @@ inline constexpr std::size_t kRoleCount = 8;
 struct Rule {
   std::string_view id;  // "leaf-without-san": stable, for scripts and tests.
   Stage stage;
-  ErrorCode code;            // What a refusal by this rule is; fs/fuse/errno.cc makes it an errno.
+  ErrorCode code;            // What a refusal by this rule is; fs/errno.cc makes it an errno.
   std::string_view section;  // "RFC 5280, 4.2.1.6"; empty where the rule is ours alone.
   std::string_view
       summary;  // What is wrong, for people: "a server certificate names no host in subjectAltName".

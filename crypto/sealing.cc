@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "crypto/openssl/aead.h"
+#include "crypto/openssl/error_queue.h"
 #include "crypto/openssl/hmac.h"
 
 namespace certfs {
@@ -150,7 +151,8 @@ Result<SecretBytes> DeriveKey(const SecretBytes& secret, BytesView salt, BytesVi
 
 Result<void> FillRandom(std::span<std::uint8_t> out) {
   if (RAND_priv_bytes(out.data(), static_cast<int>(out.size())) != 1) {
-    ERR_clear_error();
+    if (openssl::TakeOutOfMemory())
+      return Error(ErrorCode::kNoMemory, "no locked memory is left for a random number generator");
     return Error(ErrorCode::kInternal, "the random number generator has nothing to give");
   }
   return {};

@@ -28,7 +28,8 @@ enum class RecordKind : std::uint8_t {
   kSettings = 5,
   kRecoveryCertificate = 6,  // In keystore.hdr.
   kAuthority = 7,
-  kIssued = 8
+  kIssued = 8,
+  kAuditLine = 9  // In audit.log.
 };
 
 // Which record, in which state: bound into the seal, so that no record passes for another or for its own
@@ -37,7 +38,7 @@ struct RecordIdentity {
   StoreId store_id;
   RecordKind kind;
   std::uint32_t epoch;   // Of the data key.
-  std::uint64_t number;  // Of the store, entry or line of the ledger; 0 for what there is one of.
+  std::uint64_t number;  // Of the store, entry or line; 0 for what there is one of.
   std::uint64_t member;  // Of a content; 0 otherwise.
 };
 
@@ -67,7 +68,8 @@ Digest HmacSha256(const SecretBytes& key, std::initializer_list<BytesView> parts
 // HKDF-SHA-512 (RFC 5869): `size` bytes from `secret`, at most 64.
 Result<SecretBytes> DeriveKey(const SecretBytes& secret, BytesView salt, BytesView info, std::size_t size);
 
-// Fills `out` from the operating system's generator. Returns kInternal when it has nothing to give.
+// Fills `out` from the calling thread's generator, which the operating system's seeds. kNoMemory when no
+// locked memory is left for it; kInternal when it has nothing to give.
 Result<void> FillRandom(std::span<std::uint8_t> out);
 
 }  // namespace certfs

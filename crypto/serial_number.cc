@@ -28,8 +28,9 @@ Result<SerialNumber> RandomSerialNumber() {
   const std::span<std::uint8_t> random = std::span(serial).last(kSerialNumberBytes);
   // A number with a zero first octet would be shorter than others, and so be written in another form.
   while (random[0] == 0) {
-    if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1)
-      return Error(ErrorCode::kInternal, "no serial number: " + openssl::TakeReason("OpenSSL gave none"));
+    if (RAND_bytes(random.data(), static_cast<int>(random.size())) == 1) continue;
+    if (openssl::TakeOutOfMemory()) return Error(ErrorCode::kNoMemory, "no memory for a serial number");
+    return Error(ErrorCode::kInternal, "no serial number: OpenSSL gave none");
   }
   return serial;
 }

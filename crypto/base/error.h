@@ -12,7 +12,7 @@
 namespace certfs {
 
 // One flat list for all rooms, each code named for the caller's question. Callers branch on the code; the
-// message is for people and is never parsed or compared. `fs/fuse/errno.cc` gives every code its errno.
+// message is for people and is never parsed or compared. `fs/errno.cc` gives every code its errno.
 enum class ErrorCode : std::uint8_t {
   kInvalidArgument,   // The caller broke a documented rule of this function.
   kMalformed,         // Outside bytes are not what they should be: PEM, DER, a name, an option.

@@ -229,17 +229,22 @@ Result<void> ExpectRaw(DerReader& reader, const Bytes& encoding) {
   return {};
 }
 
-Result<BytesView> ReadTransport(BytesView content) {
+struct TransportView {
+  BytesView certificate;  // Issuer and serial number.
+  BytesView encrypted;
+};
+Result<TransportView> ReadTransport(BytesView content) {
   DerReader reader(content);
   if (TRY(reader.Integer()) != kTransportVersion) return Error(ErrorCode::kMalformed, "another version");
-  TRY(reader.Take(kDerSequence));  // Issuer and serial number.
+  const BytesView certificate = TRY(reader.Take(kDerSequence));
   TRY(ExpectRaw(reader, OaepAlgorithm()));
   const BytesView encrypted = TRY(reader.Take(kDerOctetString));
   TRY(reader.End());
-  return encrypted;
+  return TransportView{certificate, encrypted};
 }
 
 struct AgreementView {
+  BytesView certificate;  // Issuer and serial number.
   BytesView point;
   BytesView wrapped;
 };
@@ -256,12 +261,12 @@ Result<AgreementView> ReadAgreement(BytesView content) {
   TRY(ExpectRaw(reader, AgreementAlgorithm()));
   DerReader keys = TRY(reader.Enter(kDerSequence));
   DerReader recipient = TRY(keys.Enter(kDerSequence));
-  TRY(recipient.Take(kDerSequence));  // Issuer and serial number.
+  const BytesView certificate = TRY(recipient.Take(kDerSequence));
   const BytesView wrapped = TRY(recipient.Take(kDerOctetString));
   TRY(recipient.End());
   TRY(keys.End());
   TRY(reader.End());
-  return AgreementView{bits.subspan(1), wrapped};
+  return AgreementView{certificate, bits.subspan(1), wrapped};
 }
 
 }  // namespace
@@ -296,8 +301,8 @@ Result<SecretBytes> OpenWithKey(BytesView recipients, const PrivateKey& key) {
     const DerElement element = TRY(reader.Next());
     std::optional<SecretBytes> found;
     if (element.tag == kDerSequence) {
-      const BytesView encrypted = TRY(ReadTransport(element.content));
-      if (!way->agreement) found = TRY(TakeTransported(key.handle(), way->bytes, encrypted));
+      const TransportView transport = TRY(ReadTransport(element.content));
+      if (!way->agreement) found = TRY(TakeTransported(key.handle(), way->bytes, transport.encrypted));
     } else if (element.tag == kAgreementTag) {
       const AgreementView agreement = TRY(ReadAgreement(element.content));
       if (way->agreement)
@@ -308,6 +313,24 @@ Result<SecretBytes> OpenWithKey(BytesView recipients, const PrivateKey& key) {
     if (found) return *std::move(found);
   }
   return Error(ErrorCode::kAccessDenied, "it is not encrypted for this key");
+}
+
+Result<std::vector<Bytes>> CertificatesAmong(BytesView recipients) {
+  std::vector<Bytes> found;
+  for (DerReader reader(recipients); !reader.empty();) {
+    const DerElement element = TRY(reader.Next());
+    if (element.tag == kPasswordTag) continue;
+    BytesView certificate;
+    if (element.tag == kDerSequence) {
+      certificate = TRY(ReadTransport(element.content)).certificate;
+    } else if (element.tag == kAgreementTag) {
+      certificate = TRY(ReadAgreement(element.content)).certificate;
+    } else {
+      return Error(ErrorCode::kMalformed, "a recipient of another kind");
+    }
+    found.emplace_back(certificate.begin(), certificate.end());
+  }
+  return found;
 }
 
 }  // namespace certfs::openssl

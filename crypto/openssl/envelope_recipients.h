@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
@@ -41,5 +42,9 @@ Result<std::size_t> CertificateRecipientBytes(const Certificate& certificate);
 // out of bounds included.
 Result<SecretBytes> OpenWithPassword(BytesView recipients, const SecretBytes& password);
 Result<SecretBytes> OpenWithKey(BytesView recipients, const PrivateKey& key);
+
+// Returns which certificates `recipients` are for, as Certificate::IssuerAndSerial tells them, in the order
+// of the file. kMalformed as above.
+Result<std::vector<Bytes>> CertificatesAmong(BytesView recipients);
 
 }  // namespace certfs::openssl

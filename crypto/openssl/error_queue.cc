@@ -15,4 +15,12 @@ std::string TakeReason(std::string otherwise) {
   return words;
 }
 
+bool TakeOutOfMemory() {
+  bool found = false;
+  while (const unsigned long error = ERR_get_error()) {
+    found = found || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+  }
+  return found;
+}
+
 }  // namespace certfs::openssl

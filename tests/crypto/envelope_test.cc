@@ -159,6 +159,20 @@ TEST(EnvelopeTest, LargeSizesAreMeasured) {
   EXPECT_EQ(CodeOf(MeasureEnvelope(recipients, std::uint64_t{1} << 36)), "too-large");
 }
 
+// Whose key may open it can be told without one.
+TEST(EnvelopeTest, TellsItsCertificates) {
+  const std::vector<Certificate> certificates = CertificatesOf(AllKinds());
+  const Bytes envelope = Seal(RecipientsOf(&Password(), certificates), MessageOf(100));
+  std::vector<Bytes> wanted;
+  for (const Certificate& each : certificates) wanted.push_back(each.IssuerAndSerial());
+  std::vector<Bytes> found = Must(ReadEnvelopeRecipients(SourceOf(envelope)));
+  std::sort(wanted.begin(), wanted.end());
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, wanted);
+  EXPECT_TRUE(Must(ReadEnvelopeRecipients(SourceOf(Seal(RecipientsOf(&Password(), {}), {})))).empty());
+  EXPECT_EQ(CodeOf(ReadEnvelopeRecipients(SourceOf(AsBytes("0")))), "malformed");
+}
+
 TEST(EnvelopeTest, OpensForEveryRecipient) {
   const Bytes message = MessageOf(5000);
   const EnvelopeRecipients recipients = RecipientsOf(&Password(), CertificatesOf(AllKinds()));

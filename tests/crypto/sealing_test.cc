@@ -1,9 +1,13 @@
 #include "crypto/sealing.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <functional>
+#include <new>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace certfs {
 
@@ -171,6 +175,35 @@ TEST(Sealing, FillsWithRandomBytes) {
   ASSERT_TRUE(FillRandom(first).has_value());
   ASSERT_TRUE(FillRandom(second).has_value());
   EXPECT_NE(first, second);
+}
+
+// Each thread's generator takes locked memory. Returns what a thread is told that finds none left.
+int RandomWithoutLockedMemory() {
+  if (!LockSecrets()) return -1;
+  Digest random{};
+  if (!FillRandom(random).has_value()) return -2;
+  std::vector<SecretBytes> taken;
+  for (std::size_t size = std::size_t{1} << 24; size >= 32; size /= 2) {
+    try {
+      for (;;) taken.emplace_back(size);
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  int told = 0;
+  const auto ask = [&] {
+    const auto filled = FillRandom(random);
+    told = filled.has_value() ? 0 : 1 + static_cast<int>(filled.error().code());
+  };
+  std::thread(ask).join();
+  const int without = told;
+  taken.clear();
+  std::thread(ask).join();
+  return told == 0 ? without : -3;
+}
+
+TEST(SealingDeathTest, SaysThatNoLockedMemoryIsLeft) {
+  EXPECT_EXIT(_exit(RandomWithoutLockedMemory()),
+              testing::ExitedWithCode(1 + static_cast<int>(ErrorCode::kNoMemory)), "");
 }
 
 }  // namespace

@@ -1,0 +1,19 @@
+// Which certificate another one names as its issuer: by names and key identifiers, not by signatures.
+//
+// Thread-safety: free functions over immutable objects.
+
+#pragma once
+
+#include "crypto/base/bytes.h"
+#include "crypto/certificate.h"
+
+namespace certfs {
+
+// Says whether `certificate` names `issuer` as its issuer (RFC 5280, 4.1.2.4 and 4.2.1.1). That the issuer
+// signed it, or may sign at all, is not looked at.
+bool NamesAsIssuer(const Certificate& certificate, const Certificate& issuer);
+
+// Who a certificate is of: the digest of its subject and key. All certificates of one CA share it.
+Digest HolderOf(const Certificate& certificate);
+
+}  // namespace certfs
