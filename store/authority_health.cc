@@ -1,10 +1,8 @@
-// What somebody should look at. All findings of the authority are told from its record and from groups of the
-// ledger; what others issued, or revoked, takes a look at each entry.
+// What somebody should look at, told from the authority's record and from groups of the ledger alone. What
+// others issued, or revoked, takes a look at each entry: store/inspection.h.
 
 #include <algorithm>
-#include <map>
 
-#include "crypto/file_outline.h"
 #include "store/authority_state.h"
 
 namespace certfs {
@@ -112,71 +110,6 @@ Result<void> ExaminePlaced(Examination& at, const AuthorityCertificate& authorit
   });
 }
 
-// --- Certificates of others
-
-// Authorities of others whose CRLs are held, by the DER of their names.
-using Listed = std::multimap<Bytes, Certificate>;
-Listed OthersWithLists(const AuthorityRecord& record, const TrustSet& trust) {
-  Listed others;
-  for (const RevocationList& list : trust.lists()) {
-    auto signer = trust.SignerOf(list);
-    if (!signer) continue;
-    const bool ours = std::ranges::any_of(record.certificates, [&](const AuthorityCertificate& each) {
-      return std::ranges::equal(each.certificate, signer->der());
-    });
-    if (ours) continue;
-    const BytesView name = signer->subject_der();
-    others.emplace(Bytes(name.begin(), name.end()), *std::move(signer));
-  }
-  return others;
-}
-
-Result<void> ExamineLeaf(Examination& at, const TrustSet& trust, const Listed& others, const Entry& entry) {
-  const SecretBytes bytes = TRY(ReadLive(at.snapshot, entry, Member::kCertificate));
-  const auto outlines = OutlineCertificates(bytes.Reveal());
-  if (!outlines.has_value()) return {};
-  const CertificateOutline& leaf = outlines.value().front();
-  const auto [first, last] = others.equal_range(leaf.issuer);
-  if (first == last) return {};
-  const Certificate certificate = TRY(Certificate::FromDer(leaf.der));
-  const bool revoked = std::any_of(first, last, [&](const auto& issuer) {
-    return trust.RevokedBy(certificate, issuer.second).has_value();
-  });
-  if (revoked)
-    at.Add("revoked-live", kCritical, PathOf(at.snapshot, entry.number),
-           "revoked by the CRL of " + certificate.issuer());
-  if (certificate.not_after() < at.now)
-    at.Add("expired-live", kCritical, PathOf(at.snapshot, entry.number),
-           "expired " + FormatTimestamp(certificate.not_after()));
-  return {};
-}
-
-Result<void> ExamineOthers(Examination& at, const TrustSet& trust) {
-  const Listed others = OthersWithLists(at.record, trust);
-  if (others.empty()) return {};
-  for (Cursor at_store = 0;;) {
-    const auto store = TRY(at.snapshot.NextStore(at_store, nullptr));
-    if (!store) return {};
-    at_store = store->at;
-    const StorePolicy& policy = PolicyOf(store->item.name);
-    if (policy.holds == Holds::kNothing || policy.rules == RuleSet::kTrust) continue;
-    for (Cursor after = 0;;) {
-      Cursor skipped = after;
-      auto entry = at.snapshot.NextEntry(store->item.number, after, &skipped);
-      if (!entry.has_value()) {
-        // Damage is shown elsewhere.
-        if (entry.error().code() != ErrorCode::kCorrupt || skipped <= after) return std::move(entry).error();
-        after = skipped;
-        continue;
-      }
-      if (!entry.value()) break;
-      after = entry.value()->at;
-      const Entry& live = entry.value()->item;
-      if (!live.is_staged() && live.file(Member::kCertificate)) TRY(ExamineLeaf(at, trust, others, live));
-    }
-  }
-}
-
 }  // namespace
 
 Result<std::vector<HealthFinding>> CertificateAuthority::Health(TableSnapshot& snapshot) {
@@ -195,7 +128,6 @@ Result<std::vector<HealthFinding>> CertificateAuthority::Health(TableSnapshot& s
                  FormatTimestamp(record.replacement->began) + ", is not finished");
     }
   }
-  TRY(ExamineOthers(at, TRY(state_->keystore.GetTrust(snapshot))->set));
   return std::move(at.findings);
 }
 

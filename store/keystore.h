@@ -32,6 +32,8 @@
 
 namespace certfs {
 
+class AuditLog;  // store/audit_log.h.
+
 // Who asks for a change.
 struct Actor {
   std::uint32_t uid = 0;
@@ -145,6 +147,10 @@ class Keystore {
   // writer left, and as Header::Load.
   Result<std::vector<Certificate>> RecoveryCertificates();
 
+  // Who read a key, and who changed what. Every change through this object has its line there before it is
+  // committed, and is refused where that cannot be written. Null for a keystore without a directory.
+  AuditLog* audit() noexcept { return audit_.get(); }
+
   // --- The door. Names are free if no other differs from them only in ASCII case.
 
   // Returns the new store. kAlreadyExists; kNotPermitted for the link's name.
@@ -211,6 +217,7 @@ class Keystore {
  private:
   friend class KeystoreMerge;         // A change of its own (store/merge.h).
   friend class CertificateAuthority;  // The same (store/certificate_authority.h).
+  friend class KeystoreExamination;   // Opens one for reading alone (store/examination.h).
 
   Keystore(std::unique_ptr<EntryTable> table, Clock clock)
       : table_(std::move(table)), clock_(std::move(clock)) {}
@@ -268,6 +275,7 @@ class Keystore {
   std::optional<HeaderKeys> header_keys_;
   TrustCache trust_;
   ParsedFiles parsed_;
+  std::shared_ptr<AuditLog> audit_;  // Last: it ends before the table that it anchors itself in.
 };
 
 }  // namespace certfs

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "store/audit_opening.h"
 #include "store/opened_keystore.h"
 #include "store/rotation.h"
 
@@ -20,14 +21,33 @@ auto Within(const filesystem::path& directory, Work&& work) -> decltype(work()) 
   return outcome;
 }
 
+// Saves `header`, once the audit log has it that somebody does so.
+Result<void> SaveNoted(AuditLog& audit, const char* operation, const Header& header,
+                       const filesystem::path& directory) {
+  AuditEvent event = AuditedRequest(operation, std::nullopt).Event();
+  std::string slots;
+  for (const SlotDescription& slot : header.Slots())
+    slots += (slots.empty() ? "the slots are now " : ", ") + std::to_string(slot.number);
+  event.detail = slots;
+  const std::uint64_t line = TRY(audit.Append(event));
+  auto saved = header.Save(directory);
+  if (saved.has_value()) return saved;
+  event.outcome = OwnProcess().OutcomeOf(saved.error());
+  event.reason = saved.error().message();
+  event.detail = "line " + std::to_string(line) + " did not come to be";
+  static_cast<void>(audit.Append(event).has_value());
+  return saved;
+}
+
 // Changes the header, and saves it while no other process does: LMDB's write transaction is held meanwhile,
 // and then abandoned. Stretching passphrases takes seconds, in which nobody's write is to wait: that is done
 // before.
 template <typename Change>
-auto ChangeHeader(const filesystem::path& directory, const UnlockSecret& secret, Change&& change)
-    -> decltype(change(std::declval<UnlockedHeader&>())) {
+auto ChangeHeader(const filesystem::path& directory, const UnlockSecret& secret, const char* operation,
+                  Change&& change) -> decltype(change(std::declval<UnlockedHeader&>())) {
   return Within(directory, [&]() -> decltype(change(std::declval<UnlockedHeader&>())) {
     OpenedKeystore opened = TRY(OpenShared(directory, secret));
+    const auto audit = TRY(OpenAuditLog(directory, *opened.table, std::chrono::system_clock::now));
     for (;;) {
       const Bytes before = opened.header.header().bytes();
       auto outcome = change(opened.header);
@@ -36,7 +56,7 @@ auto ChangeHeader(const filesystem::path& directory, const UnlockSecret& secret,
         const auto transaction = TRY(opened.table->BeginTransaction(Room::kUpToLimit));
         const Header latest = TRY(Header::Load(directory));
         if (latest.bytes() == before) {
-          TRY(opened.header.header().Save(directory));
+          TRY(SaveNoted(*audit, operation, opened.header.header(), directory));
           return outcome;
         }
       }
@@ -109,7 +129,9 @@ Result<RotationOutcome> ReplaceHeader(const filesystem::path& directory, const U
   auto outcome = WithinMemory([&]() -> Result<RotationOutcome> {
     TRY(renewed.header().Save(directory));
     saved = true;
-    return FinishRotation(*TRY(SealedTable::Open(directory, TRY(renewed.Keys()))), progress);
+    const auto table = TRY(SealedTable::Open(directory, TRY(renewed.Keys())));
+    const auto audit = TRY(OpenAuditLog(directory, *table, std::chrono::system_clock::now));
+    return FinishRotation(*table, progress);
   });
   if (outcome.has_value() || (!saved && !IsThere(directory, renewed.header()))) return outcome;
   return std::move(outcome).error().Within(
@@ -130,27 +152,33 @@ Result<KeyState> ReadKeyState(const filesystem::path& directory, const UnlockSec
 
 Result<SlotNumber> AddSlot(const filesystem::path& directory, const UnlockSecret& secret,
                            const UnlockSecret& added, std::chrono::sys_seconds now) {
-  return ChangeHeader(directory, secret, [&](UnlockedHeader& header) { return header.Add(added, now); });
+  return ChangeHeader(directory, secret, "slot-add",
+                      [&](UnlockedHeader& header) { return header.Add(added, now); });
 }
 
 Result<SlotNumber> AddRecoverySlot(const filesystem::path& directory, const UnlockSecret& secret,
                                    const Certificate& recipient, std::chrono::sys_seconds now) {
-  return ChangeHeader(directory, secret, [&](UnlockedHeader& header) { return header.Add(recipient, now); });
+  return ChangeHeader(directory, secret, "slot-add",
+                      [&](UnlockedHeader& header) { return header.Add(recipient, now); });
 }
 
 Result<std::vector<SlotDescription>> RemoveSlot(const filesystem::path& directory, const UnlockSecret& secret,
                                                 SlotNumber number) {
-  return ChangeHeader(directory, secret, [&](UnlockedHeader& header) -> Result<std::vector<SlotDescription>> {
+  const auto remove = [&](UnlockedHeader& header) -> Result<std::vector<SlotDescription>> {
     TRY(header.Remove(number));
     return header.header().Slots();
-  });
+  };
+  return ChangeHeader(directory, secret, "slot-remove", remove);
 }
 
 Result<RotationOutcome> RotateDataKey(const filesystem::path& directory, const UnlockSecret& secret,
                                       const RotationProgress& progress) {
   return Within(directory, [&]() -> Result<RotationOutcome> {
     OpenedKeystore opened = TRY(OpenShared(directory, secret));
+    auto audit = TRY(OpenAuditLog(directory, *opened.table, std::chrono::system_clock::now));
+    const AuditedRequest request("rotate-keys", std::nullopt);
     RotationOutcome outcome = TRY(Rotate(*opened.table, progress));
+    audit.reset();
     opened.table.reset();
     opened.lock.reset();
     auto rewritten = RewriteIfAlone(directory, opened.header);
@@ -179,9 +207,12 @@ Result<RotationOutcome> RevokeSlot(const filesystem::path& directory, const Unlo
     if (TRY(Plan(old, revocation)).dropped != plan.dropped)
       return Error(ErrorCode::kStale, "the slots have changed since");
     const UnlockedHeader renewed = TRY(Rewrap(old, secret, revocation, plan, now));
+    AuditedRequest request("slot-revoke", std::nullopt);
+    request.Describe("slot " + std::to_string(revocation.revoked) + ", and the root key");
     {
       // Whichever header is there after a crash, one of the two manifests is its own.
       const auto table = TRY(SealedTable::Open(directory, TRY(old.Keys())));
+      const auto audit = TRY(OpenAuditLog(directory, *table, std::chrono::system_clock::now));
       TRY(RunSealed(*table, [&](SealedTransaction& transaction) -> Result<void> {
         return transaction.Announce(TRY(renewed.Keys()));
       }));

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "store/audit_opening.h"
 #include "store/descriptor.h"
 #include "store/keystore_change.h"
 #include "store/memory_table.h"
@@ -117,8 +118,10 @@ Result<std::unique_ptr<Keystore>> Keystore::Open(const filesystem::path& directo
                                                  const UnlockSecret& secret, Clock clock) {
   const auto open = [&]() -> Result<std::unique_ptr<Keystore>> {
     OpenedKeystore opened = TRY(OpenShared(directory, secret));
+    std::unique_ptr<AuditLog> audit = TRY(OpenAuditLog(directory, *opened.table, clock));
     std::unique_ptr<Keystore> keystore(new Keystore(std::move(opened.table), std::move(clock)));
     keystore->lock_ = std::shared_ptr<const DirectoryLock>(std::move(opened.lock));
+    keystore->audit_ = std::move(audit);
     keystore->directory_ = directory;
     // The root key itself is not needed any more.
     keystore->header_keys_ = std::move(TRY(opened.header.Keys()).header);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "crypto/store_file.h"
+#include "store/audit_event.h"
 #include "store/backup_reader.h"
 #include "store/kept_state.h"
 #include "store/keystore_change.h"
@@ -327,6 +328,7 @@ Result<MergePlan> PlanMerge(const BackupFile& file, Keystore& keystore, const Re
 
 Result<MergePlan> KeystoreMerge::Run(const BackupFile& file, Keystore& keystore, Actor actor,
                                      const ReadingProgress& progress) {
+  const AuditedRequest request("restore", std::nullopt);
   // Nothing is committed before the backup was read to its end, and its tag found to fit.
   bool unchanged = false;
   const auto merge = [&](TableTransaction& transaction) -> Result<MergePlan> {

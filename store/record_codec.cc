@@ -8,7 +8,8 @@ namespace certfs {
 namespace {
 
 // On disk: never change or reuse. What is older is still read.
-constexpr std::uint16_t kManifestFormat = 3;  // 1 ends with the data keys, 2 with the flags.
+constexpr std::uint16_t kManifestFormat =
+    4;  // 1 ends with the data keys, 2 with the flags, 3 with the ledger.
 constexpr std::uint16_t kSettingsFormat = 1;
 constexpr std::uint16_t kStoreFormat = 2;  // 1 ends with the name.
 constexpr std::uint16_t kEntryFormat = 2;  // 1 ends with the files.
@@ -102,6 +103,7 @@ Manifest Manifest::Clone() const {
   copy.issued = issued;
   copy.groups = groups;
   copy.issued_count = issued_count;
+  copy.audit = audit;
   copy.rewrite_pending = rewrite_pending;
   return copy;
 }
@@ -135,6 +137,12 @@ SecretBytes EncodeManifest(const Manifest& manifest) {
   writer.Raw(manifest.issued);
   writer.Raw(manifest.groups);
   writer.U64(manifest.issued_count);
+  writer.U64(manifest.audit.first);
+  writer.Raw(manifest.audit.before);
+  writer.U64(manifest.audit.last.number);
+  writer.Raw(manifest.audit.last.digest);
+  writer.U64(manifest.audit.last.segment);
+  writer.U64(manifest.audit.last.offset);
   return bytes;
 }
 
@@ -167,6 +175,18 @@ Result<Manifest> DecodeManifest(BytesView bytes) {
     reader.Fill(manifest.issued);
     reader.Fill(manifest.groups);
     manifest.issued_count = reader.U64();
+  }
+  if (format >= 4) {
+    AuditAnchor& audit = manifest.audit;
+    audit.first = reader.U64();
+    reader.Fill(audit.before);
+    audit.last.number = reader.U64();
+    reader.Fill(audit.last.digest);
+    audit.last.segment = reader.U64();
+    audit.last.offset = reader.U64();
+    const bool begun = audit.first != 0;
+    if (begun != (audit.last.number != 0) || audit.first > audit.last.number)
+      return DamagedRecord("the manifest");
   }
   if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber)
     return DamagedRecord("the manifest");

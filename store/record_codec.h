@@ -11,6 +11,7 @@
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
 #include "crypto/base/secret.h"
+#include "store/audit_anchor.h"
 #include "store/entry.h"
 #include "store/settings.h"
 
@@ -36,6 +37,7 @@ struct Manifest {
   Digest issued{};                 // Root of the tree of the ledger, by serial number.
   Digest groups{};                 // Root of the tree of its groups.
   std::uint64_t issued_count = 0;  // Lines of the ledger.
+  AuditAnchor audit;               // What of the audit log is on disk.
   // Records of data keys that are gone may still lie in free space: data.mdb is to be written anew.
   bool rewrite_pending = false;
 

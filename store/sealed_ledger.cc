@@ -191,10 +191,12 @@ Result<void> SealedTransaction::PutAuthority(const AuthorityRecord& record) {
   TRY(transaction_->Put(lmdb::Table::kManifest, kAuthorityKey, sealed));
   manifest_.authority = Sha256({sealed});
   manifest_.has_authority = !record.certificates.empty();
+  touched_authority_ = true;
   return {};
 }
 
 Result<Number> SealedTransaction::PutIssued(IssuedCertificate issued) {
+  touched_authority_ = true;
   TRY(CheckIssued(issued));
   if (issued.number != 0) TRY(IndexNewLines());
   const Digest key = IssuedKey(manifest_, issued.serial);

@@ -57,6 +57,17 @@ Result<std::unique_ptr<SealedTable>> SealedTable::Open(const std::filesystem::pa
   return table;
 }
 
+Result<std::unique_ptr<SealedTable>> SealedTable::OpenReadOnly(const std::filesystem::path& directory,
+                                                               RootKeys keys) {
+  if (!TRY(HasData(directory)))
+    return Error(ErrorCode::kNotFound, "there is no data.mdb in " + directory.string());
+  auto environment = TRY(lmdb::Environment::OpenReadOnly(directory));
+  std::unique_ptr<SealedTable> table(
+      new SealedTable(std::move(environment), std::move(keys), SealedTableOptions().map_bytes_max));
+  TRY(table->Snapshot());  // Opens the manifest.
+  return table;
+}
+
 Result<std::unique_ptr<TableSnapshot>> SealedTable::Snapshot() {
   auto transaction = TRY(lmdb::Transaction::Begin(*shared_.environment, lmdb::Access::kRead));
   auto checked = TRY(shared_.StateOf(*transaction));
@@ -77,6 +88,10 @@ Usage SealedTable::GetUsage() {
   const auto used = shared_.environment->UsedBytes();
   if (used.has_value()) used_ = used.value();
   return {used_, limit_};
+}
+
+Result<std::uint64_t> SealedTable::LatestCommit() {
+  return TRY(lmdb::Transaction::Begin(*shared_.environment, lmdb::Access::kRead))->base();
 }
 
 Result<ManifestFacts> SealedTable::ReadManifestFacts() {

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "store/audit_log.h"
+
 namespace certfs {
 
 namespace {
@@ -66,6 +68,7 @@ Result<Number> SealedTransaction::PutStore(Store store) {
     if (!taken) TRY(ForgetStoreName(old));
   }
   if (!taken) TRY(IndexStore(store, Digest{}));
+  Touch(store);
   const Number number = store.number;
   pending_[number] = std::move(store);
   return number;
@@ -100,6 +103,7 @@ Result<Number> SealedTransaction::PutEntry(Entry entry) {
   TRY(tree.Put({NameKey(manifest_, store.number, entry.alias.text()), entry.number, Sha256({sealed})}));
   store.entries = tree.root();
   if (!taken) ++store.entry_count;
+  Touch(store, entry);
   pending_[store.number] = std::move(store);
   return entry.number;
 }
@@ -131,6 +135,7 @@ Result<void> SealedTransaction::RemoveStore(const Store& store) {
   TRY(ForgetStoreName(old));
   TRY(transaction_->Remove(lmdb::Table::kStores, RecordKey(old.number)));
   --manifest_.store_count;
+  Touch(old);
   pending_[old.number] = std::nullopt;
   return {};
 }
@@ -138,6 +143,7 @@ Result<void> SealedTransaction::RemoveStore(const Store& store) {
 Result<void> SealedTransaction::RemoveEntry(const Entry& entry) {
   const std::optional<Entry> old = TRY(FindEntryByNumber(entry.number));
   if (!old) return Error(ErrorCode::kNotFound, "there is no such entry");
+  Touch(TRY(StoreOf(old->store)), *old);
   TRY(ForgetAlias(*old));
   for (const Member member : kMembers) {
     TRY(transaction_->Remove(lmdb::Table::kContents, ContentKey(old->number, member)));
@@ -163,6 +169,7 @@ Result<void> SealedTransaction::PutSettings(const Settings& settings) {
   const Bytes sealed = TRY(SealRecord(RecordKind::kSettings, 0, 0, EncodeSettings(settings).Reveal()));
   TRY(transaction_->Put(lmdb::Table::kManifest, kSettingsKey, sealed));
   manifest_.settings = Sha256({sealed});
+  touched_settings_ = true;
   return {};
 }
 
@@ -174,8 +181,12 @@ Result<void> SealedTransaction::SealAll() {
     TRY(transaction_->Put(lmdb::Table::kStores, RecordKey(number), sealed));
     TRY(IndexStore(*store, Sha256({sealed})));
   }
+  // Only what is on disk: after a power cut the manifest must not know lines that are gone.
+  if (shared_.audit != nullptr) manifest_.audit.Advance(shared_.audit->Durable());
   TRY(WriteManifest(*transaction_, shared_.keys, manifest_));
-  if (!announced_) return transaction_->Remove(lmdb::Table::kManifest, kAnnouncedKey);
+  // An anchor alone leaves what was announced for the next change.
+  if (!announced_)
+    return only_anchors_ ? Result<void>() : transaction_->Remove(lmdb::Table::kManifest, kAnnouncedKey);
   Manifest after = manifest_.Clone();
   after.data_keys.push_back(std::move(announced_->data_key));
   const Bytes sealed = TRY(SealManifest(announced_->keys, after));
@@ -191,9 +202,18 @@ Result<void> SealedTransaction::CheckUsage() {
 Result<void> SealedTransaction::Commit() {
   auto sealed = SealAll();
   if (sealed.has_value()) sealed = CheckUsage();
-  if (sealed.has_value()) return transaction_->Commit();
-  transaction_->Abandon();
-  return sealed;
+  if (sealed.has_value()) sealed = NoteChange();
+  if (!sealed.has_value()) {
+    transaction_->Abandon();
+    return sealed;
+  }
+  auto committed = transaction_->Commit();
+  if (!committed.has_value()) {
+    NoteFailure(committed.error());
+  } else if (shared_.audit != nullptr) {
+    shared_.audit->NoteAnchored(manifest_.audit.last);
+  }
+  return committed;
 }
 
 Result<SecretBytes> RandomDataKey() {
@@ -228,6 +248,8 @@ Result<std::unique_ptr<SealedTransaction>> SealedTransaction::Begin(
     SealedShared& shared, std::optional<std::uint64_t> used_bytes_max) {
   auto transaction = TRY(lmdb::Transaction::Begin(*shared.environment, lmdb::Access::kWrite));
   auto checked = TRY(shared.StateOf(*transaction));
+  // Before this transaction puts another anchor there.
+  if (shared.audit != nullptr) TRY(shared.audit->Learn(checked->manifest().audit));
   return std::unique_ptr<SealedTransaction>(
       new SealedTransaction(shared, std::move(transaction), std::move(checked), used_bytes_max));
 }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "store/audit_event.h"
 #include "store/sealed_view.h"
 
 namespace certfs {
@@ -81,6 +82,13 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   // Notes that old ciphertext may lie in free space.
   void NoteOldCiphertext() { manifest_.rewrite_pending = true; }
 
+  // Leaves the commit without a line in the audit log: nothing that anybody sees changes by it.
+  void SkipAudit() { audited_ = false; }
+
+  // Takes over what is newer in `anchor`. Returns whether anything is; the commit then has no number of its
+  // own.
+  bool Anchor(const AuditAnchor& anchor);
+
   // Leaves the manifest a second time, under the root key that is about to come and with a new data key:
   // whoever has the header of before or of after can open the table, and whoever has that of after seals what
   // the one of before never opens. The next commit leaves one again, under the keys of whoever makes it.
@@ -123,6 +131,18 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
   Result<std::size_t> SealIssued(const IssuedCertificate& issued, std::uint64_t revision);
   Result<void> Regroup(const std::vector<IssuedGroupKey>& before, const IssuedCertificate& issued);
 
+  // --- The audit log (sealed_audit.cc)
+
+  void Touch(const Store& store) { touched_stores_[store.number] = {store.name.text(), {}, std::nullopt}; }
+  void Touch(const Store& store, const Entry& entry) {
+    touched_entries_[entry.number] = {store.name.text(), entry.alias.text(), entry.revision};
+  }
+  AuditEvent DescribeChange() const;
+  // Has the change noted; it must not happen where that fails.
+  Result<void> NoteChange();
+  // Notes that a change which was noted did not come to be.
+  void NoteFailure(const Error& error);
+
   SealedShared& shared_;
   std::unique_ptr<lmdb::Transaction> transaction_;
   std::shared_ptr<CheckedState> checked_;
@@ -136,6 +156,14 @@ class SealedTransaction final : public SealedReads<TableTransaction> {
     DataKey data_key;
   };
   std::optional<Announced> announced_;
+  // What the audit log is to say.
+  bool audited_ = true;
+  bool only_anchors_ = false;
+  std::map<Number, AuditedEntry> touched_stores_;
+  std::map<Number, AuditedEntry> touched_entries_;
+  bool touched_settings_ = false;
+  bool touched_authority_ = false;
+  std::optional<std::uint64_t> line_;  // Of this commit.
 };
 
 }  // namespace certfs

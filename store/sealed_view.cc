@@ -116,7 +116,9 @@ Result<std::shared_ptr<CheckedState>> SealedShared::StateOf(lmdb::Transaction& t
   auto state = std::make_shared<CheckedState>(transaction.base(), std::move(manifest).value());
   const std::lock_guard lock(mutex_);
   // Whoever commits to LMDB counts its transactions up, the older manifest that he puts in counts down.
-  if (latest_ && latest_->base() <= state->base() && latest_->manifest().commit > state->manifest().commit) {
+  const bool later = latest_ && latest_->base() <= state->base();
+  if (later && (latest_->manifest().commit > state->manifest().commit ||
+                latest_->manifest().audit.last.number > state->manifest().audit.last.number)) {
     return Error(ErrorCode::kCorrupt, "the manifest is older than one that was here before");
   }
   // An older snapshot that was slow must not displace a newer state.

@@ -24,6 +24,8 @@
 
 namespace certfs {
 
+class AuditLog;
+
 // One committed state, as far as it has been checked: its manifest, and the stores that were read.
 class CheckedState {
  public:
@@ -81,6 +83,7 @@ class SealedShared {
 
   const std::unique_ptr<lmdb::Environment> environment;
   const RootKeys keys;
+  AuditLog* audit = nullptr;  // Borrowed. Where every commit is noted; null where none is.
   EntryCache cache;
   NodeCache nodes;
   HeadCache heads;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -169,7 +170,7 @@ Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int
   if (code == 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) code = errno;
   // Slots of readers that were killed would keep old pages from being used again.
   int dead = 0;
-  if (code == 0) code = mdb_reader_check(env_, &dead);
+  if (code == 0 && !read_only_) code = mdb_reader_check(env_, &dead);
   if (code != 0) return Failure("prepare " + path.string(), code);
   return {};
 }
@@ -198,6 +199,37 @@ Result<std::unique_ptr<Environment>> Environment::CreateFile(const std::filesyst
   auto environment = TRY(Make(map_bytes));
   TRY(environment->OpenAt(file, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC));
   TRY(environment->OpenTables(true));
+  return environment;
+}
+
+// What lies behind the end of a file cannot be mapped: reading it would be a SIGBUS.
+Result<void> Environment::CheckLength(const std::filesystem::path& directory) {
+  MDB_envinfo info;
+  MDB_stat facts;
+  int code = mdb_env_info(env_, &info);
+  if (code == 0) code = mdb_env_stat(env_, &facts);
+  if (code != 0) return OpenFailure(directory, code);
+  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * facts.ms_psize;
+  std::error_code error;
+  const std::uint64_t there = std::filesystem::file_size(directory / "data.mdb", error);
+  if (error) return Error(ErrorCode::kIo, "data.mdb: " + error.message());
+  if (there >= needed) return {};
+  return Error(ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(there) + " of " +
+                                        std::to_string(needed) + " bytes");
+}
+
+Result<std::unique_ptr<Environment>> Environment::OpenReadOnly(const std::filesystem::path& directory) {
+  constexpr std::uint64_t kSizeOfTheFile = 0;  // As its last writer had it.
+  auto environment = TRY(Make(kSizeOfTheFile));
+  environment->read_only_ = true;
+  std::error_code error;
+  // LMDB takes an empty file for none.
+  if (std::filesystem::file_size(directory / "data.mdb", error) == 0 && !error)
+    return Error(ErrorCode::kCorrupt, "data.mdb is empty");
+  const bool locked = std::filesystem::exists(directory / "lock.mdb", error) || error;
+  TRY(environment->OpenAt(directory, MDB_RDONLY | (locked ? 0U : static_cast<unsigned int>(MDB_NOLOCK))));
+  TRY(environment->CheckLength(directory));
+  TRY(environment->OpenTables(false));
   return environment;
 }
 
@@ -231,8 +263,8 @@ Result<void> Environment::OpenTables(bool create) {
     const std::lock_guard lock(handles_mutex_);
     handles_ = handles;
   }
-  if (!missing) return {};
   // What is there can be read without.
+  if (!missing || read_only_) return {};
   auto added = AddTables();
   if (!added.has_value() && added.error().code() != ErrorCode::kNoSpace) return std::move(added).error();
   return {};
@@ -315,6 +347,21 @@ bool Environment::DiskIsFull() const noexcept {
   struct statvfs status {};
   if (mdb_env_get_fd(env_, &file) != 0 || fstatvfs(file, &status) != 0) return false;
   return status.f_bavail < kBlocksMin;
+}
+
+// LMDB shows its table of readers only as text, a line each: process, thread, and the commit or "-".
+Result<std::vector<Environment::ReaderSlot>> Environment::Readers() {
+  std::vector<ReaderSlot> readers;
+  const auto take = [](const char* text, void* into) -> int {
+    std::istringstream line(text);
+    ReaderSlot slot;
+    std::string thread;
+    if (line >> slot.process >> thread >> slot.commit)
+      static_cast<std::vector<ReaderSlot>*>(into)->push_back(slot);
+    return 0;
+  };
+  if (const int code = mdb_reader_list(env_, take, &readers); code < 0) return Failure("list readers", code);
+  return readers;
 }
 
 Result<std::uint64_t> Environment::ForeignCommits() {

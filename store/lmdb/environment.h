@@ -59,6 +59,10 @@ class Environment {
   // made; where there is no room for that it stays missing, until Grow makes some.
   static Result<std::unique_ptr<Environment>> Open(const std::filesystem::path& directory,
                                                    std::uint64_t map_bytes, bool create);
+  // Opens what is there for reading alone: every attempt to write fails. Nothing in the directory is made or
+  // changed, save that this process takes a place among the readers in lock.mdb; where there is none nobody
+  // has it open, and no locks are used. kCorrupt for a data.mdb that is shorter than it says.
+  static Result<std::unique_ptr<Environment>> OpenReadOnly(const std::filesystem::path& directory);
   // Makes a new one in the single file `file`, for one process that is alone with it: without locks, and
   // durable only after Sync(). kAlreadyExists if the file is there.
   static Result<std::unique_ptr<Environment>> CreateFile(const std::filesystem::path& file,
@@ -87,6 +91,13 @@ class Environment {
   // Precondition: the lock of BeginOwnCommit is held.
   void CountOwnCommit() noexcept { ++own_commits_; }
 
+  // Who reads a state at this moment, or did when it died.
+  struct ReaderSlot {
+    int process = 0;
+    std::uint64_t commit = 0;  // Pages that were freed since are not used again.
+  };
+  Result<std::vector<ReaderSlot>> Readers();
+
   // Says whether the disk beneath has no room left.
   bool DiskIsFull() const noexcept;
 
@@ -103,6 +114,8 @@ class Environment {
   Result<bool> AddTables();
   Result<void> Resize(std::uint64_t bytes);
 
+  Result<void> CheckLength(const std::filesystem::path& directory);
+
   MDB_env* env_;
   Gate gate_;
   std::mutex own_mutex_;           // Taken inside the gate.
@@ -110,6 +123,7 @@ class Environment {
   std::mutex adding_mutex_;        // Held by whoever adds tables.
   std::mutex handles_mutex_;
   Handles handles_{};  // Guarded by handles_mutex_.
+  bool read_only_ = false;
 };
 
 }  // namespace certfs::lmdb

@@ -103,23 +103,6 @@ TEST_P(AuthorityHealthTest, AReplacementThatIsNotFinished) {
   EXPECT_EQ(Findings(), Expected{"critical distrusted-live"});
 }
 
-TEST_P(AuthorityHealthTest, WhatOthersRevoked) {
-  // An authority of elsewhere, whose certificates and CRL are copied in.
-  const auto elsewhere = Must(Keystore::InMemory(kRoot, clock_.get()));
-  CertificateAuthority other(*elsewhere);
-  Must(other.Create(NewRoot("Elsewhere"), kRoot));
-  const Issued issued = Must(other.Issue(OrderFor("a.test"), kRoot));
-  const auto face = [&] { return *Must(other.Face(*Must(elsewhere->Snapshot()))); };
-  Must(Write(Make("TRUSTED_ROOTS", "elsewhere"), Member::kCertificate, face().certificate.der()));
-  const Number list = Make("TRUSTED_ROOTS_CRLS", "elsewhere");
-  Must(Write(list, Member::kRevocationList, face().crl));
-  Must(Write(Make("vpxd", "a"), Member::kCertificate, issued.chain));
-  EXPECT_EQ(Findings(), Expected{});
-  Must(other.Revoke(issued.record.serial, RevocationReason::kUnspecified, kRoot));
-  Must(Write(list, Member::kRevocationList, face().crl));
-  EXPECT_EQ(Findings(), Expected{"critical revoked-live"});
-}
-
 INSTANTIATE_TEST_SUITE_P(Keystores, AuthorityHealthTest, kBothDoors, NameOfDoor);
 
 }  // namespace

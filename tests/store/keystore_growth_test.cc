@@ -1,20 +1,18 @@
 // Goal: the keystore grows by itself while others read, and at its limit or on a full disk a change changes
 // nothing and the keystore goes on. Method: tiny maps and a tiny tmpfs, filled through the door.
 
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "store/sealed_table.h"
 #include "tests/store/keystore_fixture.h"
+#include "tests/store/tiny_disk.h"
 
 namespace certfs {
 
@@ -273,28 +271,6 @@ TEST(KeystoreGrowth, WithoutAddressSpaceNothingChangesAndItGrowsWhenThereIsSome)
   const auto snapshot = Must(keystore->Snapshot());
   EXPECT_EQ(ReadText(*snapshot, *Must(snapshot->FindEntryByNumber(small)), Member::kSecret).size(), 1000U);
 }
-
-// A filesystem of its own that is soon full.
-class TinyDisk {
- public:
-  explicit TinyDisk(const char* options) {
-    if (mount("certfs-test", directory_.path().c_str(), "tmpfs", 0, options) != 0) why_ = strerror(errno);
-  }
-  ~TinyDisk() {
-    if (why_.empty()) umount2(directory_.path().c_str(), MNT_DETACH);
-  }
-  TinyDisk(const TinyDisk&) = delete;
-  TinyDisk& operator=(const TinyDisk&) = delete;
-  const std::string& why() const { return why_; }
-  const std::filesystem::path& path() const { return directory_.path(); }
-  void Resize(const char* options) {
-    EXPECT_EQ(mount("certfs-test", path().c_str(), "tmpfs", MS_REMOUNT, options), 0);
-  }
-
- private:
-  TemporaryDirectory directory_;
-  std::string why_;
-};
 
 TEST(KeystoreGrowth, OnAFullDiskNothingChangesAndRoomIsUsedWhenItComes) {
   TinyDisk disk("size=2m");

@@ -1,8 +1,10 @@
 // Goal: a keystore that a certfs of before made opens, shows all that it holds, and becomes one of today as
 // it is changed. Method: tests/store/vectors/format-1, made through a mount by certfs of 2026-11-25 (header,
-// manifest and entries of format 1), and format-2, made by that of 2026-11-27 (manifest of format 2, stores
-// of format 1, no table of issued certificates); their key is the tests' own.
+// manifest and entries of format 1), format-2, made by that of 2026-11-27 (manifest of format 2, stores of
+// format 1, no table of issued certificates), and format-3, made by that of 2026-11-28 before it had an audit
+// log (manifest of format 3); their key is the tests' own.
 
+#include "store/audit_verification.h"
 #include "store/keystore_keys.h"
 #include "store/sealed_table.h"
 #include "tests/store/keystore_fixture.h"
@@ -112,7 +114,25 @@ TEST_P(OldFormat, TakesAnAuthority) {
   EXPECT_TRUE(Must(Must(keystore->Snapshot())->FindIssued(SerialOf(1))));
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, OldFormat, testing::Values("format-1", "format-2"),
+// Goal: it begins an audit log, and knows it from then on. Method: nothing is written while it is only read.
+TEST_P(OldFormat, BeginsAnAuditLog) {
+  {
+    const auto keystore = Open();
+    EXPECT_TRUE(Must(VerifyAudit(*keystore)).sound());
+    EXPECT_FALSE(std::filesystem::exists(path() / "audit.log"));
+    Must(keystore->CreateStore(NameOf("new"), kAlice, 0755));
+  }
+  const auto keystore = Open();
+  ExpectAll(*keystore);
+  const AuditReport report = Must(VerifyAudit(*keystore));
+  EXPECT_TRUE(report.sound());
+  EXPECT_EQ(report.lines, 2U);
+  EXPECT_EQ(report.anchored, 2U);
+  std::filesystem::remove(path() / "audit.log");
+  EXPECT_FALSE(Must(VerifyAudit(*keystore)).sound());
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, OldFormat, testing::Values("format-1", "format-2", "format-3"),
                          [](const auto& tested) { return std::string(tested.param).replace(6, 1, ""); });
 
 }  // namespace

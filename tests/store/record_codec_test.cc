@@ -25,6 +25,9 @@ Manifest SomeManifest() {
   manifest.groups.fill(0xA3);
   manifest.issued_count = 12;
   manifest.rewrite_pending = true;
+  manifest.audit.first = 7;
+  manifest.audit.before.fill(0xB1);
+  manifest.audit.last = {70, Sha256({AsBytes("line 70")}), 60, 12345};
   return manifest;
 }
 
@@ -64,7 +67,7 @@ Entry SomeEntry() {
 
 TEST(RecordCodec, ManifestThereAndBack) {
   const SecretBytes bytes = EncodeManifest(SomeManifest());
-  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 32 + 2 + 2 * 36 + 32 + 1 + 3 * 32 + 8);
+  EXPECT_EQ(bytes.size(), 2U + 8 + 8 + 32 + 8 + 32 + 32 + 2 + 2 * 36 + 32 + 1 + 3 * 32 + 8 + 96);
   const Manifest back = Must(DecodeManifest(bytes.Reveal()));
   EXPECT_EQ(back.commit, 41U);
   EXPECT_EQ(back.next_number, 99U);
@@ -79,6 +82,7 @@ TEST(RecordCodec, ManifestThereAndBack) {
   EXPECT_EQ(back.issued, SomeManifest().issued);
   EXPECT_EQ(back.groups, SomeManifest().groups);
   EXPECT_EQ(back.issued_count, 12U);
+  EXPECT_EQ(back.audit, SomeManifest().audit);
   EXPECT_TRUE(EqualSecrets(EncodeManifest(back).Reveal(), bytes.Reveal()));
   EXPECT_TRUE(EqualSecrets(EncodeManifest(back.Clone()).Reveal(), bytes.Reveal()));
 }
@@ -146,7 +150,10 @@ TEST(RecordCodec, ReadsTheFormatsBefore) {
   const Store store = Must(DecodeStore(as_format(1, EncodeStore(SomeStore()), 1)));
   EXPECT_EQ(store.name.text(), "Servers");
   EXPECT_FALSE(store.enforce_revocation);
-  Bytes flagged = as_format(2, bytes.Reveal(), 104);
+  const Manifest quiet = Must(DecodeManifest(as_format(3, bytes.Reveal(), 96)));
+  EXPECT_EQ(quiet.issued_count, 12U);
+  EXPECT_EQ(quiet.audit, AuditAnchor{});
+  Bytes flagged = as_format(2, bytes.Reveal(), 200);
   EXPECT_EQ(CodeOf(DecodeManifest(flagged)), ErrorCode::kCorrupt);  // It knew one flag.
   flagged.back() = 1;
   const Manifest without = Must(DecodeManifest(flagged));
@@ -154,7 +161,7 @@ TEST(RecordCodec, ReadsTheFormatsBefore) {
   EXPECT_TRUE(without.rewrite_pending);
   EXPECT_FALSE(without.has_authority);
   EXPECT_EQ(without.issued, Digest{});
-  const Manifest manifest = Must(DecodeManifest(as_format(1, bytes.Reveal(), 137)));
+  const Manifest manifest = Must(DecodeManifest(as_format(1, bytes.Reveal(), 233)));
   EXPECT_EQ(manifest.data_keys.size(), 2U);
   EXPECT_EQ(manifest.settings, Digest{});
   EXPECT_FALSE(manifest.rewrite_pending);
@@ -253,7 +260,7 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   EXPECT_EQ(CodeOf(DecodeEntry(unclear)), ErrorCode::kCorrupt);
   const SecretBytes flagged = EncodeManifest(SomeManifest());
   Bytes flags(flagged.Reveal().begin(), flagged.Reveal().end());
-  flags[flags.size() - 105] = 4;
+  flags[flags.size() - 201] = 4;
   EXPECT_EQ(CodeOf(DecodeManifest(flags)), ErrorCode::kCorrupt);
   const SecretBytes password = EncodeSettings({SecretOf("password"), ExportProfile::kModern});
   Bytes profile(password.Reveal().begin(), password.Reveal().end());
@@ -267,6 +274,12 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   Manifest keyless = SomeManifest();
   keyless.data_keys.clear();
   EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(keyless).Reveal())), ErrorCode::kCorrupt);
+  // A log begins before it ends, and has an end if it has a beginning.
+  for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{71}}) {
+    Manifest anchored = SomeManifest();
+    anchored.audit.first = first;
+    EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(anchored).Reveal())), ErrorCode::kCorrupt) << first;
+  }
   Manifest twice = SomeManifest();
   twice.data_keys.back().epoch = 1;
   EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(twice).Reveal())), ErrorCode::kCorrupt);
