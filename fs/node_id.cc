@@ -80,7 +80,7 @@ bool NodeId::is_staging() const { return (value_ & kStagingBit) != 0; }
 
 std::optional<Fixed> NodeId::fixed() const {
   const std::uint64_t slot = value_ & kSlotMask;
-  if (is_staging() || is_view() || slot > kSlotDirectory || number() > static_cast<Number>(Fixed::kHealth))
+  if (is_staging() || is_view() || slot > kSlotDirectory || number() > static_cast<Number>(kLastFixed))
     return std::nullopt;
   const auto fixed = static_cast<Fixed>(number());
   if (NodeId::Of(fixed) != *this) return std::nullopt;

@@ -29,8 +29,14 @@ enum class Fixed : std::uint8_t {
   kIssued = 11,
   kProfiles = 12,
   kControl = 13,
-  kHealth = 14
+  kHealth = 14,
+  kExpiry = 15,
+  // Stores and entries, which are numbered from 16 on, are directories; of files these numbers are free.
+  kMetrics = 16,
+  kReport = 17,
+  kAudit = 18
 };
+inline constexpr Fixed kLastFixed = Fixed::kAudit;
 
 class NodeId {
  public:

@@ -3,7 +3,7 @@
 // Thread-safety: every operation may run on any thread.
 // Ownership: borrows the keystore, the process table and the observer, which outlive it.
 // Errors: the errno of each is in fs/README.md's tables; the codes here map to them one to one
-// (fs/fuse/errno.h).
+// (fs/errno.h).
 
 #pragma once
 
@@ -25,16 +25,10 @@
 
 namespace certfs {
 
-// Who calls: the ids that the kernel checked permissions with, the calling thread (0 when it cannot be
-// seen), and its umask, which is ours to apply.
-struct Caller {
-  std::uint32_t uid = 0;
-  std::uint32_t gid = 0;
-  std::int32_t thread = 0;
-  std::uint32_t umask = 0;  // Known while a directory is made.
-};
-
-struct Content;  // Private to fs/.
+struct AuditActor;      // store/audit_event.h.
+class AuditedRequest;   // store/audit_event.h.
+class OperationCounts;  // fs/operation_counts.h.
+struct Content;         // Private to fs/.
 struct SeenEntry;
 struct Staging;
 struct ScratchFile;
@@ -43,6 +37,17 @@ struct DropName;
 struct DropWriter;
 enum class DropKind;
 struct IssueOrder;
+
+// Who calls: the ids that the kernel checked permissions with, the calling thread (0 when it cannot be
+// seen), and its umask, which is ours to apply.
+struct Caller {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::int32_t thread = 0;
+  std::uint32_t umask = 0;  // Known while a directory is made.
+  // Whose process it is, where that must not be asked any more; else null.
+  std::shared_ptr<const AuditActor> known = nullptr;
+};
 
 // What the volume asks about its callers. Real: fs/fuse/process.h; tests have one of their own.
 class ProcessTable {
@@ -54,6 +59,8 @@ class ProcessTable {
   virtual Result<bool> IsDyingOfSignal(std::int32_t thread) const = 0;
   // The name of the program, for the log; may be empty.
   virtual std::string ProgramOf(std::int32_t thread) const = 0;
+  // The path of the program's file, where that can be seen.
+  virtual std::optional<std::string> ExecutableOf(std::int32_t) const { return std::nullopt; }
 };
 
 // What a node is, for stat.
@@ -123,6 +130,7 @@ struct DirectoryItem {
   std::string_view name;
   Node node;
   std::uint64_t offset;  // Pass it to go on behind this one.
+  bool complete = true;  // Whether `node` has its size and times; else a lookup finds them out.
 };
 
 // A moment of a clock that nobody sets: how long anything is remembered goes by it. The times of files and
@@ -137,6 +145,8 @@ struct VolumeOptions {
   std::filesystem::path spool_directory = "/tmp";
   std::function<Instant()> instants = std::chrono::steady_clock::now;
   bool read_only = false;  // Nothing is signed anew, or noted, by itself.
+  // Where it is noted that a backup was read: the keystore's directory. Empty: only while the volume lives.
+  std::filesystem::path note_directory = {};
 };
 
 class Volume {
@@ -226,7 +236,7 @@ class Volume {
 
   // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a
   // superseded revision; an unused staging inode opened for reading). kNotPermitted: a live file, or a
-  // staging inode in use, opened for writing.
+  // staging inode in use, opened for writing. kNoSpace, kIo: a key, and the audit log cannot be written.
   Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
 
   // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) are resolved by
@@ -249,13 +259,22 @@ class Volume {
 
   Usage GetUsage() { return keystore_.GetUsage(); }
 
+  // What status/metrics.prom counts. Whoever brings an operation from the kernel counts it there; refusals
+  // are counted here.
+  OperationCounts& counts();
+
  private:
   struct State;
   // Runs `change` and records its refusal under the path of (parent, name).
   template <typename Change>
-  auto Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change)
-      -> decltype(change());
+  auto Recorded(const Caller& caller, const char* operation, NodeId parent, std::string_view name,
+                Change&& change) -> decltype(change());
   void Record(const Caller& caller, NodeId parent, std::string_view name, const Error& error);
+
+  // Open, for what is noted or not.
+  Result<HandleId> OpenFile(const Caller& caller, NodeId node, OpenMode mode);
+  // Has it noted that what `node` shows was read; it must not be where that fails (volume_audit.cc).
+  Result<void> NoteReading(const AuditedRequest& request, NodeId node);
 
   // Null for a handle that does not write.
   std::shared_ptr<Staging> FindWriter(HandleId handle);
@@ -368,9 +387,10 @@ class Volume {
   Result<void> ListAuthority(const Caller& caller, NodeId directory, std::uint64_t offset,
                              const OfferItem& offer);
   Result<std::shared_ptr<const Content>> OpenAuthority(const Caller& caller, NodeId node);
-  // backup/ca.p12, where there is one; and that a handle has read it up to `end`.
+  // backup/ca.p12, where there is one.
   Result<std::optional<Node>> AuthorityBackup(TableSnapshot& snapshot);
-  void NoteRead(const Content& content, HandleId handle, std::uint64_t end);
+  // Notes that a backup was read, once a handle has read all of it. `size` bytes were read at `offset`.
+  void NoteRead(const Content& content, HandleId handle, std::uint64_t offset, std::uint64_t size);
   Result<void> UnlinkAuthority(const Caller& caller, NodeId parent, std::string_view name);
   Result<void> UnlinkProfile(const Caller& caller, NodeId parent, std::string_view name);
   Result<void> UnlinkIssued(const Caller& caller, std::string_view name);

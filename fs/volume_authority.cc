@@ -184,14 +184,13 @@ Result<ContentPointer> Volume::OpenAuthority(const Caller& caller, NodeId node) 
   return ContentPointer(std::move(content));
 }
 
-void Volume::NoteRead(const Content& content, HandleId handle, std::uint64_t end) {
-  if (AuthorityFileOf(content.node) != AuthorityFile::kBackup || end < content.size()) return;
+void Volume::NoteRead(const Content& content, HandleId handle, std::uint64_t offset, std::uint64_t size) {
+  if (!content.spooled && AuthorityFileOf(content.node) != AuthorityFile::kBackup) return;
   if (state_->options.read_only) return;  // It changes nothing, be it a note.
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (!state_->backups_noted.insert(handle).second) return;
-  }
+  if (!state_->HasReadAll(handle, offset, size, content.size())) return;
+  if (content.spooled) return state_->backup_note.Set(keystore_.Now());
   // The reminder stays where it cannot be noted; the reader has his backup all the same.
+  const AuditedRequest request(OwnProcess(), "note-backup", "backup/ca.p12");
   static_cast<void>(WithinMemory([&] { return state_->authority.NoteBackup(); }));
 }
 
@@ -268,6 +267,7 @@ void Volume::RefreshDueLists() {
 
 Result<void> Volume::RefreshLists() {
   if (state_->options.read_only) return {};
+  const AuditedRequest request(OwnProcess(), "crl", "ca/crl.pem");
   const auto refresh = [&]() -> Result<void> {
     if (!TRY(keystore_.Snapshot())->has_authority()) return {};
     return ChangeByAuthority({}, KernelHolds::kDirectory, {}, [&]() -> Result<void> {

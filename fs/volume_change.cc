@@ -36,12 +36,6 @@ std::string FixedPath(Fixed fixed) {
       return "status/";
     case Fixed::kLink:
       return "stores/" + std::string(kLinkName);
-    case Fixed::kErrorsLog:
-      return "status/errors.log";
-    case Fixed::kWhy:
-      return "status/why";
-    case Fixed::kVersion:
-      return "status/version";
     case Fixed::kExport:
       return "export/";
     case Fixed::kBackup:
@@ -56,10 +50,10 @@ std::string FixedPath(Fixed fixed) {
       return "ca/profiles/";
     case Fixed::kControl:
       return "ca/control";
-    case Fixed::kHealth:
-      return "status/health.json";
+    default:
+      const StatusFile* const file = FindStatusFile(fixed);
+      return file != nullptr ? "status/" + std::string(file->name) : "";
   }
-  return "";
 }
 
 // What export/ shows under a path that begins with "stores/".
@@ -105,7 +99,8 @@ std::string ViewPath(Keystore& keystore, NodeId node) {
   return name.empty() ? path : path + "/" + name;
 }
 
-// The path of a child of `parent`, for refusals.
+}  // namespace
+
 std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name) {
   if (const auto fixed = parent.fixed()) return FixedPath(*fixed) + std::string(name);
   if (parent.is_view()) return ViewPath(keystore, parent) + "/" + std::string(name);
@@ -118,7 +113,6 @@ std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name) 
   return std::string(name);
 }
 
-// The path of `node` itself, for refusals.
 std::string NodePath(Keystore& keystore, NodeId node) {
   if (const auto fixed = node.fixed()) return FixedPath(*fixed);
   if (node.is_view()) return ViewPath(keystore, node);
@@ -131,8 +125,6 @@ std::string NodePath(Keystore& keystore, NodeId node) {
   const std::string entry = PathOf(*snapshot.value(), *place.value().entry);
   return node.member() ? entry + "/" + std::string(FileName(*node.member())) : entry;
 }
-
-}  // namespace
 
 std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChange& change) {
   if (!change.SetsPermissions() || caller.uid == 0) return std::nullopt;
@@ -150,7 +142,7 @@ void Volume::Record(const Caller& caller, NodeId parent, std::string_view name, 
 
 Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::string_view name,
                                    std::uint32_t mode) {
-  return Recorded(caller, parent, name, [&]() -> Result<Node> {
+  return Recorded(caller, "mkdir", parent, name, [&]() -> Result<Node> {
     if (IsGenerated(parent)) return Generated();
     if (parent == NodeId::Of(Fixed::kStores)) {
       const Store made = TRY(keystore_.CreateStore(TRY(StoreName::Parse(name)), ActorOf(caller), mode));
@@ -177,7 +169,7 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
 }
 
 Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::string_view name) {
-  return Recorded(caller, parent, name, [&]() -> Result<void> {
+  return Recorded(caller, "rmdir", parent, name, [&]() -> Result<void> {
     if (IsGenerated(parent)) return Generated();
     if (parent == NodeId::Of(Fixed::kStores)) {
       if (name == kLinkName) return Error(ErrorCode::kNotADirectory, "a link");
@@ -205,7 +197,7 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
 }
 
 Result<void> Volume::Unlink(const Caller& caller, NodeId parent, std::string_view name) {
-  return Recorded(caller, parent, name, [&]() -> Result<void> {
+  return Recorded(caller, "remove", parent, name, [&]() -> Result<void> {
     if (parent == NodeId::Of(Fixed::kStatus)) return Error(ErrorCode::kReadOnly, "a generated file");
     if (IsAuthorityDirectory(parent)) return UnlinkAuthority(caller, parent, name);
     if (IsGenerated(parent)) return Generated();
@@ -259,7 +251,8 @@ Result<void> Volume::Rename(const Caller& caller, NodeId parent, std::string_vie
       return *renamed;
     }
   }
-  return Recorded(caller, parent, name, [&]() -> Result<void> {
+  return Recorded(caller, "rename", parent, name, [&]() -> Result<void> {
+    AuditedRequest::Current()->Describe("to " + ChildPath(keystore_, new_parent, new_name));
     if (!known_flags) return Error(ErrorCode::kInvalidArgument, "names cannot be exchanged");
     if (IsGenerated(parent) || IsGenerated(new_parent)) return Generated();
     const NodeId stores = NodeId::Of(Fixed::kStores);
@@ -325,6 +318,8 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
     return SetScratchAttributes(caller, *scratch, change, size);
   if (node.is_staging()) return Error(ErrorCode::kStale, "its writer is gone");
 
+  const CallerRequest request(caller, state_->processes, NameOfChange(change, size),
+                              NodePath(keystore_, node));
   const auto set = [&]() -> Result<Node> {
     if (node.fixed() == Fixed::kRequests && !size && !change.empty()) {
       if (change.access_acl || change.default_acl)

@@ -85,6 +85,7 @@ void Volume::Tell(Staging& staging, NodeId directory, std::string_view name) {
 bool Volume::BringBack(const Caller& caller, Staging& staging) {
   const std::optional<RemovedFile> removed = std::exchange(staging.removed, std::nullopt);
   if (!removed) return false;
+  const CallerRequest request(caller, state_->processes, "bring-back", staging.path);
   const std::lock_guard alone(state_->commits);
   auto outcome = WithinMemory([&] { return keystore_.RestoreFile(*removed); });
   if (!outcome.has_value()) {
@@ -104,6 +105,7 @@ bool Volume::BringBack(const Caller& caller, Staging& staging) {
 
 // Precondition: the staging's mutex is held.
 Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView bytes) {
+  const CallerRequest request(caller, state_->processes, "write", staging.path);
   Replacement replacement = BeginReplacing({&staging.entry, 1});
   const Number pair = staging.replaces != 0 ? staging.replaces : staging.entry;
   std::vector<ContentPointer> old = replacement.kept();

@@ -125,6 +125,9 @@ std::shared_ptr<ControlHandle> Volume::FindControl(HandleId handle) {
 }
 
 Result<void> Volume::Command(const Caller& caller, ControlHandle& control, BytesView command) {
+  CallerRequest request(caller, state_->processes, "control", "ca/control");
+  const std::string_view text = AsText(command);
+  request.Describe(std::string(text.substr(0, text.find('\n'))));  // What follows may be a key.
   // One command of a handle at a time: its answer is the last one's.
   const std::lock_guard lock(control.mutex);
   control::Context context{

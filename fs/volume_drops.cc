@@ -68,7 +68,7 @@ std::shared_ptr<DropWriter> Volume::BeginDrop(const Caller& caller, NodeId file)
                                    [](const auto& name) { return IsDropDirectory(name.directory); });
   if (!dropped) return nullptr;
   auto writer = std::make_shared<DropWriter>();
-  writer->opener = caller;
+  writer->opener = state_->audit != nullptr ? Known(caller, state_->processes) : caller;
   writer->opener_process = state_->processes.ProcessOf(caller.thread);
   return writer;
 }
@@ -109,7 +109,7 @@ Error Volume::RefuseDrop(const Caller& caller, ScratchFile& file, DropWriter& wr
   return *writer.refused;
 }
 
-Result<void> Volume::FlushDrop(const Caller& caller, HandleId handle, bool synced) {
+Result<void> Volume::FlushDrop(const Caller& closer, HandleId handle, bool synced) {
   State::ScratchHandle open;
   {
     const std::lock_guard lock(state_->mutex);
@@ -121,11 +121,12 @@ Result<void> Volume::FlushDrop(const Caller& caller, HandleId handle, bool synce
   DropWriter& writer = *open.drop;
   if (synced) {
     if (writer.refused) return *writer.refused;
-    return writer.dirty ? TakeWritten(caller, *open.file, writer) : Result<void>();
+    return writer.dirty ? TakeWritten(closer, *open.file, writer) : Result<void>();
   }
-  const std::int32_t process = caller.thread == writer.opener.thread
+  const std::int32_t process = closer.thread == writer.opener.thread
                                    ? writer.opener_process
-                                   : state_->processes.ProcessOf(caller.thread);
+                                   : state_->processes.ProcessOf(closer.thread);
+  const Caller caller = Closing(closer, process, writer.opener, writer.opener_process);
   if (!writer.dirty) {
     if (process == writer.opener_process && writer.refused) return *writer.refused;
     return {};
@@ -186,6 +187,9 @@ Result<std::optional<DropKind>> Volume::Take(const Caller& caller, ScratchFile& 
   if (!drop || file.bytes.empty()) return std::optional<DropKind>();
   if (file.copied && caller.uid != 0)
     return NotPermitted("the copy of a file that you may not read stays with its owner");
+  const CallerRequest request(caller, state_->processes,
+                              drop->kind == DropKind::kProfile ? "profile" : "request",
+                              ChildPath(keystore_, directory, name));
   TRY(WithinMemory([&]() -> Result<void> {
     if (drop->kind != DropKind::kProfile) return TakeRequest(caller, file, *drop);
     TRY(state_->authority.SetProfile(drop->stem, file.bytes.Reveal()));
@@ -307,7 +311,7 @@ Result<HandleId> Volume::OpenProfileToWrite(const Caller& caller, NodeId node, O
     if (!scratch->bytes.Assign(live->bytes())) return NoMemory();
   }
   auto writer = std::make_shared<DropWriter>();
-  writer->opener = caller;
+  writer->opener = state_->audit != nullptr ? Known(caller, state_->processes) : caller;
   writer->opener_process = state_->processes.ProcessOf(caller.thread);
   writer->profile = name;
   state_->scratch.Opened(scratch);

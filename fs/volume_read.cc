@@ -5,6 +5,7 @@
 #include "fs/volume.h"
 #include "fs/volume/backup_files.h"
 #include "fs/volume/state.h"
+#include "store/audit_text.h"
 
 namespace certfs {
 
@@ -79,11 +80,34 @@ Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t off
     if (!entry || !entry->file(*member) || !node.HasRevision(entry->revision)) {
       return Error(ErrorCode::kStale, "a superseded revision");
     }
+    if (IsKeyMaterial(*member)) {
+      // Who has the handle, nobody knows any more.
+      const UnknownCaller unknown;
+      AuditedRequest request(unknown, "read", NodePath(keystore_, node));
+      request.Describe("through a handle of an earlier daemon");
+      TRY(NoteReading(request, node));
+    }
     content = TRY(OpenContent(*snapshot, *entry, *member));
   }
-  if (content->spooled) return content->spooled->Read(offset, size);
-  NoteRead(*content, handle, offset + size);
-  return part(content->bytes());
+  if (content->audit) return SecretBytes::CopyOf(TRY(content->audit->Read(offset, size)));
+  if (content->spooled) {
+    SecretBytes bytes = TRY(content->spooled->Read(offset, size));
+    NoteRead(*content, handle, offset, bytes.size());
+    return bytes;
+  }
+  SecretBytes bytes = part(content->bytes());
+  NoteRead(*content, handle, offset, bytes.size());
+  return bytes;
+}
+
+// What is read out of order, or in parts, is no backup.
+bool Volume::State::HasReadAll(HandleId handle, std::uint64_t offset, std::uint64_t size,
+                               std::uint64_t whole) {
+  const std::lock_guard lock(mutex);
+  std::uint64_t& reached = backups_read[handle];
+  if (offset > reached || reached >= whole) return false;
+  reached = std::max(reached, offset + size);
+  return reached >= whole;
 }
 
 // --- Listing
@@ -97,9 +121,9 @@ class Listing {
       : offset_(offset), sink_(sink) {}
 
   // Offers one item, which stands at `place`; does nothing if the listing starts behind it or is full.
-  void Offer(std::string_view name, const Node& node, std::uint64_t place) {
+  void Offer(std::string_view name, const Node& node, std::uint64_t place, bool complete = true) {
     if (full_ || place <= offset_) return;
-    full_ = !sink_(DirectoryItem{name, node, place});
+    full_ = !sink_(DirectoryItem{name, node, place, complete});
   }
 
   bool full() const { return full_; }
@@ -204,10 +228,9 @@ Result<void> Volume::List(const Caller& caller, NodeId directory, std::uint64_t 
         TRY(offer_fixed("ca", Fixed::kAuthority, 7));
         return listing.Finish();
       case Fixed::kStatus:
-        TRY(offer_fixed("errors.log", Fixed::kErrorsLog, 3));
-        TRY(offer_fixed("why", Fixed::kWhy, 4));
-        TRY(offer_fixed("version", Fixed::kVersion, 5));
-        TRY(offer_fixed("health.json", Fixed::kHealth, 6));
+        // Whoever lists names need not wait until all of these are made, nor miss those that can be.
+        for (std::uint64_t place = kBehindDots; const StatusFile& file : StatusFiles())
+          listing.Offer(file.name, FixedNode(file.node, state_->options), ++place, false);
         return listing.Finish();
       case Fixed::kStores:
         TRY(offer_fixed(kLinkName, Fixed::kLink, 3));

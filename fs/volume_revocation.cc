@@ -13,6 +13,8 @@ Result<std::optional<bool>> Volume::EnforcesRevocation(NodeId node) {
 }
 
 Result<void> Volume::SetEnforcesRevocation(const Caller& caller, NodeId node, bool on) {
+  CallerRequest request(caller, state_->processes, "enforce_revocation", NodePath(keystore_, node));
+  request.Describe(on ? "on" : "off");
   const auto set = [&]() -> Result<void> {
     const Place place = TRY(Resolve(keystore_, node));
     if (!place.store) return Error(ErrorCode::kUnsupported, "revocation is enforced by stores");

@@ -118,6 +118,12 @@ Result<Node> Volume::CopyToScratch(const Caller& caller, NodeId directory, Membe
   // What is withheld is not to be had by another name.
   if (member == Member::kKey) TRY(state_->key_release.Check(*snapshot, *place.entry));
   const SecretBytes bytes = TRY(snapshot->ReadFile(*place.entry, member));
+  if (IsKeyMaterial(member)) {
+    const NodeId live = NodeId::OfFile(place.entry->number, member, place.entry->revision);
+    CallerRequest request(caller, state_->processes, "read", NodePath(keystore_, live));
+    request.Describe("as a scratch file");
+    TRY(NoteReading(request.request(), live));
+  }
   if (replace) {
     const ScratchPointer there = FindScratch(caller, directory, name);
     if (there && there->directory) return Error(ErrorCode::kIsADirectory, "a directory");
@@ -349,7 +355,7 @@ std::optional<Result<void>> Volume::RenameScratch(const Caller& caller, NodeId p
 }
 
 Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std::string_view name) {
-  return Recorded(caller, parent, name, [&]() -> Result<Node> {
+  return Recorded(caller, "link", parent, name, [&]() -> Result<Node> {
     if (IsGenerated(parent)) return Generated();
     const bool takes = TRY(TakesScratch(parent, name));
     if (const ScratchPointer scratch = FindScratch(node)) {

@@ -118,7 +118,7 @@ NodeId Volume::Register(const StagingPointer& staging) {
 
 Result<Volume::Created> Volume::Create(const Caller& caller, NodeId parent, std::string_view name,
                                        OpenMode mode, std::uint32_t permissions) {
-  return Recorded(caller, parent, name, [&]() -> Result<Created> {
+  return Recorded(caller, "create", parent, name, [&]() -> Result<Created> {
     if (parent.fixed() == Fixed::kStatus) return Error(ErrorCode::kReadOnly, "nothing can be made here");
     if (IsGenerated(parent)) return Generated();
     mode.write = true;
@@ -156,15 +156,23 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
     }
   }
   SecretBytes live;
+  NodeId edited;  // The key with whose bytes it begins.
   if (mode.write && !mode.truncate && staging->basis != 0) {
     const auto snapshot = TRY(keystore_.Snapshot());
     const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(staging->basis));
     if (entry && entry->file(staging->member)) live = TRY(snapshot->ReadFile(*entry, staging->member));
+    if (mode.read && !live.empty() && IsKeyMaterial(staging->member))
+      edited = NodeId::OfFile(entry->number, staging->member, entry->revision);
   }
   const std::lock_guard staging_lock(staging->mutex);
   if (staging->opened) {
     return state_->Refuse(caller, keystore_.Now(), staging->path,
                           NotPermitted("what is being written cannot be opened again"));
+  }
+  if (edited != NodeId()) {
+    CallerRequest request(caller, state_->processes, "read", staging->path);
+    request.Describe("to edit it");
+    TRY(NoteReading(request.request(), edited));
   }
   if (!live.empty()) {
     if (!staging->Resize(live.size())) return NoMemory();
@@ -172,7 +180,7 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
     std::copy(bytes.begin(), bytes.end(), staging->buffer.data());
   }
   staging->opened = true;
-  staging->opener = caller;
+  staging->opener = state_->audit != nullptr ? Known(caller, state_->processes) : caller;
   staging->opener_process = state_->processes.ProcessOf(caller.thread);
   staging->append = mode.append;
   const std::lock_guard lock(state_->mutex);
@@ -228,13 +236,14 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
   return {};
 }
 
-Result<void> Volume::Flush(const Caller& caller, HandleId handle) {
+Result<void> Volume::Flush(const Caller& closer, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
-  if (!staging) return FlushDrop(caller, handle, false);
+  if (!staging) return FlushDrop(closer, handle, false);
   bool changed = false;
   const auto flush = [&]() -> Result<void> {
     const std::lock_guard lock(staging->mutex);
-    const std::int32_t process = staging->ProcessOf(caller.thread, state_->processes);
+    const std::int32_t process = staging->ProcessOf(closer.thread, state_->processes);
+    const Caller caller = Closing(closer, process, staging->opener, staging->opener_process);
     if (!staging->dirty) {
       if (process != staging->opener_process) return {};
       if (staging->refused) return *staging->refused;
@@ -289,10 +298,14 @@ void Volume::Release(NodeId node, HandleId handle) {
   {
     const std::lock_guard lock(state_->mutex);
     state_->controls.erase(handle);
-    state_->backups_noted.erase(handle);
+    state_->backups_read.erase(handle);
     if (const auto reader = state_->readers.find(handle); reader != state_->readers.end()) {
       const auto open = state_->open_contents.find(reader->second->node);
       if (--open->second.handles == 0) state_->open_contents.erase(open);
+      if (const auto opener = state_->status_openers.find(handle); opener != state_->status_openers.end()) {
+        state_->status_handles.erase({opener->second, reader->second->node, handle});
+        state_->status_openers.erase(opener);
+      }
       state_->readers.erase(reader);
     }
     const auto writer = state_->writers.find(handle);
@@ -342,6 +355,7 @@ Result<void> Volume::Resize(const Caller& caller, Staging& staging, std::uint64_
 
 Result<Node> Volume::SetStagingAttributes(const Caller& caller, Staging& staging,
                                           const AttributeChange& change, std::optional<std::uint64_t> size) {
+  const CallerRequest request(caller, state_->processes, NameOfChange(change, size), staging.path);
   const std::lock_guard lock(staging.mutex);
   if (size) {
     if (!staging.opened) return NotPermitted("truncating by path");

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "fs/fuse/errno.h"
+#include "fs/errno.h"
 #include "fs/fuse/session.h"
 
 namespace certfs {

@@ -16,6 +16,7 @@
 #include "fs/fuse/redirect.h"
 #include "fs/fuse/request.h"
 #include "fs/fuse/waker.h"
+#include "fs/operation_counts.h"
 #include "fs/volume.h"
 
 namespace certfs {
@@ -86,9 +87,11 @@ void LogFailure(const char* operation, const Error& error);
 void LogException(const char* operation, const char* what);
 int ErrnoOf(const char* operation, const Error& error);
 
-// Runs one operation and answers its failures: the only place where exceptions stop, because libfuse is C.
+// Counts and runs one operation and answers its failures: the only place where exceptions stop, because
+// libfuse is C.
 template <typename Operation>
 void Answer(Request& request, const char* name, Operation&& operation) noexcept {
+  AdapterOf(request.raw()).volume.counts().Began(name);
   try {
     const Result<void> outcome = operation();
     if (!outcome.has_value()) request.ReplyError(ErrnoOf(name, outcome.error()));

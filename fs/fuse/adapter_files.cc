@@ -175,7 +175,7 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
       const std::string name(item.name);
       fuse_entry_param entry = EntryOf(adapter, item.node);
       const bool dots = name == "." || name == "..";
-      if (dots) entry.ino = 0;  // These are not looked up.
+      if (dots || !item.complete) entry.ino = 0;  // Not looked up: the kernel asks if somebody wants to know.
       const off_t next = static_cast<off_t>(item.offset);
       const std::size_t needed =
           plus ? fuse_add_direntry_plus(req, buffer.data() + used, size - used, name.c_str(), &entry, next)

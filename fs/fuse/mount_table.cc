@@ -35,7 +35,8 @@ std::vector<MountTableEntry> Parse(FILE* mountinfo) {
   libmnt_fs* fs = nullptr;
   while (mnt_table_next_fs(table.get(), forward.get(), &fs) == 0) {
     entries.push_back({mnt_fs_get_id(fs), TextOf(mnt_fs_get_target(fs)), TextOf(mnt_fs_get_fstype(fs)),
-                       TextOf(mnt_fs_get_source(fs)), TextOf(mnt_fs_get_root(fs)), mnt_fs_get_devno(fs)});
+                       TextOf(mnt_fs_get_source(fs)), TextOf(mnt_fs_get_root(fs)), mnt_fs_get_devno(fs),
+                       TextOf(mnt_fs_get_options(fs))});
   }
   return entries;
 }

@@ -23,8 +23,9 @@ struct MountTableEntry {
   std::filesystem::path mountpoint;  // Unescaped.
   std::string type;
   std::string source;
-  std::string root;  // "/", or the part of the filesystem that is bound there.
-  dev_t device = 0;  // Of the filesystem: what stat(2) calls st_dev.
+  std::string root;          // "/", or the part of the filesystem that is bound there.
+  dev_t device = 0;          // Of the filesystem: what stat(2) calls st_dev.
+  std::string options = {};  // Of the mount and of the filesystem, separated by commas.
 };
 
 // Returns the entries of `mountinfo`, newest last. Lines that are none are passed over.

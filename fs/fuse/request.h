@@ -27,6 +27,9 @@ class Request {
     if (fuse_req_t request = Take()) static_cast<void>(fuse_reply_err(request, error));
   }
 
+  // Null once answered.
+  fuse_req_t raw() const noexcept { return request_; }
+
  protected:
   fuse_req_t Take() noexcept { return std::exchange(request_, nullptr); }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -118,6 +119,38 @@ class LiveMount {
   const MountTableEntry top_;
 };
 
+// That a mount began and ended, in the audit log.
+class NotedMount {
+ public:
+  NotedMount(AuditLog* log, std::string mountpoint) : log_(log), mountpoint_(std::move(mountpoint)) {
+    Note("mount");
+  }
+  ~NotedMount() {
+    static_cast<void>(WithinMemory([&]() -> Result<void> {
+      Note("unmount");
+      return {};
+    }));
+  }
+  NotedMount(const NotedMount&) = delete;
+  NotedMount& operator=(const NotedMount&) = delete;
+
+ private:
+  void Note(const char* operation) {
+    if (log_ == nullptr) return;
+    AuditEvent event;
+    event.operation = operation;
+    event.who = OwnProcess().Who();
+    event.detail = mountpoint_;
+    const auto noted = log_->Append(event);
+    // What is public can be read all the same.
+    if (!noted.has_value())
+      spdlog::error("{}: no key is given out, and nothing can be changed", noted.error().message());
+  }
+
+  AuditLog* const log_;
+  const std::string mountpoint_;
+};
+
 }  // namespace
 
 Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
@@ -126,6 +159,7 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   TRY(CheckMountpoint(mountpoint));
   VolumeOptions served = volume;
   served.read_only = options.read_only;
+  if (AuditLog* const log = keystore.audit()) log->SetLimits(options.audit);
   Adapter adapter(keystore, served, options.stores_only, ready);
   fuse_lowlevel_ops operations{};
   SetNameOperations(operations);
@@ -151,6 +185,7 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
                  mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
   }
   const LiveMount live(session.get(), mountpoint, adapter);
+  const NotedMount noted(keystore.audit(), mountpoint);
   adapter.notifier = std::make_unique<Notifier>(session.get(), [&adapter] {
     // What cannot be done now is done the next time.
     static_cast<void>(WithinMemory([&]() -> Result<void> {

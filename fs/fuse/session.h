@@ -10,6 +10,7 @@
 
 #include "fs/fuse/waker_process.h"
 #include "fs/volume.h"
+#include "store/audit_log.h"
 
 namespace certfs {
 
@@ -18,6 +19,7 @@ struct MountOptions {
   std::string source;        // What mountinfo shows as the source: the keystore's path.
   bool stores_only = false;  // -o subtree=stores
   bool read_only = false;    // -o ro
+  AuditLimits audit;         // -o audit-mib=, audit-files=
 };
 
 // Mounts and answers the kernel until the filesystem is unmounted or SIGTERM, SIGINT or SIGHUP arrives. Calls

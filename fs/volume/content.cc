@@ -1,10 +1,14 @@
 #include "fs/volume/content.h"
 
 #include "fs/volume/backup_files.h"
+#include "store/audit_text.h"
 
 namespace certfs {
 
-std::uint64_t Content::size() const { return spooled ? spooled->size() : bytes().size(); }
+std::uint64_t Content::size() const {
+  if (audit) return audit->size();
+  return spooled ? spooled->size() : bytes().size();
+}
 
 ContentPointer ContentCache::Find(NodeId node) {
   const auto place = places_.find(node);

@@ -14,6 +14,7 @@
 
 namespace certfs {
 
+class AuditText;
 class SpooledFile;
 
 // The bytes of a revision, with its attributes when it was read.
@@ -22,7 +23,8 @@ struct Content {
   Attributes attributes;
   Bytes plain;                                 // Public material;
   SecretBytes secret;                          // key material; one of the two is empty,
-  std::shared_ptr<const SpooledFile> spooled;  // or both: a backup, which lies on disk.
+  std::shared_ptr<const SpooledFile> spooled;  // or both: a backup, which lies on disk,
+  std::shared_ptr<const AuditText> audit;      // or the audit log, which is opened as it is read.
 
   BytesView bytes() const { return secret.empty() ? BytesView(plain) : secret.Reveal(); }
   std::uint64_t size() const;

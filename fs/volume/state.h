@@ -7,26 +7,28 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "fs/refusals.h"
 #include "fs/volume.h"
+#include "fs/volume/audit.h"
 #include "fs/volume/authority_files.h"
 #include "fs/volume/backup_files.h"
 #include "fs/volume/content.h"
 #include "fs/volume/control_handle.h"
 #include "fs/volume/drop.h"
 #include "fs/volume/first_halves.h"
-#include "fs/volume/health.h"
 #include "fs/volume/pins.h"
 #include "fs/volume/scratch.h"
 #include "fs/volume/seen_entries.h"
 #include "fs/volume/staging.h"
+#include "fs/volume/status_files.h"
 #include "fs/volume/superseded.h"
 #include "fs/volume/went_live.h"
 #include "store/certificate_authority.h"
@@ -35,6 +37,11 @@
 #include "store/view.h"
 
 namespace certfs {
+
+// The paths of nodes, from the root of the tree, for refusals and the audit log: of what is in `parent`, and
+// of `node` itself. With a "?" for what cannot be told.
+std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name);
+std::string NodePath(Keystore& keystore, NodeId node);
 
 // What the lists of stores and of entries show of a store.
 struct ListedStore {
@@ -49,9 +56,11 @@ struct Volume::State {
         observer(observer_in),
         options(std::move(options_in)),
         began(keystore.Now()),
+        audit(keystore.audit()),
         authority(keystore),
         authority_files(keystore, authority, {options.uid, options.gid, began}),
-        health(authority),
+        backup_note(options.note_directory),
+        reports(keystore, authority, backup_note, options.version),
         key_release(keystore),
         views(keystore, {options.uid, options.gid}),
         backups(keystore, options.spool_directory),
@@ -63,13 +72,16 @@ struct Volume::State {
   VolumeObserver& observer;
   const VolumeOptions options;
   const Time began;
+  AuditLog* const audit;  // Of the keystore; null where that has none.
   CertificateAuthority authority;
   AuthorityFiles authority_files;
-  HealthReport health;
+  BackupNote backup_note;
+  StatusReports reports;
   KeyRelease key_release;
   Views views;
   BackupFiles backups;
   RefusalLog refusals;
+  OperationCounts counts;
   SupersededContents superseded;
   StaleAnswers stale_answers;
   Pins pins;
@@ -110,6 +122,18 @@ struct Volume::State {
     std::size_t handles = 0;
   };
   std::map<NodeId, OpenContent> open_contents;
+  // The handles on files of status/, by thread and node. Each shows what was true when it was opened: to the
+  // thread that opened it fstat(2) says that one's size.
+  std::set<std::tuple<std::int32_t, NodeId, HandleId>> status_handles;
+  std::unordered_map<HandleId, std::int32_t> status_openers;
+  ContentPointer FindOpenStatus(std::int32_t thread, NodeId node, HandleId handle) const {
+    const auto shown = readers.find(handle);
+    if (shown != readers.end()) return shown->second;
+    const auto behind = status_handles.upper_bound({thread, node, ~HandleId{0}});
+    if (thread == 0 || behind == status_handles.begin()) return nullptr;
+    const auto& [by, of, newest] = *std::prev(behind);
+    return by == thread && of == node ? readers.at(newest) : nullptr;
+  }
   std::unordered_map<HandleId, StagingPointer> writers;
   std::map<NodeId, StagingPointer> stagings;
   struct ScratchHandle {
@@ -119,7 +143,10 @@ struct Volume::State {
   };
   std::unordered_map<HandleId, ScratchHandle> scratch_handles;
   std::unordered_map<HandleId, std::shared_ptr<ControlHandle>> controls;
-  std::unordered_set<HandleId> backups_noted;  // The handles that have read ca.p12 to its end.
+  // How far each handle on a backup has read it from its start on.
+  std::unordered_map<HandleId, std::uint64_t> backups_read;
+  // `size` bytes at `offset` were read of `whole`: says whether the handle has read all of it now; once.
+  bool HasReadAll(HandleId handle, std::uint64_t offset, std::uint64_t size, std::uint64_t whole);
   // Why the CRL could not be signed when it was time, and when to try again for a reader.
   std::optional<Error> list_failure;
   Instant lists_again{};
@@ -130,12 +157,12 @@ struct Volume::State {
   // Records why `path` was refused to `caller`, and tells the observer. Returns `error`, for the answer.
   Error Refuse(const Caller& caller, Time now, std::string path, Error error);
 
-  // What a status file shows to `caller`, and when it began to.
-  struct StatusText {
-    std::string text;
-    Time when{};
-  };
-  Result<StatusText> TextOf(Keystore& keystore, Fixed fixed, const Caller& caller);
+  // Has it noted that something was refused: what the request of this thread is, or a write.
+  void NoteRefusal(const Caller& caller, const std::string& path, const Error& error);
+  void NoteRefusal(AuditEvent event, const Error& error);
+
+  // What a file of status/ shows to `caller`, and since when.
+  Result<StatusText> Show(Keystore& keystore, const StatusFile& file, const Caller& caller, Wanted wanted);
 
   // Returns the entry whose `member` a name of the staged entry `next` still leads to, though it went live.
   Result<std::optional<Entry>> FindWentLive(TableSnapshot& snapshot, const Entry& next, Member member,
@@ -181,8 +208,9 @@ class Volume::Replacement {
 };
 
 template <typename Change>
-auto Volume::Recorded(const Caller& caller, NodeId parent, std::string_view name, Change&& change)
-    -> decltype(change()) {
+auto Volume::Recorded(const Caller& caller, const char* operation, NodeId parent, std::string_view name,
+                      Change&& change) -> decltype(change()) {
+  const CallerRequest request(caller, state_->processes, operation, ChildPath(keystore_, parent, name));
   auto outcome = change();
   if (!outcome.has_value()) Record(caller, parent, name, outcome.error());
   return outcome;
@@ -215,6 +243,7 @@ Result<std::map<Number, ListedStore>> StoresOf(Keystore& keystore);
 Result<std::map<Number, ListedStore>> StoresOf(TableSnapshot& snapshot);
 
 // Nodes as stat shows them.
+Node FixedNode(Fixed fixed, const VolumeOptions& options);  // Without times, and the sizes of status/.
 Node NodeOf(const Store& store);
 Node NodeOf(const Entry& entry);
 Node NodeOf(const EntryHead& head);

@@ -6,7 +6,7 @@
 
 namespace certfs::test {
 
-inline constexpr Caller kRoot{0, 0, 100};
-inline constexpr Caller kUser{1000, 1000, 200};
+inline const Caller kRoot{0, 0, 100};
+inline const Caller kUser{1000, 1000, 200};
 
 }  // namespace certfs::test

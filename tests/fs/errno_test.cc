@@ -1,11 +1,12 @@
 // Goal: users see the errno that the contract's table promises.
 // Method: every code that the README's table speaks of, and that no code is left without an errno.
 
-#include "fs/fuse/errno.h"
+#include "fs/errno.h"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace certfs {
 namespace {
@@ -41,7 +42,10 @@ TEST(Errno, IsThatOfTheTable) {
       {ErrorCode::kBusy, EBUSY},
       {ErrorCode::kUnsupported, EOPNOTSUPP},
   };
-  for (const Case& each : kCases) EXPECT_EQ(ToErrno(each.code), each.expected) << ToString(each.code);
+  for (const Case& each : kCases) {
+    EXPECT_EQ(ToErrno(each.code), each.expected) << ToString(each.code);
+    EXPECT_EQ(ErrnoName(each.code), strerrorname_np(each.expected));
+  }
 }
 
 // ENOSYS would switch the operation off for the life of the mount.

@@ -10,8 +10,10 @@
 namespace certfs {
 namespace {
 
-constexpr std::array kFixed{Fixed::kRoot, Fixed::kStores,  Fixed::kStatus, Fixed::kLink,  Fixed::kErrorsLog,
-                            Fixed::kWhy,  Fixed::kVersion, Fixed::kExport, Fixed::kBackup};
+constexpr std::array kFixed{Fixed::kRoot,      Fixed::kStores, Fixed::kStatus,  Fixed::kLink,
+                            Fixed::kErrorsLog, Fixed::kWhy,    Fixed::kVersion, Fixed::kExport,
+                            Fixed::kBackup,    Fixed::kHealth, Fixed::kExpiry,  Fixed::kMetrics,
+                            Fixed::kReport};
 
 TEST(NodeId, TheRootIsTheOneThatFuseDemands) { EXPECT_EQ(NodeId::Of(Fixed::kRoot).value(), 1U); }
 

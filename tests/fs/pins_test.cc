@@ -10,8 +10,8 @@ namespace {
 
 constexpr auto kCert = "stores/machine/web/cert.pem";
 constexpr auto kKey = "stores/machine/web/key.pem";
-constexpr Caller kReader{33, 33, 300};
-constexpr Caller kReadersOtherThread{33, 33, 301};
+const Caller kReader{33, 33, 300};
+const Caller kReadersOtherThread{33, 33, 301};
 
 // A file of entry `entry`; a key has `size` bytes.
 ContentPointer Made(Number entry, Member member, Revision revision, std::size_t size = 0) {

@@ -12,7 +12,7 @@ namespace {
 
 using namespace certfs::test;
 
-constexpr Caller kOther{1001, 1001, 300};
+const Caller kOther{1001, 1001, 300};
 constexpr std::string_view kConfig = "Country = DE\nName = web.example.com\nHostname = web.example.com\n";
 
 class Authority : public testing::Test {
@@ -180,7 +180,7 @@ TEST_F(Authority, AProfileIsNamedByTheFileOrItsText) {
 
 TEST_F(Authority, WhoeverOpenedARequestAsksForIt) {
   Init();
-  constexpr Caller kSetuid{kRoot.uid, kRoot.gid, kUser.thread};  // What its process became before it closed.
+  const Caller kSetuid{kRoot.uid, kRoot.gid, kUser.thread};  // What its process became before it closed.
   const auto reserved = Must(tree_.OpenToWrite(kUser, "ca/requests/x.ca.cfg", kReplace));
   Must(tree_.volume.Write(kUser, reserved.handle, 0, AsBytes("Name = Sub\n")));
   EXPECT_EQ(Failure(tree_.volume.Flush(kSetuid, reserved.handle)), ErrorCode::kNotPermitted);

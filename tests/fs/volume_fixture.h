@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -29,6 +30,7 @@ class InventedProcesses final : public ProcessTable {
     return dying.contains(thread);
   }
   std::string ProgramOf(std::int32_t) const override { return "test"; }
+  std::optional<std::string> ExecutableOf(std::int32_t) const override { return "/usr/bin/test"; }
 
   std::map<std::int32_t, std::int32_t> process_of;
   std::set<std::int32_t> dying;
@@ -79,6 +81,9 @@ inline constexpr OpenMode kEdit{true, true, false, false};
 class Tree {
  public:
   Tree() : keystore(Must(Keystore::InMemory({0, 0}, [this] { return now; }))) {}
+  // Over what `make` opens.
+  explicit Tree(const std::function<std::unique_ptr<Keystore>(Keystore::Clock)>& make)
+      : keystore(make([this] { return now; })) {}
 
   // The node at `path` ("stores/machine/web"), or the failure of its lookup.
   Result<Node> Find(const Caller& caller, std::string_view path) {

@@ -52,7 +52,9 @@ class VolumeTest : public Test {
 
 TEST_F(VolumeTest, TheTreeIsThatOfTheContract) {
   EXPECT_EQ(tree_.Names(""), (std::vector<std::string>{"stores", "status", "export", "backup", "ca"}));
-  EXPECT_EQ(tree_.Names("status"), (std::vector<std::string>{"errors.log", "why", "version", "health.json"}));
+  EXPECT_EQ(tree_.Names("status"),
+            (std::vector<std::string>{"errors.log", "why", "version", "health.json", "expiry.txt",
+                                      "metrics.prom", "report.html", "audit.jsonl"}));
   EXPECT_EQ(tree_.Names("stores").size(), 15U);  // Fourteen stores and the link.
   EXPECT_EQ(tree_.At("stores/TRUSTED_ROOT_CRLS").type, NodeType::kLink);
   EXPECT_EQ(Must(volume_.ReadLink(tree_.At("stores/TRUSTED_ROOT_CRLS").id)), "TRUSTED_ROOTS_CRLS");

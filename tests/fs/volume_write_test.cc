@@ -436,7 +436,7 @@ TEST_F(VolumeWriteTest, SettingAttributesOfASupersededRevisionShowsItsOwnSize) {
 // The kernel judges fchmod(2) by the inode of the handle, which shows the owner of its own time: whoever was
 // it once must not loosen the file that was made somebody else's since.
 TEST_F(VolumeWriteTest, AHandleOfAnEarlierOwnerChangesNoPermissions) {
-  constexpr Caller kLater{2000, 2000, 300};
+  const Caller kLater{2000, 2000, 300};
   const NodeId entry = tree_.MakeDirectory("stores/machine", "mine").id;
   const std::string key = "stores/machine/mine/key.pem";
   const auto made = Must(volume_.Create(kUser, entry, "key.pem", kReplace));

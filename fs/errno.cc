@@ -1,6 +1,7 @@
-#include "fs/fuse/errno.h"
+#include "fs/errno.h"
 
 #include <cerrno>
+#include <cstring>
 
 namespace certfs {
 
@@ -57,6 +58,11 @@ int ToErrno(ErrorCode code) noexcept {
       return EIO;
   }
   return EIO;  // Unreachable unless memory is damaged.
+}
+
+std::string_view ErrnoName(ErrorCode code) noexcept {
+  const char* const name = strerrorname_np(ToErrno(code));
+  return name != nullptr ? name : "EIO";
 }
 
 }  // namespace certfs
