@@ -20,10 +20,12 @@ namespace certfs {
 using Action = std::function<Result<ExitCode>()>;
 
 void AddCaCommand(CLI::App& app, Action& action);
+void AddDoctorCommand(CLI::App& app, Action& action);
 void AddImportCommand(CLI::App& app, Action& action);
 void AddInitCommand(CLI::App& app, Action& action);
 void AddKeyCommand(CLI::App& app, Action& action);
 void AddMountCommand(CLI::App& app, Action& action);
+void AddPackageCommand(CLI::App& app, Action& action);
 void AddPasswordCommand(CLI::App& app, Action& action);
 void AddRenewCommand(CLI::App& app, Action& action);
 void AddRestoreCommand(CLI::App& app, Action& action);

@@ -15,6 +15,9 @@ enum class ExitCode : int {
   kWrongKey = 3,         // The key file, passphrase or password does not open what it should.
   kDamagedKeystore = 4,  // The keystore fails its integrity check.
   kNewerFormat = 5,      // The keystore was written by a newer certfs.
+  kUntrustedSigner = 6,  // A package's signer is not trusted, and nobody said to take it all the same.
+  kWarnings = 7,         // `doctor`: something is to be looked at, though everything works.
+  kCritical = 8,         // `doctor`: something is broken, or about to be.
 };
 
 // Returns the exit code of a command that ended in `error`.

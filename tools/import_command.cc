@@ -9,17 +9,21 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "crypto/pem.h"
+#include "crypto/private_key.h"
 #include "store/policy.h"
 #include "tools/bundle_file.h"
 #include "tools/commands.h"
 #include "tools/entry_writer.h"
 #include "tools/import_plan.h"
 #include "tools/mounts.h"
+#include "tools/package_ledger.h"
+#include "tools/progress.h"
 #include "tools/system.h"
 
 namespace certfs {
@@ -27,6 +31,7 @@ namespace certfs {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string file;
@@ -35,6 +40,7 @@ struct Options {
   std::string mount;
   std::string password_file;
   bool dry_run = false;
+  bool json = false;
 };
 
 // The entries of a store by their folded names: an alias that differs in case only is the same.
@@ -102,13 +108,54 @@ std::string Called(const ImportTarget& target, const fs::path& entry) {
   return target.store.text() + "/" + entry.filename().string();
 }
 
-void PrintPlan(const ImportPlan& plan, const ImportTarget& target, const Entries& entries) {
+// Names the packages that nobody can open once the key of `step` has taken the place of another.
+void WarnOfKey(const Mount& mount, const fs::path& entry, const ImportStep& step) {
+  if (step.pkcs8.empty()) {
+    WarnOfKeptPackages("certfs", mount, entry);
+    return;
+  }
+  const auto key = PrivateKey::FromDer(step.pkcs8.Reveal());
+  if (!key.has_value()) return;
+  const auto half = PublicKey::Of(key.value());
+  if (half.has_value()) WarnOfPackages("certfs", mount, entry, half.value().der());
+}
+
+void ShowPlan(const Mount& mount, const ImportPlan& plan, const ImportTarget& target, const Entries& entries,
+              bool in_words) {
   for (const ImportStep& step : plan.steps) {
     const fs::path entry = entries.At(step.alias);
-    std::cout << Called(target, entry) << ": " << (HasFiles(entry) ? "replaces what is there" : "new") << ": "
-              << step.words << "\n";
+    if (in_words) {
+      std::cout << Called(target, entry) << ": " << (HasFiles(entry) ? "replaces what is there" : "new")
+                << ": " << step.words << "\n";
+    }
+    WarnOfKey(mount, entry, step);
   }
+  if (!in_words) return;
   for (const std::string& each : plan.left) std::cout << "not imported: " << each << "\n";
+}
+
+// Imports one entry, and says what came of it: in words at once, and as an object.
+Json CarryOut(const Mount& mount, const ImportTarget& target, const fs::path& entry, const ImportStep& step,
+              const Options& options) {
+  const std::string called = Called(target, entry);
+  const bool replaced = HasFiles(entry);
+  Json outcome{{"entry", called},
+               {"what", step.words},
+               {"replaces", replaced},
+               {"imported", false},
+               {"error", nullptr}};
+  if (options.dry_run) return outcome;
+  const auto carried = Carry(mount, entry, step);
+  if (!carried.has_value()) {
+    outcome["error"] = carried.error().message();
+    std::cerr << "certfs: " << called << ": not imported: " << carried.error().message() << "\n";
+    return outcome;
+  }
+  outcome["imported"] = true;
+  if (!options.json)
+    std::cout << called
+              << (replaced ? ": imported; what it held before is in BACKUP_STORE\n" : ": imported\n");
+  return outcome;
 }
 
 Result<ExitCode> Import(const Options& options) {
@@ -121,25 +168,28 @@ Result<ExitCode> Import(const Options& options) {
                             "certfs import '" + options.file + ".p12' " + options.target};
   const ImportPlan plan = TRY(PlanImport(TRY(ReadBundleFile(source)), target));
   const Entries entries = TRY(Entries::Of(StoresOf(mount) / target.store.text()));
-  PrintPlan(plan, target, entries);
-  if (options.dry_run) return ExitCode::kOk;
+  ShowPlan(mount, plan, target, entries, !options.json);
+  if (options.dry_run && !options.json) return ExitCode::kOk;
 
+  Json report{{"done", !options.dry_run}, {"entries", Json::array()}, {"left", plan.left}};
   std::size_t imported = 0;
-  for (const ImportStep& step : plan.steps) {
-    const fs::path entry = entries.At(step.alias);
-    const bool replaced = HasFiles(entry);
-    const auto carried = Carry(mount, entry, step);
-    if (!carried.has_value()) {
-      std::cerr << "certfs: " << Called(target, entry) << ": not imported: " << carried.error().message()
-                << "\n";
-      continue;
+  {
+    // A line for each entry on the same terminal is as good.
+    const bool lines = !options.json && isatty(STDOUT_FILENO) == 1;
+    const auto progress = lines ? nullptr : std::make_unique<Progress>("importing", plan.steps.size());
+    for (const ImportStep& step : plan.steps) {
+      report["entries"].push_back(CarryOut(mount, target, entries.At(step.alias), step, options));
+      imported += report["entries"].back()["imported"].get<bool>() ? 1 : 0;
+      if (progress) progress->Advance(1);
     }
-    std::cout << Called(target, entry)
-              << (replaced ? ": imported; what it held before is in BACKUP_STORE\n" : ": imported\n");
-    ++imported;
   }
-  std::cout << imported << " of " << plan.steps.size() << " imported\n";
-  return imported == plan.steps.size() ? ExitCode::kOk : ExitCode::kFailed;
+  if (options.json) {
+    // Names in a file need not be UTF-8, which JSON has to be.
+    std::cout << report.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  } else {
+    std::cout << imported << " of " << plan.steps.size() << " imported\n";
+  }
+  return options.dry_run || imported == plan.steps.size() ? ExitCode::kOk : ExitCode::kFailed;
 }
 
 }  // namespace
@@ -155,11 +205,15 @@ void AddImportCommand(CLI::App& app, Action& action) {
                       "The password of FILE is in this file; one trailing newline is ignored");
   command->add_option("--mount", options->mount, "The mount to use; needed only when there are several");
   command->add_flag("--dry-run", options->dry_run, "Show what would be imported, and stop");
+  command->add_flag("--json", options->json, "As one JSON object");
   command->footer(
       "Without an alias every key gets an entry of its own, after its name in FILE. An entry that is there "
       "is\n"
       "replaced in one step, and keeps its owner, mode and ACL. Certificates that go with no key are for\n"
-      "TRUSTED_ROOTS.\n\nExample: certfs import web.pfx machine/web");
+      "TRUSTED_ROOTS.\n\nExamples:\n"
+      "  certfs import web.pfx machine/web\n"
+      "  certfs import keys.p12 machine --name web --password-file pfx.pass\n"
+      "  certfs import bundle.pem TRUSTED_ROOTS --dry-run");
   command->callback([options, &action] { action = [options] { return Import(*options); }; });
 }
 

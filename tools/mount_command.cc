@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <initializer_list>
@@ -21,7 +23,10 @@
 
 #include "fs/fuse/session.h"
 #include "tools/commands.h"
+#include "tools/log_level.h"
+#include "tools/mount_options.h"
 #include "tools/mounts.h"
+#include "tools/settings.h"
 #include "tools/system.h"
 #include "tools/unlock.h"
 
@@ -34,29 +39,62 @@ struct Options {
   std::string mountpoint;
   UnlockOptions unlock;
   std::vector<std::string> mount_options;
+  std::string settings;
+  std::string log_level;
   bool foreground = false;
 };
 
 Error Usage(std::string words) { return Error(ErrorCode::kInvalidArgument, std::move(words)); }
 
-// Options that hold for every mount, and may be said all the same.
-bool AlwaysHolds(std::string_view option) {
-  for (const std::string_view known :
-       {"rw", "allow_other", "default_permissions", "nosuid", "nodev", "noexec"}) {
-    if (option == known) return true;
-  }
-  return false;
+// Where KEYSTORE is the name of a mount in the settings, these say what the command line does not.
+Result<void> AddSettings(Options& options) {
+  const bool may_be_name = IsTableName(options.keystore);
+  if (!may_be_name && options.mountpoint.empty())
+    return Usage("the MOUNTPOINT is missing: certfs mount KEYSTORE MOUNTPOINT");
+  if (!may_be_name) return {};
+  const MachineSettings settings = TRY(ReadMachineSettings(options.settings));
+  const MountSettings* const named = settings.FindMount(options.keystore);
+  if (named == nullptr && options.mountpoint.empty()) return NoSuchTable(settings, "mount", options.keystore);
+  if (named == nullptr) return {};  // A directory beside the caller.
+  if (options.mountpoint.empty()) options.mountpoint = named->mountpoint;
+  if (options.mountpoint.empty())
+    return Usage(settings.file.string() + ": [mount." + named->name + "] has no mountpoint");
+  options.keystore = named->keystore;
+  if (!options.unlock.given()) options.unlock = named->unlock;
+  if (options.log_level.empty()) options.log_level = named->log_level;
+  if (named->stores_only) options.mount_options.emplace_back("subtree=stores");
+  if (named->read_only) options.mount_options.emplace_back("ro");
+  // In front, so that what the command line says holds.
+  auto& list = options.mount_options;
+  if (named->audit_mib != 0) list.insert(list.begin(), "audit-mib=" + std::to_string(named->audit_mib));
+  if (named->audit_files != 0) list.insert(list.begin(), "audit-files=" + std::to_string(named->audit_files));
+  return {};
 }
 
-Result<void> ApplyMountOption(std::string_view option, MountOptions& mount) {
+// The number behind the "=" of `option`.
+Result<std::uint32_t> AuditNumber(const std::string& option, std::uint32_t least, std::uint32_t most) {
+  const std::string_view text = std::string_view(option).substr(option.find('=') + 1);
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most)
+    return Usage("-o " + option + ": is a number from " + std::to_string(least) + " to " +
+                 std::to_string(most));
+  return number;
+}
+
+Result<void> ApplyMountOption(const std::string& option, MountOptions& mount) {
+  if (TRY(FindMountOption(option, MountOptionsOf::kCertfsMount))->kind != MountOptionKind::kMount)
+    return Usage("-o " + option + ": is for mount(8) and fstab(5); see certfs mount --help");
   if (option == "subtree=stores") {
     mount.stores_only = true;
   } else if (option == "ro") {
     mount.read_only = true;
-  } else if (!AlwaysHolds(option)) {
-    return Usage("-o " + std::string(option) +
-                 ": unknown; known are subtree=stores, ro, and what always holds: "
-                 "allow_other, default_permissions, nosuid, nodev, noexec");
+  } else if (option.rfind("audit-mib=", 0) == 0) {
+    mount.audit.file_bytes = std::uint64_t{TRY(AuditNumber(option, 1, 1024))} << 20;
+  } else if (option.rfind("audit-files=", 0) == 0) {
+    mount.audit.files = TRY(AuditNumber(option, 2, 200));
+  } else if (option.rfind("subtree=", 0) == 0) {
+    return Usage("-o " + option + ": can only be subtree=stores");
   }
   return {};
 }
@@ -99,7 +137,8 @@ struct Pipe {
 Result<void> Serve(const Options& options, const MountOptions& mount, const UnlockSecret& secret,
                    WakerProcess waker, const std::function<void()>& ready) {
   const auto keystore = TRY(Keystore::Open(mount.source, secret, std::chrono::system_clock::now));
-  const VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n", mount.source};
+  VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n", mount.source};
+  volume.note_directory = mount.source;
   bool answered = false;
   Result<void> end = RunMount(*keystore, volume, mount, std::move(waker), [&] {
     answered = true;
@@ -110,13 +149,14 @@ Result<void> Serve(const Options& options, const MountOptions& mount, const Unlo
   return end;
 }
 
-void LogTo(bool foreground) {
+void LogTo(bool foreground, const Options& options) {
   if (foreground) {
     spdlog::set_default_logger(spdlog::stderr_logger_mt("certfs"));
   } else {
     spdlog::set_default_logger(spdlog::syslog_logger_mt("certfs", "certfs", LOG_PID, LOG_DAEMON));
     spdlog::set_pattern("%v");  // The journal has its own times and levels.
   }
+  if (!options.log_level.empty()) SetLogLevel(options.log_level);
 }
 
 void WarnIfUnlocked(bool locked) {
@@ -147,11 +187,14 @@ void Detach() {
 Result<ExitCode> ServeInForeground(const Options& options, const MountOptions& mount) {
   WakerProcess waker = TRY(WakerProcess::Start());
   const bool locked = ProtectProcess();
-  LogTo(true);
+  LogTo(true, options);
   WarnIfUnlocked(locked);
   const UnlockSecret secret = TRY(ReadUnlockSecret(mount.source, options.unlock));
-  TRY(Serve(options, mount, secret, std::move(waker),
-            [&] { spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string()); }));
+  TRY(Serve(options, mount, secret, std::move(waker), [&] {
+    spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string());
+    // A service of Type=notify is up when its mount answers; nobody else listens.
+    sd_notify(1, "READY=1");
+  }));
   return ExitCode::kOk;
 }
 
@@ -178,7 +221,7 @@ Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount
   secrets.out.Close();
   CloseInherited(
       {std::min(report.in.number(), waker.socket()), std::max(report.in.number(), waker.socket())});
-  LogTo(false);
+  LogTo(false, options);
   WarnIfUnlocked(locked);
   TRY(Serve(options, mount, secret, std::move(waker), [&] {
     spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string());
@@ -223,6 +266,7 @@ Result<ExitCode> AwaitDaemon(pid_t daemon, Pipe report) {
 }
 
 Result<ExitCode> RunMountCommand(Options& options) {
+  TRY(AddSettings(options));
   const MountOptions mount = TRY(Prepare(options));
   TRY(ChooseDefaultKey(mount.source, options.unlock));
   if (options.foreground) return ServeInForeground(options, mount);
@@ -251,8 +295,12 @@ Result<ExitCode> RunMountCommand(Options& options) {
 void AddMountCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("mount", "Unlock a keystore and mount it");
   auto options = std::make_shared<Options>();
-  command->add_option("KEYSTORE", options->keystore, "The keystore's directory")->required();
-  command->add_option("MOUNTPOINT", options->mountpoint, "Where to mount it")->required();
+  command
+      ->add_option("KEYSTORE", options->keystore,
+                   "The keystore's directory, or the NAME of a [mount.NAME] in the settings")
+      ->required();
+  command->add_option("MOUNTPOINT", options->mountpoint,
+                      "Where to mount it; the settings may say it of NAME");
   AddUnlockOptions(*command, options->unlock);
   command->add_option("-o", options->mount_options, "Mount options: subtree=stores (stores at the root), ro")
       ->delimiter(',')
@@ -260,7 +308,18 @@ void AddMountCommand(CLI::App& app, Action& action) {
       ->take_all()
       ->type_name("OPTION,...");
   command->add_flag("--foreground", options->foreground, "Stay in the foreground and log to stderr");
-  command->footer(kUnlockFooter);
+  command
+      ->add_option("--log-level", options->log_level, "The least that is logged; info unless said otherwise")
+      ->check(CLI::IsMember(kLogLevels));
+  AddSettingsOption(*command, options->settings);
+  command->footer(
+      std::string(kUnlockFooter) +
+      "\nWith a NAME the settings say what the command line does not; write ./NAME for a directory of\n"
+      "that name. The daemon logs to the journal: journalctl -t certfs.\n\n"
+      "Examples:\n"
+      "  certfs mount /srv/keystore /certs\n"
+      "  certfs mount /srv/keystore /certs --passphrase -o subtree=stores,ro\n"
+      "  certfs mount web");
   command->callback([options, &action] { action = [options] { return RunMountCommand(*options); }; });
 }
 

@@ -39,6 +39,12 @@ Result<Mount> ChooseMount(const std::string& option) {
   }
   if (mounts.empty()) return Error(ErrorCode::kNotFound, "no certfs filesystem is mounted");
   if (mounts.size() > 1) {
+    // Whoever works in one of them means that one.
+    std::error_code nowhere;
+    const std::string here = std::filesystem::current_path(nowhere).string() + "/";
+    for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
+      if (here.starts_with(mount->mountpoint.string() + "/")) return std::move(*mount);
+    }
     std::string words = "several certfs filesystems are mounted; name one with --mount, or in CERTFS_MOUNT:";
     for (const Mount& mount : mounts) words += " " + mount.mountpoint.string();
     return Error(ErrorCode::kInvalidArgument, words);
@@ -53,16 +59,19 @@ bool IsDead(const Mount& mount) {
 }
 
 Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path) {
+  constexpr int kLinksMax = 40;  // As many as the kernel follows.
   std::filesystem::path tidy = TidyPath(path);
-  std::error_code failure;
-  if (std::filesystem::is_symlink(std::filesystem::symlink_status(tidy, failure))) {
-    tidy = std::filesystem::canonical(tidy, failure);
-    if (failure) return SystemError(path, failure.value());
-    return tidy;
+  for (int links = 0; links <= kLinksMax; ++links) {
+    std::error_code failure;
+    const std::filesystem::path parent = std::filesystem::canonical(tidy.parent_path(), failure);
+    if (failure) return SystemError(tidy.parent_path(), failure.value());
+    tidy = parent / tidy.filename();
+    // Of a directory the kernel says by itself that it is no link: a daemon that hangs is not asked.
+    const std::filesystem::path target = std::filesystem::read_symlink(tidy, failure);
+    if (failure) return tidy;
+    tidy = TidyPath(parent / target);
   }
-  const std::filesystem::path parent = std::filesystem::canonical(tidy.parent_path(), failure);
-  if (failure) return SystemError(tidy.parent_path(), failure.value());
-  return parent / tidy.filename();
+  return SystemError(path, ELOOP);
 }
 
 Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {

@@ -24,7 +24,8 @@ Result<std::vector<Mount>> FindMounts();
 // Names the mount to use where no option does: for tools whose command lines are older than certfs.
 inline constexpr auto kMountVariable = "CERTFS_MOUNT";
 
-// Returns the mount that a command means: the one at `option`, else at $CERTFS_MOUNT, else the only one.
+// Returns the mount that a command means: the one at `option`, else at $CERTFS_MOUNT, else the only one, else
+// the one that the current directory is in.
 // kNotFound if there is none; kInvalidArgument if there are several to choose from.
 Result<Mount> ChooseMount(const std::string& option);
 
@@ -35,8 +36,8 @@ bool IsDead(const Mount& mount);
 // none if it cannot be told.
 Descriptor OpenDaemon(const std::filesystem::path& mountpoint);
 
-// Returns `path` as mountinfo would show it. Only its parent is asked for, so that a dead mount still has a
-// path.
+// Returns `path` as mountinfo would show it. Only its parent is asked for, so that a mount that is dead, or
+// hangs, still has a path.
 Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path);
 
 // Returns the directory that holds the stores: MOUNT/stores, or MOUNT itself under -o subtree=stores.

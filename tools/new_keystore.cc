@@ -1,7 +1,9 @@
 #include "tools/new_keystore.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <iostream>
 
 #include "tools/system.h"
@@ -9,6 +11,10 @@
 namespace certfs {
 
 Result<UnlockSecret> NewKeystoreSecret(const std::filesystem::path& keystore, const UnlockOptions& options) {
+  // Before anybody types a passphrase, and lest the key file, which is made first, be what is missed.
+  const std::filesystem::path parent = TidyPath(keystore).parent_path();
+  struct stat status {};
+  if (stat(parent.c_str(), &status) != 0) return SystemError(parent, errno);
   if (!options.key_file.empty()) return ReadKeyFileSecret(options.key_file);
   if (!options.passphrase_file.empty()) return ReadPassphraseFile(options.passphrase_file);
   if (options.passphrase) return AskSecret(keystore, true);

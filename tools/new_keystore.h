@@ -11,7 +11,7 @@
 namespace certfs {
 
 // Reads the secret that `options` name, asks for it twice, or, if they name none, makes the key file
-// KEYSTORE.key.
+// KEYSTORE.key. The directory that the keystore is to be in has to be there.
 Result<UnlockSecret> NewKeystoreSecret(const std::filesystem::path& keystore, const UnlockOptions& options);
 
 // Takes that key file away again when the keystore could not be made.

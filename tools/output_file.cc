@@ -22,10 +22,12 @@ Error AlreadyThere(const fs::path& path) {
           path.string() + ": is there already, and is not overwritten; move it away, or name another"};
 }
 
-Result<void> WriteAsIs(const fs::path& path, BytesView bytes) {
+using Filler = std::function<Result<void>(int)>;
+
+Result<void> WriteAsIs(const fs::path& path, const Filler& fill) {
   const Descriptor file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file.open()) return SystemError(path, errno);
-  return WriteAll(file.number(), bytes, path);
+  return fill(file.number());
 }
 
 Result<void> Name(const std::string& temporary, const fs::path& path, Existing existing) {
@@ -43,9 +45,8 @@ Result<void> Name(const std::string& temporary, const fs::path& path, Existing e
   return {};
 }
 
-Result<void> Fill(int file, const std::string& temporary, const fs::path& path, BytesView bytes,
-                  unsigned mode) {
-  TRY(WriteAll(file, bytes, path));
+Result<void> Fill(int file, const std::string& temporary, const Filler& fill, unsigned mode) {
+  TRY(fill(file));
   const mode_t mask = umask(0);
   umask(mask);
   if (fchmod(file, mode & ~mask) != 0 || fsync(file) != 0) return SystemError(temporary, errno);
@@ -55,11 +56,16 @@ Result<void> Fill(int file, const std::string& temporary, const fs::path& path, 
 }  // namespace
 
 Result<void> WriteOutputFile(const fs::path& path, BytesView bytes, unsigned mode, Existing existing) {
+  return WriteOutputFileBy(
+      path, [&](int file) { return WriteAll(file, bytes, path); }, mode, existing);
+}
+
+Result<void> WriteOutputFileBy(const fs::path& path, const Filler& fill, unsigned mode, Existing existing) {
   struct stat status {};
   const bool there = lstat(path.c_str(), &status) == 0;
   // What a link leads to is written: /dev/stdout is one.
   const bool followed = there && S_ISLNK(status.st_mode) && stat(path.c_str(), &status) == 0;
-  if (there && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) return WriteAsIs(path, bytes);
+  if (there && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) return WriteAsIs(path, fill);
   if (there && existing == Existing::kRefuse) return AlreadyThere(path);
   std::error_code failure;
   const fs::path target = followed ? fs::canonical(path, failure) : fs::absolute(path);
@@ -68,7 +74,7 @@ Result<void> WriteOutputFile(const fs::path& path, BytesView bytes, unsigned mod
   std::string temporary = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
   Descriptor file(mkostemp(temporary.data(), O_CLOEXEC));  // 0600, and never one that is there.
   if (!file.open()) return SystemError(path, errno);
-  auto outcome = Fill(file.number(), temporary, path, bytes, mode);
+  auto outcome = Fill(file.number(), temporary, fill, mode);
   if (outcome.has_value() && close(file.Release()) != 0) outcome = SystemError(path, errno);
   if (outcome.has_value()) outcome = Name(temporary, target, existing);
   if (!outcome.has_value()) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
@@ -20,6 +21,11 @@ enum class Existing {
 // `mode` the umask. A device, FIFO or the like that is there (/dev/stdout) is written to as it is.
 Result<void> WriteOutputFile(const std::filesystem::path& path, BytesView bytes, unsigned mode,
                              Existing existing);
+
+// The same of what `fill` writes to the descriptor that it is given.
+Result<void> WriteOutputFileBy(const std::filesystem::path& path,
+                               const std::function<Result<void>(int)>& fill, unsigned mode,
+                               Existing existing);
 
 // The two that there are: for everybody, and for its owner alone.
 inline constexpr unsigned kPublicMode = 0644;

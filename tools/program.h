@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "crypto/base/result.h"
 #include "tools/exit_code.h"
@@ -18,8 +19,9 @@ namespace certfs {
 // 1 where standard output could not be written.
 int RunProgram(const char* program, const std::function<int()>& body);
 
-// Parses the command line. Where it asks for help or is wrong, says so as CLI11 does, and returns the exit
-// code; nothing when there is something to do.
+// Parses the command line. Prints what it asks for, help or version; where it is wrong, says on stderr what,
+// where, what was probably meant, and where to read on. Returns the exit code; nothing when there is
+// something to do.
 std::optional<int> ParseOrSay(CLI::App& app, int argc, char** argv);
 
 // The same for a program with a way of its own to say it: kInvalidArgument.
@@ -27,5 +29,8 @@ Result<void> Parse(CLI::App& app, int argc, char** argv);
 
 // Returns the exit code of a command that ended so; prints its failure on stderr.
 int Finish(const char* program, const Result<ExitCode>& end);
+
+// Prints "program: " and `words` on stderr, as an error is said: the one place that colours it.
+void SayError(const std::string& program, const std::string& words);
 
 }  // namespace certfs

@@ -1,5 +1,6 @@
 // certfs renew: new certificates for entries whose certificate the authority of the mount issued.
 
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -7,7 +8,9 @@
 #include "tools/commands.h"
 #include "tools/control_client.h"
 #include "tools/entry_name.h"
+#include "tools/package_ledger.h"
 #include "tools/progress.h"
+#include "tools/settings.h"
 #include "tools/terminal.h"
 
 namespace certfs {
@@ -16,14 +19,17 @@ namespace {
 
 struct Options {
   std::string entry;
-  std::string within = "30d";
+  std::string within;
   std::string mount;
+  std::string settings;
   bool all = false;
   bool rekey = false;
   bool dry_run = false;
   bool yes = false;
   bool json = false;
 };
+
+constexpr auto kWithin = "30d";
 
 Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
 
@@ -66,8 +72,18 @@ bool Renew(const Mount& mount, const Options& options, Json& step) {
   return false;
 }
 
-Result<ExitCode> Run(const Options& options) {
+// The settings say what the command line does not.
+Result<void> AddSettings(Options& options) {
+  const RenewSettings settings = TRY(ReadMachineSettings(options.settings)).renew;
+  if (options.within.empty()) options.within = settings.within.empty() ? kWithin : settings.within;
+  const bool named = !options.mount.empty() || getenv(kMountVariable) != nullptr;
+  if (!named) options.mount = settings.mount;
+  return {};
+}
+
+Result<ExitCode> Run(Options& options) {
   TRY(CheckUsage(options));
+  TRY(AddSettings(options));
   const Mount mount = TRY(ChooseMount(options.mount));
   ControlCommand command("plan-renewal");
   if (!options.entry.empty()) command.Word(options.entry);
@@ -79,6 +95,14 @@ Result<ExitCode> Run(const Options& options) {
                  options.entry + ": its certificate was not issued by the authority of this mount");
   }
   if (!options.json) WritePlan(plan);
+  for (const Json& step : plan) {
+    const std::filesystem::path entry = StoresOf(mount) / EntryOf(step);
+    if (options.rekey) {
+      WarnOfPackages("certfs", mount, entry);
+    } else {
+      WarnOfKeptPackages("certfs", mount, entry);
+    }
+  }
   bool complete = true;
   std::size_t renewed = 0;
   if (options.dry_run) {
@@ -116,16 +140,21 @@ void AddRenewCommand(CLI::App& app, Action& action) {
       ->add_flag("--all", options->all,
                  "Whatever expires soon, is revoked, or was issued by an authority that retires")
       ->excludes(entry);
-  command->add_option("--within", options->within, "With --all: how soon is soon")->capture_default_str();
+  command->add_option("--within", options->within,
+                      "With --all: how soon is soon; 30d unless the settings say otherwise");
   command->add_flag("--rekey", options->rekey, "Make new keys as well");
   command->add_option("--mount", options->mount, "The mount to use; needed only when there are several");
+  AddSettingsOption(*command, options->settings);
   command->add_flag("--dry-run", options->dry_run, "Show the plan, and stop");
   command->add_flag("--yes", options->yes, "Do not ask");
   command->add_flag("--json", options->json, "As one JSON object; with --yes or --dry-run");
   command->footer(
       "Each entry gets its new certificate, and with --rekey its key, in one step; what cannot be renewed "
       "does "
-      "not keep\nthe others out. Exits 0 if all of the plan was done or there was nothing to do, else 1.");
+      "not keep\nthe others out. Exits 0 if all of the plan was done or there was nothing to do, else 1.\n\n"
+      "Examples:\n"
+      "  certfs renew machine/web\n"
+      "  certfs renew --all --within 30d --dry-run");
   command->callback([options, &action] { action = [options] { return Run(*options); }; });
 }
 

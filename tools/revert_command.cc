@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
@@ -17,12 +16,16 @@
 #include <vector>
 
 #include "crypto/pem.h"
+#include "crypto/private_key.h"
+#include "crypto/store_file.h"
 #include "fs/fuse/attribute_names.h"
 #include "store/policy.h"
 #include "tools/commands.h"
 #include "tools/entry_name.h"
 #include "tools/entry_writer.h"
+#include "tools/kept_entry.h"
 #include "tools/mounts.h"
+#include "tools/package_ledger.h"
 #include "tools/system.h"
 
 namespace certfs {
@@ -44,28 +47,6 @@ struct KeptFile {
   struct stat status;
   std::string acl;  // Empty where the mode says it all.
 };
-
-// The store whose entry is kept in `directory`; nothing where nothing is kept.
-Result<std::optional<std::string>> StoreKeptIn(const fs::path& directory) {
-  std::array<char, kStoreNameBytesMax> name{};
-  const ssize_t size = getxattr(directory.c_str(), kStoreAttribute, name.data(), name.size());
-  if (size < 0 && errno == ENOENT) return std::optional<std::string>();
-  if (size < 0) return SystemError(directory, errno);
-  return std::optional(std::string(name.data(), static_cast<std::size_t>(size)));
-}
-
-// Two stores may hold one alias; only the name of the second one's state says of which it is.
-Result<fs::path> FindKept(const fs::path& stores, const EntryName& entry) {
-  const fs::path backup = stores / kBackupStore;
-  if (access(backup.c_str(), R_OK | X_OK) != 0) return SystemError(backup, errno);
-  const std::string name = std::string(kKeptPrefix) + entry.alias.text();
-  for (const std::string& candidate : {name, name + "@" + entry.store.text()}) {
-    const auto store = TRY(StoreKeptIn(backup / candidate));
-    if (store && FoldName(*store) == FoldName(entry.store.text())) return backup / candidate;
-  }
-  return Error(ErrorCode::kNotFound, entry.store.text() + "/" + entry.alias.text() +
-                                         ": BACKUP_STORE keeps no state of it: its content never changed");
-}
 
 // The ACL of that name, empty where there is none.
 Result<std::string> ReadAcl(const Descriptor& file, const fs::path& path, const char* name) {
@@ -155,6 +136,17 @@ bool AreLive(const fs::path& entry, const std::vector<KeptFile>& files) {
   });
 }
 
+// Names the packages that nobody can open once the live key has given way to the kept one.
+void WarnOfKey(const Mount& mount, const fs::path& entry, const std::vector<KeptFile>& files) {
+  for (const KeptFile& file : files) {
+    if (file.member != Member::kKey) continue;
+    const auto read = ReadKeyFile(file.bytes.Reveal());
+    if (!read.has_value()) return;
+    const auto half = PublicKey::Of(read.value().key);
+    if (half.has_value()) WarnOfPackages("certfs", mount, entry, half.value().der());
+  }
+}
+
 Result<ExitCode> Revert(const Options& options) {
   ProtectProcess();
   const EntryName name = TRY(ParseEntryName(options.entry));
@@ -167,6 +159,7 @@ Result<ExitCode> Revert(const Options& options) {
     std::cout << options.entry << ": every file of its state before the last change is live; nothing to do\n";
     return ExitCode::kOk;
   }
+  WarnOfKey(mount, entry, files);
   struct stat status {};
   if (stat(kept.c_str(), &status) != 0) return SystemError(kept, errno);
   const bool made = mkdir(entry.c_str(), status.st_mode & 07777) == 0;

@@ -28,7 +28,7 @@ void Descriptor::Close() noexcept {
 
 namespace {
 
-// What the mount means by them, as far as a tool tells them apart (fs/fuse/errno.cc).
+// What the mount means by them, as far as a tool tells them apart (fs/errno.cc).
 ErrorCode CodeOf(int error) {
   switch (error) {
     case ENOENT:

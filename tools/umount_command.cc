@@ -13,6 +13,7 @@
 
 #include "tools/commands.h"
 #include "tools/mounts.h"
+#include "tools/settings.h"
 #include "tools/system.h"
 
 namespace certfs {
@@ -77,8 +78,21 @@ Result<void> AwaitEnd(int daemon, const std::filesystem::path& mountpoint) {
   }
 }
 
-Result<ExitCode> Umount(const std::string& named) {
-  const Mount mount = TRY(ChooseMount(named));
+struct Options {
+  std::string mountpoint;
+  std::string settings;
+};
+
+// Where MOUNTPOINT is the name of a mount in the settings, what they say of it.
+Result<std::string> MountpointOf(const Options& options) {
+  if (!IsTableName(options.mountpoint)) return options.mountpoint;
+  const MachineSettings settings = TRY(ReadMachineSettings(options.settings));
+  const MountSettings* const named = settings.FindMount(options.mountpoint);
+  return named == nullptr || named->mountpoint.empty() ? options.mountpoint : named->mountpoint;
+}
+
+Result<ExitCode> Umount(const Options& options) {
+  const Mount mount = TRY(ChooseMount(TRY(MountpointOf(options))));
   if (IsDead(mount)) {
     TRY(Unmount(mount.mountpoint, true));
     std::cout << mount.mountpoint.string() << ": its daemon had died; the mount is removed\n";
@@ -99,9 +113,18 @@ Result<ExitCode> Umount(const std::string& named) {
 
 void AddUmountCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("umount", "Unmount, and wait until the daemon has gone");
-  auto mountpoint = std::make_shared<std::string>();
-  command->add_option("MOUNTPOINT", *mountpoint, "Where it is mounted")->required();
-  command->callback([mountpoint, &action] { action = [mountpoint] { return Umount(*mountpoint); }; });
+  auto options = std::make_shared<Options>();
+  command
+      ->add_option("MOUNTPOINT", options->mountpoint,
+                   "Where it is mounted, or the NAME of a [mount.NAME] in the settings")
+      ->required();
+  AddSettingsOption(*command, options->settings);
+  command->footer(
+      "A mount that is in use for longer than 2 seconds is left alone; one whose daemon died is removed.\n\n"
+      "Examples:\n"
+      "  certfs umount /certs\n"
+      "  certfs umount web");
+  command->callback([options, &action] { action = [options] { return Umount(*options); }; });
 }
 
 }  // namespace certfs

@@ -1,30 +1,19 @@
 #include "tools/verdict_report.h"
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include <ostream>
 
 #include "crypto/base/time.h"
+#include "tools/style.h"
 
 namespace certfs {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string_view NameOf(Severity severity) {
-  switch (severity) {
-    case Severity::kNone:
-      return "none";
-    case Severity::kFix:
-      return "fix";
-    case Severity::kWarn:
-      return "warn";
-    case Severity::kRefuse:
-      return "refuse";
-  }
-  return "";
-}
 
 std::string_view NameOf(Stage stage) {
   switch (stage) {
@@ -48,13 +37,29 @@ std::string_view NameOf(Stage stage) {
 
 Json ToJson(const Finding& finding) {
   return {{"rule", finding.rule->id},
-          {"severity", NameOf(finding.severity)},
+          {"severity", WordOf(finding.severity)},
           {"stage", NameOf(finding.rule->stage)},
           {"code", ToString(finding.rule->code)},
           {"section", finding.rule->section},
           {"subject", finding.subject},
           {"detail", finding.detail},
           {"summary", finding.rule->summary}};
+}
+
+}  // namespace
+
+std::string_view WordOf(Severity severity) {
+  switch (severity) {
+    case Severity::kNone:
+      return "none";
+    case Severity::kFix:
+      return "fix";
+    case Severity::kWarn:
+      return "warn";
+    case Severity::kRefuse:
+      return "refuse";
+  }
+  return "";
 }
 
 Json ToJson(const Certificate& certificate) {
@@ -66,18 +71,19 @@ Json ToJson(const Certificate& certificate) {
           {"sha256", ToHex(certificate.fingerprint())}};
 }
 
-}  // namespace
-
 void WriteText(std::ostream& out, const Verdict& verdict) {
   for (const Finding& finding : verdict.findings()) {
-    const std::string severity(NameOf(finding.severity));
-    out << severity << std::string(8 - severity.size(), ' ') << finding.Describe() << "\n";
+    const std::string severity(WordOf(finding.severity));
+    const Style style = finding.severity == Severity::kRefuse ? Style::kError : Style::kWarning;
+    const bool plain = finding.severity == Severity::kNone || finding.severity == Severity::kFix;
+    out << (plain ? severity : Styled(severity, style, STDOUT_FILENO))
+        << std::string(8 - severity.size(), ' ') << finding.Describe() << "\n";
   }
   const std::optional<Error> refusal = verdict.refusal();
   if (refusal) {
-    out << "refused: " << refusal->message() << "\n";
+    out << Styled("refused:", Style::kError, STDOUT_FILENO) << " " << refusal->message() << "\n";
   } else {
-    out << "accepted\n";
+    out << Styled("accepted", Style::kGood, STDOUT_FILENO) << "\n";
   }
 }
 

@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "crypto/certificate.h"
 #include "crypto/rules.h"
@@ -20,6 +22,12 @@ struct Judged {
   std::string store;  // Empty: no store was named.
   std::chrono::sys_seconds at;
 };
+
+// "none", "fix", "warn", "refuse".
+std::string_view WordOf(Severity severity);
+
+// {"subject", "issuer", "serial", "not_before", "not_after", "sha256"}
+nlohmann::ordered_json ToJson(const Certificate& certificate);
 
 // One line a finding ("refuse  expired: ..."), then "accepted" or "refused: ...".
 void WriteText(std::ostream& out, const Verdict& verdict);

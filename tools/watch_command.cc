@@ -20,6 +20,7 @@
 
 #include "tools/commands.h"
 #include "tools/entry_state.h"
+#include "tools/settings.h"
 #include "tools/system.h"
 #include "tools/watched_entries.h"
 
@@ -41,7 +42,9 @@ struct Options {
   std::vector<std::string> entries;
   std::vector<std::string> command;
   std::string mount;
+  std::string settings;
   bool once = false;
+  bool initial = false;
 };
 
 Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
@@ -119,7 +122,11 @@ constexpr std::array kPassed{SIGUSR1, SIGUSR2};
 class Watch {
  public:
   Watch(const Options& options, const Mount& mount, const std::vector<WatchedEntry>& entries)
-      : once_(options.once), mountpoint_(mount.mountpoint), news_(mount, entries), command_(options.command) {
+      : once_(options.once),
+        initial_(options.initial),
+        mountpoint_(mount.mountpoint),
+        news_(mount, entries),
+        command_(options.command) {
     for (const WatchedEntry& entry : entries) watched_.push_back({entry, {}, {}, false});
   }
 
@@ -142,6 +149,7 @@ class Watch {
   void TakeSignals();
 
   const bool once_;
+  const bool initial_;  // What is there at the start is news.
   const std::filesystem::path mountpoint_;
   EntryNews news_;
   Command command_;
@@ -168,7 +176,11 @@ Result<void> Watch::Begin() {
   signals_ = Descriptor(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.open()) return SystemError("signalfd", errno);
   TRY(news_.Arm());
-  for (Watched& each : watched_) each.seen = each.told = TRY(ReadEntryState(each.entry.directory, {}));
+  for (Watched& each : watched_) {
+    each.seen = TRY(ReadEntryState(each.entry.directory, {}));
+    if (!initial_) each.told = each.seen;
+  }
+  if (initial_) look_at_ = std::chrono::steady_clock::now();
   for (const Watched& each : watched_) std::cout << each.entry.name << ": watching" << std::endl;
   return {};
 }
@@ -303,7 +315,22 @@ Result<ExitCode> Watch::Run() {
   }
 }
 
-Result<ExitCode> RunWatch(const Options& options) {
+// Where there is one ENTRY and no command, it is the name of a watch in the settings.
+Result<void> AddSettings(Options& options) {
+  if (!options.command.empty() || options.entries.size() != 1 || !IsTableName(options.entries.front()))
+    return {};
+  const MachineSettings settings = TRY(ReadMachineSettings(options.settings));
+  const WatchSettings* const named = settings.FindWatch(options.entries.front());
+  if (named == nullptr && settings.file.empty()) return {};
+  if (named == nullptr) return NoSuchTable(settings, "watch", options.entries.front());
+  options.entries = named->entries;
+  options.command = named->command;
+  if (options.mount.empty()) options.mount = named->mount;
+  return {};
+}
+
+Result<ExitCode> RunWatch(Options& options) {
+  TRY(AddSettings(options));
   if (options.command.empty())
     return Usage("no command to run: certfs watch ENTRY... -- COMMAND [ARGUMENT...]");
   TRY(CheckCommand(options.command.front()));
@@ -328,12 +355,17 @@ void AddWatchCommand(CLI::App& app, const std::vector<std::string>& behind, Acti
   auto options = std::make_shared<Options>();
   options->command = behind;
   command
-      ->add_option("ENTRY", options->entries,
-                   "What to watch: STORE/ALIAS, or a path to an entry or a file of one")
+      ->add_option(
+          "ENTRY", options->entries,
+          "What to watch: STORE/ALIAS, or a path to an entry or a file of one; or, without a COMMAND, the "
+          "NAME of a [watch.NAME] in the settings")
       ->required();
   command->add_option("--mount", options->mount,
                       "The mount that STORE/ALIAS is of; needed only when there are several");
+  AddSettingsOption(*command, options->settings);
   command->add_flag("--once", options->once, "End after the first run, with the command's exit code");
+  command->add_flag("--initial", options->initial,
+                    "Run the command at the start as well, for what is there then");
   command->footer(
       "COMMAND runs once however many files of the entries changed: a new certificate with its key is one "
       "run.\n"
@@ -349,7 +381,8 @@ void AddWatchCommand(CLI::App& app, const std::vector<std::string>& behind, Acti
       "  certfs watch MACHINE_SSL_CERT/__MACHINE_CERT -- nginx -s reload\n"
       "  certfs watch machine/web vpxd/vpxd -- sh -c 'logger \"new: $CERTFS_ENTRY\"; systemctl reload "
       "haproxy'\n"
-      "  certfs watch --once /mnt/stores/machine/web -- true");
+      "  certfs watch --once /mnt/stores/machine/web -- true\n"
+      "  certfs watch haproxy");
   command->callback([options, &action] { action = [options] { return RunWatch(*options); }; });
 }
 

@@ -1,5 +1,5 @@
-// certool and vecs-cli, as far as no mount is needed: what they print, the numbers that they end with, and
-// how they treat keys.
+// certool, as far as no mount is needed: what it prints, the numbers that it ends with, and how it treats
+// keys.
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -14,13 +14,11 @@
 #include "tests/tools/program.h"
 #include "tests/tools/scratch_directory.h"
 #include "tools/certool/errors.h"
-#include "tools/vecs/vecs_cli.h"
 
 namespace certfs {
 namespace {
 
 End Certool(const std::string& arguments) { return RunTool(CERTOOL_PROGRAM, arguments); }
-End VecsCli(const std::string& arguments) { return RunTool(VECS_CLI_PROGRAM, arguments); }
 
 unsigned ModeOf(const std::filesystem::path& path) {
   struct stat status {};
@@ -170,26 +168,9 @@ TEST(Certool, EveryErrorHasANumber) {
   for (int number = 0; number <= static_cast<int>(ErrorCode::kInternal); ++number) {
     const Error error(static_cast<ErrorCode>(number), "x");
     EXPECT_NE(certool::CodeOf(error).number, 0);
-    EXPECT_NE(vecs::NumberOf(error), 0);
   }
   EXPECT_EQ(certool::CodeOf(Error(ErrorCode::kNotFound, "no-authority", "x")).number, 70000);
   EXPECT_EQ(certool::CodeOf(Error(ErrorCode::kRejected, "profile-wildcard", "x")).number, 70061);
-}
-
-// Goal: vecs-cli says what is wrong with its command line, with the number of that. Method: a table.
-TEST(VecsCli, HelpsAndRefusesWrongUsage) {
-  EXPECT_EQ(VecsCli("--version").words, "vecs-cli " CERTFS_VERSION "\n");
-  for (const char* line : {"--help", "help", "store --help", "entry create --help"}) {
-    const End end = VecsCli(line);
-    EXPECT_TRUE(end.code == 0 && Has(end, "Usage")) << end.words;
-  }
-  for (const char* line : {"", "store", "store create", "entry list", "entry delete --store x", "frob",
-                           "store list --server vcenter.example.com", "entry create --store x --alias a"}) {
-    const End end = VecsCli(line);
-    EXPECT_EQ(end.code, 87) << line << end.words;
-    EXPECT_FALSE(end.words.empty());
-  }
-  EXPECT_EQ(VecsCli("entry create --store x --alias a --cert c --password p").code, 50);
 }
 
 }  // namespace

@@ -49,6 +49,8 @@ TEST(Cli, HelpsAndTellsItsVersion) {
     const End help = Certfs(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_TRUE(Has(help, "Usage")) << help.words;
+    const bool of_parts = Has(help, "Subcommands:") && std::string(command).size() > 0;
+    EXPECT_TRUE(of_parts || Has(help, "Example")) << help.words;
     const End version = Certfs(std::string(command) + " --version");
     EXPECT_EQ(version.code, 0) << command;
     EXPECT_EQ(version.words, "certfs " CERTFS_VERSION "\n");
@@ -141,7 +143,9 @@ TEST(Cli, InitMakesAKeystoreOnce) {
   std::filesystem::rename(scratch / "ks.key", scratch / "kept.key");
   EXPECT_EQ(Certfs("init " + keystore).code, 1);
   EXPECT_FALSE(std::filesystem::exists(scratch / "ks.key"));
-  EXPECT_EQ(Certfs("init " + Quoted(scratch / "missing" / "ks")).code, 1);
+  const End nowhere = Certfs("init " + Quoted(scratch / "missing" / "ks"));
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_TRUE(Has(nowhere, (scratch / "missing").string() + ": No such file or directory")) << nowhere.words;
 }
 
 // Goal: the exit code tells a wrong key and a damaged keystore apart. Method: mount with another key, then

@@ -1,12 +1,12 @@
 // certfs ca replace-root and retire: another root, step by step, forwards or back.
 
 #include <algorithm>
-#include <csignal>
 #include <iostream>
-#include <iterator>
 
 #include "tools/authority/part.h"
 #include "tools/authority/report.h"
+#include "tools/interruption.h"
+#include "tools/package_ledger.h"
 #include "tools/progress.h"
 #include "tools/system.h"
 #include "tools/terminal.h"
@@ -35,30 +35,6 @@ struct RetireOptions : PartOptions {
   bool yes = false;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
-void Interrupt(int) { interrupted = 1; }
-
-// Lets a step that is under way end, and no other begin.
-class BetweenSteps {
- public:
-  BetweenSteps() {
-    interrupted = 0;
-    struct sigaction action {};
-    action.sa_handler = Interrupt;
-    action.sa_flags = SA_RESTART;
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &action, &before_[i]);
-  }
-  BetweenSteps(const BetweenSteps&) = delete;
-  BetweenSteps& operator=(const BetweenSteps&) = delete;
-  ~BetweenSteps() {
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
-  }
-
- private:
-  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[std::size(kSignals)] = {};
-};
-
 Error Unfinished(const std::string& why) {
   return {ErrorCode::kCancelled,
           why +
@@ -82,13 +58,14 @@ Result<std::size_t> ReportLeftBehind(const Mount& mount) {
 
 // Runs the steps that are left of `state`, the replacement as it stands.
 Result<void> RunSteps(const Mount& mount, Json state) {
-  const BetweenSteps guard;
+  // A step that is under way ends, and no other begins.
+  const SignalsNoted signals;
   const std::uint64_t total = NumberOf(state, "total");
   std::uint64_t left = std::min(NumberOf(state, "left"), total);
   Progress progress(TextOf(state, "phase") == "rolling-back" ? "taking back" : "re-issuing", total);
   progress.Advance(total - left);
   int idle = 0;
-  while (interrupted == 0) {
+  while (!SignalsNoted::Any()) {
     auto answer = Ask(mount, ControlCommand("replace-root-step").Word(std::to_string(kStep)));
     if (!answer.has_value()) return Unfinished(answer.error().message());
     Json next = FieldOf(answer.value(), "replacement");
@@ -119,25 +96,38 @@ Result<ExitCode> Complete(const Mount& mount, const Json& state, const Options& 
   return behind == 0 ? ExitCode::kOk : ExitCode::kFailed;
 }
 
-// How many entries have a live certificate of the authority.
-Result<std::uint64_t> CountEntries(const Mount& mount) {
-  std::uint64_t count = 0;
+// The entries that have a live certificate of the authority.
+Result<std::vector<std::string>> Entries(const Mount& mount) {
+  std::vector<std::string> entries;
   std::string after;
   do {
     ControlCommand command("list");
     if (!after.empty()) command.Option("after", after);
     const Json page = TRY(Ask(mount, command.Option("limit", kPage)));
-    for (const Json& issued : FieldOf(page, "issued")) count += FieldOf(issued, "entry").is_string() ? 1 : 0;
+    for (const Json& issued : FieldOf(page, "issued")) {
+      if (FieldOf(issued, "entry").is_string()) entries.push_back(TextOf(issued, "entry"));
+    }
     after = TextOf(page, "next");
   } while (!after.empty());
-  return count;
+  return entries;
 }
 
-Result<Json> Plan(const Mount& mount, const Json& shown, const Options& options) {
+// Names the packages that nobody can open once `entries` are re-issued.
+void WarnOfKeys(const Mount& mount, const std::vector<std::string>& entries, const Options& options) {
+  for (const std::string& entry : entries) {
+    if (options.rekey) {
+      WarnOfPackages("certfs", mount, StoresOf(mount) / entry);
+    } else {
+      WarnOfKeptPackages("certfs", mount, StoresOf(mount) / entry);
+    }
+  }
+}
+
+Result<Json> Plan(const Json& shown, std::size_t entries, const Options& options) {
   if (!FieldOf(shown, "authority").is_object())
     return Error(ErrorCode::kNotFound, "there is no authority to replace: certfs ca init makes one");
   return Json{{"authority", FieldOf(shown, "authority")},
-              {"entries", TRY(CountEntries(mount))},
+              {"entries", entries},
               {"compromised", options.compromised},
               {"rekey", options.rekey}};
 }
@@ -154,8 +144,10 @@ void WritePlan(const Json& plan, const Options& options) {
 }
 
 Result<ExitCode> Begin(const Mount& mount, const Json& shown, const Options& options) {
-  const Json plan = TRY(Plan(mount, shown, options));
+  const std::vector<std::string> entries = TRY(Entries(mount));
+  const Json plan = TRY(Plan(shown, entries.size(), options));
   if (!options.json) WritePlan(plan, options);
+  WarnOfKeys(mount, entries, options);
   if (options.dry_run) {
     if (options.json) PrintJson(plan);
     return ExitCode::kOk;

@@ -5,13 +5,18 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "crypto/certificate.h"
+#include "crypto/pem.h"
+#include "store/name.h"
 #include "tools/certificate_manager/dialogue.h"
 #include "tools/certificate_manager/execution.h"
 #include "tools/certificate_manager/inputs.h"
@@ -22,9 +27,11 @@
 #include "tools/certificate_manager/situation.h"
 #include "tools/certificate_manager/subject_config.h"
 #include "tools/exit_code.h"
+#include "tools/package_ledger.h"
 #include "tools/program.h"
 #include "tools/system.h"
 #include "tools/terminal.h"
+#include "tools/value_names.h"
 
 namespace certfs {
 
@@ -112,6 +119,44 @@ void PrintReport(const Plan& plan, const std::vector<const Service*>& services, 
             << "\n";
 }
 
+// The key that `section` brings; nothing where the authority makes a new one.
+std::optional<Bytes> SuccessorOf(const EntrySection& section) {
+  if (!section.profile.empty()) return std::nullopt;
+  const auto blocks = ReadPem(section.pem.Reveal());
+  if (!blocks.has_value()) return std::nullopt;
+  for (const PemBlock& block : blocks.value()) {
+    if (block.label != "CERTIFICATE") continue;
+    const auto certificate = Certificate::FromDer(block.body.Reveal());
+    if (!certificate.has_value()) return std::nullopt;
+    const BytesView key = certificate.value().key_der();
+    return Bytes(key.begin(), key.end());
+  }
+  return std::nullopt;
+}
+
+void WarnOfKey(const Mount& mount, const std::string& entry, const std::optional<Bytes>& successor) {
+  WarnOfPackages(kProgram, mount, StoresOf(mount) / entry,
+                 successor ? std::optional<BytesView>(*successor) : std::nullopt);
+}
+
+// Names the packages that nobody can open once the keys are replaced.
+void WarnOfKeys(const Plan& plan, const Mount& mount) {
+  for (const EntrySection& section : plan.sections) WarnOfKey(mount, section.entry, SuccessorOf(section));
+  for (const PlannedEntry& planned : plan.entries) {
+    const bool written = std::any_of(
+        plan.sections.begin(), plan.sections.end(),
+        [&](const EntrySection& section) { return FoldName(section.entry) == FoldName(planned.entry); });
+    if (written) continue;
+    if (plan.operation == Operation::kRevert) {
+      WarnOfKey(mount, planned.entry, KeptKey(mount, StoresOf(mount) / planned.entry));
+    } else if (plan.new_keys) {
+      WarnOfKey(mount, planned.entry, std::nullopt);
+    } else {
+      WarnOfKeptPackages(kProgram, mount, StoresOf(mount) / planned.entry);
+    }
+  }
+}
+
 class Session {
  public:
   Session(ManagerOptions options, Mount mount, std::vector<Service> services)
@@ -186,6 +231,8 @@ Result<ExitCode> Session::Run() {
   const std::vector<std::string> changed = plan.Changed();
   const std::vector<const Service*> services = ServicesOf(services_, changed);
   if (!options_.json) PrintPlan(plan, services, std::cout);
+  // Of a replacement of the root that is under way they were named when it began.
+  if (situation.replacement.empty()) WarnOfKeys(plan, mount_);
   if (options_.dry_run) {
     if (options_.json) PrintReport(plan, services, nullptr);
     if (!options_.json) std::cout << "nothing was changed\n";
@@ -251,14 +298,21 @@ void AddOptions(CLI::App& app, ManagerOptions& options) {
 
 }  // namespace
 
+std::unique_ptr<CLI::App> MakeCertificateManagerParser(ManagerOptions& options) {
+  auto parser = std::make_unique<CLI::App>(
+      "Replaces the certificates of this machine: plan, one commit, services, rollback.", kProgram);
+  parser->set_version_flag("--version", std::string(kProgram) + " " CERTFS_VERSION,
+                           "Print the version, and end");
+  AddOptions(*parser, options);
+  parser->footer(kFooter);
+  NameValues(*parser);
+  return parser;
+}
+
 int RunCertificateManager(int argc, char** argv) {
-  CLI::App app("Replaces the certificates of this machine: plan, one commit, services, rollback.", kProgram);
-  app.set_version_flag("--version", std::string(kProgram) + " " CERTFS_VERSION);
   ManagerOptions options;
-  AddOptions(app, options);
-  app.footer(kFooter);
-  if (const auto end = ParseOrSay(app, argc, argv))
-    return static_cast<int>(*end == 0 ? ExitCode::kOk : ExitCode::kUsage);
+  const auto parser = MakeCertificateManagerParser(options);
+  if (const auto end = ParseOrSay(*parser, argc, argv)) return *end;
   return Finish(kProgram, Manage(std::move(options)));
 }
 

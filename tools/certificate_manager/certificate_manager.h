@@ -4,7 +4,16 @@
 
 #pragma once
 
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+#include "tools/certificate_manager/inputs.h"
+
 namespace certfs {
+
+// Its command line: the parser leaves in `options` what it says.
+std::unique_ptr<CLI::App> MakeCertificateManagerParser(ManagerOptions& options);
 
 // Runs the program; returns its exit code (tools/README.md).
 int RunCertificateManager(int argc, char** argv);

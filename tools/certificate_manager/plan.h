@@ -49,6 +49,7 @@ struct Plan {
   std::vector<EntrySection> sections;
   bool reverts_entries = false;  // `revert`: what the last operation wrote into entries.
   bool steps = false;            // Entries are re-issued, or taken back, step by step.
+  bool new_keys = false;         // What is re-issued so gets a new key.
   bool rolls_back = true;        // What fails is taken back; not a revert, nor what is resumed.
   std::vector<PlannedEntry> entries;
   std::vector<std::string> notes;  // What else is to be known.

@@ -186,6 +186,7 @@ bool Planner::IsIssuedAnew(const Target& target) const {
 
 Result<void> Planner::ReplaceRoot() {
   TRY(RootCommand());
+  plan_.new_keys = inputs_.rekey;
   for (const Target& target : kTargets) {
     if (IsIssuedAnew(target)) TRY(IssueTo(target));
   }

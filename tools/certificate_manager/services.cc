@@ -1,14 +1,8 @@
-// toml++ in the form that returns its errors.
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
-#define TOML_ENABLE_FORMATTERS 0
 #include "tools/certificate_manager/services.h"
 
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,57 +13,20 @@
 #include <optional>
 #include <utility>
 
-#include "crypto/base/toml_text.h"
-#include "crypto/base/utf8.h"
 #include "store/name.h"
 #include "tools/system.h"
+#include "tools/toml_reading.h"
 
 namespace certfs {
 
 namespace {
 
-constexpr std::size_t kFileBytes = std::size_t{1} << 20;
 constexpr std::int64_t kTimeoutMax = 3600;
-
-Error Wrong(const toml::source_region& where, const std::string& words) {
-  return {ErrorCode::kInvalidArgument, "line " + std::to_string(where.begin.line) + ": " + words};
-}
-
-// What `words` lists: none of it empty.
-Result<std::vector<std::string>> Words(const toml::node& node, const std::string& key) {
-  const toml::array* const list = node.as_array();
-  if (list == nullptr || list->empty()) return Wrong(node.source(), key + " is a list of words");
-  std::vector<std::string> words;
-  for (const toml::node& each : *list) {
-    const auto word = each.value_exact<std::string>();
-    if (!word || word->empty()) return Wrong(each.source(), key + " is a list of words");
-    words.push_back(*word);
-  }
-  return words;
-}
-
-// A list of words is run as it is; a string is for the shell.
-Result<std::vector<std::string>> Command(const toml::node& node, const std::string& key) {
-  if (const auto line = node.value_exact<std::string>()) {
-    if (line->empty()) return Wrong(node.source(), key + " is empty");
-    return std::vector<std::string>{"/bin/sh", "-c", *line};
-  }
-  return Words(node, key);
-}
-
-// Refuses a key that is not among `known`.
-Result<void> CheckKeys(const toml::table& table, std::initializer_list<std::string_view> known) {
-  for (const auto& [key, value] : table) {
-    if (std::find(known.begin(), known.end(), key.str()) == known.end())
-      return Wrong(key.source(), "'" + std::string(key.str()) + "' is not a key that is known");
-  }
-  return {};
-}
 
 Result<std::chrono::seconds> Timeout(const toml::node& node) {
   const auto seconds = node.value_exact<std::int64_t>();
   if (!seconds || *seconds < 1 || *seconds > kTimeoutMax)
-    return Wrong(node.source(), "timeout_seconds is a number from 1 to " + std::to_string(kTimeoutMax));
+    return WrongAt(node.source(), "timeout_seconds is a number from 1 to " + std::to_string(kTimeoutMax));
   return std::chrono::seconds(*seconds);
 }
 
@@ -84,27 +41,27 @@ bool IsPattern(const std::string& text) {
 Result<Service> ParseService(const toml::node& node, const std::vector<std::string>& fallback,
                              std::chrono::seconds timeout) {
   const toml::table* const table = node.as_table();
-  if (table == nullptr) return Wrong(node.source(), "a service is a table: [[service]]");
+  if (table == nullptr) return WrongAt(node.source(), "a service is a table: [[service]]");
   TRY(CheckKeys(*table, {"name", "entries", "command", "timeout_seconds"}));
   Service service;
   service.timeout = timeout;
   service.name = (*table)["name"].value_or(std::string());
-  if (service.name.empty()) return Wrong(node.source(), "a service has a name");
+  if (service.name.empty()) return WrongAt(node.source(), "a service has a name");
   const toml::node* const entries = table->get("entries");
-  if (entries == nullptr) return Wrong(node.source(), service.name + ": names no entries");
-  service.entries = TRY(Words(*entries, "entries"));
+  if (entries == nullptr) return WrongAt(node.source(), service.name + ": names no entries");
+  service.entries = TRY(WordsOf(*entries, "entries"));
   for (const std::string& pattern : service.entries) {
     if (!IsPattern(pattern))
-      return Wrong(entries->source(), "'" + pattern + "' is neither STORE nor STORE/ALIAS nor *");
+      return WrongAt(entries->source(), "'" + pattern + "' is neither STORE nor STORE/ALIAS nor *");
   }
   if (const toml::node* const own = table->get("timeout_seconds")) service.timeout = TRY(Timeout(*own));
   if (const toml::node* const command = table->get("command")) {
-    service.command = TRY(Command(*command, "command"));
+    service.command = TRY(CommandOf(*command, "command"));
   } else if (!fallback.empty()) {
     service.command = fallback;
     service.command.push_back(service.name);
   } else {
-    return Wrong(node.source(), service.name + ": has no command, and there is no 'reload' for all");
+    return WrongAt(node.source(), service.name + ": has no command, and there is no 'reload' for all");
   }
   return service;
 }
@@ -163,19 +120,16 @@ std::optional<int> Await(pid_t process, std::chrono::seconds timeout) {
 }  // namespace
 
 Result<std::vector<Service>> ParseServices(std::string_view text) {
-  if (!IsUtf8(text)) return Error(ErrorCode::kInvalidArgument, "not UTF-8");
-  const toml::parse_result parsed = toml::parse(EscapeBeyondAscii(text));
-  if (!parsed) return Wrong(parsed.error().source(), std::string(parsed.error().description()));
-  const toml::table& table = parsed.table();
+  const toml::table table = TRY(ParseToml(text));
   TRY(CheckKeys(table, {"reload", "timeout_seconds", "service"}));
   std::vector<std::string> fallback;
-  if (const toml::node* const reload = table.get("reload")) fallback = TRY(Words(*reload, "reload"));
+  if (const toml::node* const reload = table.get("reload")) fallback = TRY(WordsOf(*reload, "reload"));
   std::chrono::seconds timeout = Service().timeout;
   if (const toml::node* const given = table.get("timeout_seconds")) timeout = TRY(Timeout(*given));
   std::vector<Service> services;
   const toml::node* const listed = table.get("service");
   if (listed == nullptr) return services;
-  if (!listed->is_array()) return Wrong(listed->source(), "services are tables: [[service]]");
+  if (!listed->is_array()) return WrongAt(listed->source(), "services are tables: [[service]]");
   for (const toml::node& each : *listed->as_array()) {
     services.push_back(TRY(ParseService(each, fallback, timeout)));
   }
@@ -183,15 +137,8 @@ Result<std::vector<Service>> ParseServices(std::string_view text) {
 }
 
 Result<std::vector<Service>> ReadServices(const std::filesystem::path& path) {
-  const auto usage = [&](const std::string& words) { return Error(ErrorCode::kInvalidArgument, words); };
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return usage(SystemError(path, errno).message());
-  const bool foreign = status.st_uid != 0 && status.st_uid != geteuid();
-  if (foreign || (status.st_mode & 0022) != 0)
-    return usage(path.string() + ": others may write it, and what stands in it is run");
-  const auto bytes = ReadWholeFile(path, kFileBytes);
-  if (!bytes.has_value()) return usage(bytes.error().message());
-  auto services = ParseServices(AsText(bytes.value()));
+  const std::string text = TRY(ReadTomlText(path));
+  auto services = ParseServices(text);
   if (!services.has_value()) return std::move(services).error().Within(path.string());
   return services;
 }

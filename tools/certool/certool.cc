@@ -7,12 +7,16 @@
 #include "tools/certool/errors.h"
 #include "tools/program.h"
 #include "tools/system.h"
+#include "tools/value_names.h"
 
 namespace certfs::certool {
 
 namespace {
 
 constexpr int kExitCodes = 256;
+constexpr auto kFooter =
+    "Example: certool --genkey --privkey=machine1.priv --pubkey=machine1.pub\n"
+    "         certool --gencert --privkey=machine1.priv --cert machine1.crt --config machine1.cfg\n";
 
 void AddFiles(CLI::App& app, Options& options) {
   app.add_option("--privkey,--priv", options.privkey, "The private key: PEM, made 0600")->group("files");
@@ -78,10 +82,7 @@ void PrintHelp(const CLI::App& app, const std::string& topic) {
       std::cout << "\n      " << command.what << "\n";
     }
   }
-  if (topic.empty())
-    std::cout
-        << "\nExample: certool --genkey --privkey=machine1.priv --pubkey=machine1.pub\n"
-           "         certool --gencert --privkey=machine1.priv --cert machine1.crt --config machine1.cfg\n";
+  if (topic.empty()) std::cout << "\n" << kFooter;
 }
 
 // The command that the command line names.
@@ -132,33 +133,42 @@ int Conclude(const Result<void>& end) {
 
 }  // namespace
 
-int Run(int argc, char** argv) {
-  CLI::App app("Certificates of the authority in a certfs mount.", "certool");
-  Options options;
+std::unique_ptr<CLI::App> MakeParser(Options& options) {
+  auto parser = std::make_unique<CLI::App>("Certificates of the authority in a certfs mount.", "certool");
+  CLI::App& app = *parser;
   app.set_help_flag();
-  std::string topic;
-  bool version = false;
-  app.add_option("--help", topic, "init, functions, config or files")->expected(0, 1)->group("general");
-  app.add_flag("--version", version, "The version")->group("general");
+  app.add_option("--help", options.help_topic,
+                 "Print help, or a part of it: init, functions, config or files")
+      ->expected(0, 1)
+      ->group("general");
+  app.add_flag("--version", options.version, "Print the version, and end")->group("general");
   app.add_option("--viewerror", options.error_number, "Say what a number means")->group("general");
   for (const Command& command : Commands())
     app.add_flag("--" + std::string(command.name), command.what)->group("commands");
   AddFiles(app, options);
   AddConfig(app, options);
   AddGeneral(app, options);
-  const auto parsed = Parse(app, argc, argv);
+  app.footer(kFooter);
+  NameValues(app);
+  return parser;
+}
+
+int Run(int argc, char** argv) {
+  Options options;
+  const auto app = MakeParser(options);
+  const auto parsed = Parse(*app, argc, argv);
   if (!parsed.has_value()) return Conclude(parsed);
-  if (argc == 1 || app.count("--help") > 0) {
-    PrintHelp(app, topic);
+  if (argc == 1 || app->count("--help") > 0) {
+    PrintHelp(*app, options.help_topic);
     return 0;
   }
-  if (version) {
+  if (options.version) {
     std::cout << "certool " CERTFS_VERSION "\n";
     return 0;
   }
   ProtectSecrets();
-  if (app.count("--viewerror") > 0) return Conclude(ViewError(options));
-  return Conclude(RunCommand(app, options));
+  if (app->count("--viewerror") > 0) return Conclude(ViewError(options));
+  return Conclude(RunCommand(*app, options));
 }
 
 }  // namespace certfs::certool

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ struct Options {
   int port = 0;
   int error_number = 0;
   bool force = false;
+  std::string help_topic;
+  bool version = false;
 
   // Whether keys that are there may be overwritten.
   Existing existing() const { return force ? Existing::kReplace : Existing::kRefuse; }
@@ -64,5 +67,8 @@ struct Command {
 
 // Their table.
 const std::vector<Command>& Commands();
+
+// The parser of the whole command line, which leaves in `options` what it says.
+std::unique_ptr<CLI::App> MakeParser(Options& options);
 
 }  // namespace certfs::certool

@@ -3,57 +3,108 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iostream>
 
-#include "store/name.h"
 #include "store/policy.h"
-#include "tools/entry_writer.h"
 #include "tools/system.h"
+#include "tools/vecs/errors.h"
+#include "tools/vecs/forecast.h"
 #include "tools/vecs/store_place.h"
 
 namespace certfs::vecs {
 
 namespace fs = std::filesystem;
 
+void PrintJson(const Json& object) {
+  // Names of files and subjects may hold bytes that are not UTF-8, which JSON cannot carry.
+  std::cout << object.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+void Say(const Options& options, std::string_view words, const Json& object) {
+  if (options.json) {
+    PrintJson(object);
+  } else {
+    std::cout << words << "\n";
+  }
+}
+
 Result<void> AskToContinue(const Options& options, const std::string& warning) {
   if (options.yes) return {};
+  if (options.json)
+    return Error(ErrorCode::kInvalidArgument, "--json asks nothing: add -y, or --dry-run to only look");
   std::cout << "Warning: " << warning << "\nDo you wish to continue? Y/N [N] \n" << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
-  if (answer == "y" || answer == "Y") return {};
-  return Error(ErrorCode::kCancelled, "nothing was changed");
+  if (FoldName(answer) == "y" || FoldName(answer) == "yes") return {};
+  return Error(ErrorCode::kCancelled, "not confirmed with y: nothing was changed");
 }
 
 Result<void> CreateStore(const Options& options) {
-  const StoreName name = TRY(StoreName::Parse(options.store));
   const Mount mount = TRY(MountOf(options));
-  const fs::path store = StoresOf(mount) / name.text();
-  if (mkdir(store.c_str(), 0755) != 0) {
-    if (errno == EEXIST)
-      return Error(ErrorCode::kAlreadyExists, "Store [" + options.store + "] exists already");
-    return WithRefusal(SystemError(store, errno), mount, StoresOf(mount));
+  const auto there = FindStore(options);
+  if (there.has_value())
+    return Error(ErrorCode::kAlreadyExists, "Store [" + options.store + "] exists already");
+  if (there.error().rule() != kNoSuchObject) return there.error();
+  Json object{{"store", options.store}, {"created", !options.dry_run}};
+  if (options.dry_run) {
+    TRY(MayCreateStore(mount));
+    object["dry_run"] = true;
+    Say(options, "Would create store [" + options.store + "]", object);
+    return {};
   }
-  std::cout << "Successfully created store [" << options.store << "]\n";
+  const fs::path store = StoresOf(mount) / options.store;
+  if (mkdir(store.c_str(), 0755) != 0) return Explain(SystemError(store, errno), mount, store, "write");
+  Say(options, "Successfully created store [" + options.store + "]", object);
   return {};
 }
 
 Result<void> ListStores(const Options& options) {
   const Mount mount = TRY(MountOf(options));
-  for (const std::string& name : TRY(NamesIn(StoresOf(mount)))) {
-    // One store of two names is shown once, by the name that scripts for this tool leave it out by.
-    if (name == kLinkName) continue;
-    std::cout << (name == kLinkTarget ? kLinkName : std::string_view(name)) << "\n";
+  std::vector<std::string> names = TRY(NamesIn(StoresOf(mount)));
+  // One store of two names is listed once.
+  names.erase(std::remove(names.begin(), names.end(), kLinkName), names.end());
+  // VECS lists by age, and this one came last.
+  std::stable_partition(names.begin(), names.end(),
+                        [](const std::string& name) { return name != kBackupStore; });
+  if (names.empty()) std::cerr << "No stores found\n";
+  if (!options.json) {
+    for (const std::string& name : names) std::cout << ShownName(name) << "\n";
+    return {};
   }
+  Json stores = Json::array();
+  for (const std::string& name : names) {
+    const fs::path path = StoresOf(mount) / name;
+    const auto entries = NamesIn(path);
+    stores.push_back({{"name", ShownName(name)},
+                      {"path", path.string()},
+                      {"entries", entries.has_value() ? Json(entries.value().size()) : Json()},
+                      {"protected", !PolicyOf(TRY(StoreName::Parse(name))).removable}});
+  }
+  PrintJson({{"mount", mount.mountpoint.string()}, {"stores", std::move(stores)}});
   return {};
 }
 
 Result<void> DeleteStore(const Options& options) {
   const StorePlace store = TRY(FindStore(options));
+  Json object{{"store", ShownName(store.name.text())}, {"deleted", !options.dry_run}};
+  const auto entries = NamesIn(store.directory);
+  if (entries.has_value() && !entries.value().empty() && PolicyOf(store.name).removable) {
+    return Error(ErrorCode::kNotEmpty, "Store [" + options.store + "] holds " +
+                                           std::to_string(entries.value().size()) +
+                                           " entries; a store is deleted once it is empty");
+  }
+  if (options.dry_run) {
+    TRY(MayDeleteStore(store));
+    object["dry_run"] = true;
+    Say(options, "Would delete store [" + options.store + "]", object);
+    return {};
+  }
   TRY(AskToContinue(options, "This operation will delete store [" + options.store + "]"));
   if (rmdir(store.directory.c_str()) != 0)
-    return WithRefusal(SystemError(store.directory, errno), store.mount, store.directory.parent_path());
-  std::cout << "Successfully deleted store [" << options.store << "]\n";
+    return Explain(SystemError(store.directory, errno), store.mount, store.directory, "write");
+  Say(options, "Successfully deleted store [" + options.store + "]", object);
   return {};
 }
 

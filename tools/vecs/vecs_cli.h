@@ -1,18 +1,14 @@
 // The program vecs-cli: parses, runs one command, and says how it ended as the tool that it is named after
-// does.
+// does, on stderr: "vecs-cli failed. Error 4312: …". With --json the failure is on stdout as well, as one
+// object.
 //
 // Thread-safety: main thread only.
 
 #pragma once
 
-#include "crypto/base/error.h"
-
 namespace certfs::vecs {
 
-// Returns the exit code: the number of the error, less all multiples of 256, as a shell shows it.
+// Returns the exit code: 0, or that of the error's row (errors.h).
 int Run(int argc, char** argv);
-
-// The number that VECS has for such an error: those of Windows, and its own from 90000 on.
-int NumberOf(const Error& error);
 
 }  // namespace certfs::vecs
