@@ -3,42 +3,18 @@ Method: the program on a real mount, by flags and at a terminal; certificates of
 
 import json
 import os
-import pty
-import select
 import stat
 import subprocess
 
 import harness
 import pki
 from harness import CERTFS, run
+from terminal import converse
 
 MANAGER = os.path.join(os.path.dirname(CERTFS), "certificate-manager")
 MACHINE = "MACHINE_SSL_CERT/__MACHINE_CERT"
 USERS = ["machine", "vsphere-webclient", "vpxd", "vpxd-extension", "hvc", "wcp"]
 CONFIG = b"Country = AT\nOrganization = Acme\nName = web\nHostname = web.example.com\n"
-
-
-def converse(answers, *command):
-    """Runs `command` at a terminal; sends each answer when its question, a text, is shown. Returns exit code and what was shown."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execvpe(command[0], command, dict(os.environ, LC_ALL="C"))
-    shown, seen, answers = b"", 0, list(answers)
-    while True:
-        ready, _, _ = select.select([terminal], [], [], 120)
-        try:
-            got = os.read(terminal, 4096) if ready else b""
-        except OSError:  # The terminal has no process any more.
-            got = b""
-        if not got:
-            break
-        shown += got
-        while answers and (at := shown.find(answers[0][0].encode(), seen)) >= 0:
-            question, answer = answers.pop(0)
-            seen = at + len(question.encode())
-            os.write(terminal, answer.encode() if answer == "\x04" else answer.encode() + b"\n")
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown.decode()
 
 
 class ManagerTest(harness.MountTest):

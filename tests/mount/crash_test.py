@@ -132,7 +132,7 @@ class Crash(harness.MountTest):
             data = pki.read(os.path.join(self.mount.keystore, name))
             for needle in needles:
                 self.assertNotIn(needle, data, name)
-        self.assertEqual(sorted(os.listdir(self.mount.keystore)), ["data.mdb", "keystore.hdr", "lock.mdb"])
+        self.assertEqual(sorted(os.listdir(self.mount.keystore)), ["audit.log", "data.mdb", "keystore.hdr", "lock.mdb"])
         for name in os.listdir(self.mount.keystore):
             self.assertEqual(os.stat(os.path.join(self.mount.keystore, name)).st_mode & 0o077, 0, name)
         self.mount.mount()

@@ -11,7 +11,7 @@ import lmdb
 
 import harness
 import pki
-from harness import errno_of, put, run
+from harness import CERTFS, errno_of, put, run
 
 CERTIFICATE = 1  # The member's number in store/README.md.
 
@@ -99,6 +99,16 @@ class Damage(harness.MountTest):
                 self.damaged(lambda transaction, tables: self.flip(transaction, tables["contents"], self.content_key("b"), at))
                 self.check(lost=("b",))
                 self.doCleanups()
+
+    def test_vecs_cli_tells_it(self):
+        """The tools that people know have a number for it."""
+        vecs = os.path.join(os.path.dirname(CERTFS), "vecs-cli")
+        self.damaged(lambda transaction, tables: self.flip(transaction, tables["contents"], self.content_key("b"), 0))
+        done = run(vecs, "entry", "getcert", "--store", "machine", "--alias", "b", "--mount", self.mount.path)
+        self.assertEqual((done.returncode, "Error 4313: " in done.stderr), (20, True), done.stderr)
+        done = run(vecs, "entry", "list", "--store", "machine", "--mount", self.mount.path)
+        self.assertEqual((done.returncode, done.stdout.count("Alias :")), (20, len(self.bytes) - 1), done.stderr)
+        self.assertIn("[b]: ", done.stderr)
 
     def test_records_that_were_swapped(self):
         def swap(transaction, tables):

@@ -1,6 +1,7 @@
 """Goal: `certfs import` brings in what people have their keys in, entry by entry, whole or not at all, and says what it did.
 Method: files made by openssl and keytool; wrong passwords, damaged and foreign files; the entries compared with the sources."""
 
+import json
 import os
 import stat
 
@@ -91,6 +92,15 @@ class Import(harness.MountTest):
         self.assertIn("machine/dry: new", said)
         self.assertNotIn("imported\n", said.replace("not imported", ""))
         self.assertFalse(os.path.exists(self.mount.at("stores/machine/dry")))
+
+    def test_as_json(self):
+        plan = json.loads(self.imported(self.p12, "machine/json", "--dry-run", "--json"))
+        self.assertFalse(plan["done"] or plan["entries"][0]["imported"] or plan["entries"][0]["replaces"])
+        self.assertFalse(os.path.exists(self.mount.at("stores/machine/json")))
+        done = json.loads(self.imported(self.p12, "machine/json", "--json"))
+        self.assertEqual((done["done"], done["entries"][0]["entry"], done["entries"][0]["imported"]), (True, "machine/json", True))
+        self.assertIsNone(done["entries"][0]["error"])
+        self.assertTrue(os.path.exists(self.mount.at("stores/machine/json/key.pem")))
 
     def test_several_keys(self):
         file = self.several()

@@ -21,7 +21,7 @@
 #include <filesystem>
 #include <new>
 
-#include "fs/fuse/errno.h"
+#include "fs/errno.h"
 #include "fs/fuse/session.h"
 #include "tests/fs/history.h"
 #include "tests/support/must.h"

@@ -3,8 +3,6 @@ ordinary user, and verdicts that agree with what a write gets. Method: the progr
 
 import json
 import os
-import pty
-import select
 import shutil
 import signal
 import subprocess
@@ -14,28 +12,7 @@ import time
 import harness
 import pki
 from harness import CERTFS, errno_of, is_running, put, run
-
-
-def at_terminal(answers, *command):
-    """Runs `command` with a terminal, answering each prompt in turn; returns its exit code and what the terminal showed."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execvpe(command[0], command, dict(os.environ, LC_ALL="C"))
-    shown, answers = b"", list(answers)
-    while True:
-        ready, _, _ = select.select([terminal], [], [], 60)
-        try:
-            got = os.read(terminal, 4096) if ready else b""
-        except OSError:  # The terminal has no process any more.
-            got = b""
-        if not got:
-            break
-        shown += got
-        if answers and shown.rstrip(b" ").endswith((b":", b"]")):
-            os.write(terminal, answers.pop(0).encode() + b"\n")
-            shown += b"\n"
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown.decode()
+from terminal import converse
 
 
 class Unlocking(harness.unittest.TestCase):
@@ -82,20 +59,20 @@ class Unlocking(harness.unittest.TestCase):
         self.assertEqual(self.mounts("--passphrase-file", self.file("bare", b"open sesame")).returncode, 0)
         wrong = self.mounts("--passphrase-file", self.file("wrong", b"open sesame\n\n"))
         self.assertEqual((wrong.returncode, "wrong key" in wrong.stderr), (3, True), wrong.stderr)
-        code, shown = at_terminal(["open sesame"], CERTFS, "mount", self.keystore, self.point, "--passphrase")
+        code, shown = converse([("Passphrase for ", "open sesame")], CERTFS, "mount", self.keystore, self.point, "--passphrase")
         self.assertEqual(code, 0, shown)
         self.assertNotIn("sesame", shown)
         self.assertEqual(run(CERTFS, "umount", self.point).returncode, 0)
-        code, shown = at_terminal(["open barley"], CERTFS, "mount", self.keystore, self.point, "--passphrase")
+        code, shown = converse([("Passphrase for ", "open barley")], CERTFS, "mount", self.keystore, self.point, "--passphrase")
         self.assertEqual((code, "wrong key" in shown), (3, True), shown)
-        code, shown = at_terminal(["open sesame"], CERTFS, "mount", self.keystore, self.point, "--passphrase", "--foreground", "-o", "frob")
+        code, shown = converse([("Passphrase for ", "open sesame")], CERTFS, "mount", self.keystore, self.point, "--passphrase", "--foreground", "-o", "frob")
         self.assertEqual(code, 2, shown)
 
     def test_a_new_passphrase_is_asked_for_twice(self):
-        code, shown = at_terminal(["one", "two"], CERTFS, "init", self.keystore, "--passphrase")
+        code, shown = converse([("New passphrase for ", "one"), ("The same again: ", "two")], CERTFS, "init", self.keystore, "--passphrase")
         self.assertEqual((code, "differ" in shown), (2, True), shown)
         self.assertFalse(os.path.exists(self.keystore))
-        code, shown = at_terminal(["one", "one"], CERTFS, "init", self.keystore, "--passphrase")
+        code, shown = converse([("New passphrase for ", "one"), ("The same again: ", "one")], CERTFS, "init", self.keystore, "--passphrase")
         self.assertEqual(code, 0, shown)
         self.assertEqual(self.mounts("--passphrase-file", self.file("one", b"one\n")).returncode, 0)
 
@@ -139,7 +116,7 @@ class Unlocking(harness.unittest.TestCase):
                                        (("mount", self.keystore, self.point + "x"), 1, "No such file"),
                                        (("mount", self.keystore, self.keystore + ".key"), 1, "Not a directory"),
                                        (("mount", self.point, self.point, "--keyfile", self.keystore + ".key"), 1, "keystore.hdr"),
-                                       (("mount", self.keystore, self.point, "-o", "dev"), 2, "known are"),
+                                       (("mount", self.keystore, self.point, "-o", "frob"), 2, "known are"),
                                        (("umount", self.point), 1, "not a certfs mount")):
             done = run(CERTFS, *arguments)
             self.assertEqual(done.returncode, code, done.stderr)
@@ -292,6 +269,11 @@ class Verdicts(harness.MountTest):
             self.assertEqual(why.returncode, 2)
             self.assertIn(second.path, why.stderr)
             self.assertEqual(run(CERTFS, "why", "--mount", second.path).returncode, 0)
+            # Whoever works in one of them means that one.
+            for directory in ("", "stores"):
+                there = run(CERTFS, "ca", "show", "--json", cwd=os.path.join(second.path, directory))
+                self.assertNotIn("several", there.stderr)
+                self.assertEqual(run(CERTFS, "why", cwd=os.path.join(second.path, directory)).returncode, 0)
         finally:
             second.close()
 

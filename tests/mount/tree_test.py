@@ -16,7 +16,8 @@ PROTECTED = ("MACHINE_SSL_CERT", "TRUSTED_ROOTS", "TRUSTED_ROOTS_CRLS", "BACKUP_
 class Tree(harness.MountTest):
     def test_default_stores_and_status(self):
         self.assertEqual(sorted(os.listdir(self.mount.path)), ["backup", "ca", "export", "status", "stores"])
-        self.assertEqual(sorted(os.listdir(self.mount.at("status"))), ["errors.log", "health.json", "version", "why"])
+        self.assertEqual(sorted(os.listdir(self.mount.at("status"))),
+                         ["audit.jsonl", "errors.log", "expiry.txt", "health.json", "metrics.prom", "report.html", "version", "why"])
         stores = set(os.listdir(self.mount.at("stores")))
         self.assertEqual(stores, set(PROTECTED) | {
             "TRUSTED_ROOT_CRLS", "machine", "vsphere-webclient", "vpxd", "vpxd-extension", "hvc", "data-encipherment",

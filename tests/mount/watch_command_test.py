@@ -118,6 +118,24 @@ class WatchCommand(harness.MountTest):
         put(entry + "/cert.pem", renewals[-1])
         self.expect_runs(watcher, 1)
 
+    def test_initial_runs_for_what_is_there(self):
+        entry = self.entry("initial")
+        other = self.entry("initial-other")
+        watcher = self.watch("--initial", "machine/initial", "machine/initial-other", watching=2)
+        self.expect_runs(watcher, 1)
+        self.assertTrue(watcher.runs()[0].startswith("machine/initial machine/initial-other|"), watcher.runs())
+        put(entry + "/cert.pem", self.renewal())
+        self.expect_runs(watcher, 2)
+        self.assertTrue(watcher.runs()[1].startswith("machine/initial|"), watcher.runs())
+        # Nothing is there yet: nothing to run for.
+        for name in ("cert.pem", "key.pem"):
+            os.unlink(f"{other}/{name}")
+        empty = self.watch("--initial", "machine/initial-other")
+        self.expect_runs(empty, 0)
+        once = Watcher(self.work, "--mount", self.mount.path, "--initial", "--once", "machine/initial", command=["sh", "-c", "exit 9"])
+        self.addCleanup(once.end)
+        self.assertEqual(once.process.wait(PATIENCE), 9)
+
     def test_a_secret_counts_by_its_revision(self):
         entry = self.mount.entry("APPLMGMT_PASSWORD", "db")
         put(entry + "/secret", b"one")
