@@ -14,6 +14,7 @@ import pki
 from harness import CERTFS, put, run
 from terminal import converse
 
+MANAGER = os.path.join(os.path.dirname(CERTFS), "certificate-manager")
 USER = 61004
 RSA = ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
 PEER = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectAltName=DNS:peer\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
@@ -522,11 +523,10 @@ class PackageTest(harness.MountTest):
         # And away again.
         self.assertIn(warning, warned(CERTFS, "revert", "--mount", self.mount.path, "data-encipherment/ledger"))
 
-    def test_the_authoritys_tools_name_them_as_well(self):
-        manager = os.path.join(os.path.dirname(CERTFS), "certificate-manager")
+    def authority(self):
+        """A mount to make an authority in, its entry, what to ask for, and what runs a command that succeeds and returns what that says."""
         mount = harness.Mount()
         self.addCleanup(mount.close)
-        entry = "MACHINE_SSL_CERT/__MACHINE_CERT"
         config = pki.write(os.path.join(mount.directory, "web.cfg"), b"Name = web\nHostname = web.example.com\n")
 
         def done(*command):
@@ -534,7 +534,11 @@ class PackageTest(harness.MountTest):
             self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
             return ended.stderr
 
-        machine_ssl = (manager, "--mount", mount.path, "--operation", "machine-ssl", "--config", config)
+        return mount, "MACHINE_SSL_CERT/__MACHINE_CERT", config, done
+
+    def test_the_authoritys_tools_name_them_as_well(self):
+        mount, entry, config, done = self.authority()
+        machine_ssl = (MANAGER, "--mount", mount.path, "--operation", "machine-ssl", "--config", config)
         done(CERTFS, "ca", "init", "--mount", mount.path)
         self.assertNotIn("warning", done(*machine_ssl, "--yes"))
         done(CERTFS, "package", "create", "--mount", mount.path, self.site, "-o", os.path.join(mount.directory, "kept.package"), "--encrypt-to", entry)
@@ -552,7 +556,7 @@ class PackageTest(harness.MountTest):
         self.assertIn(kept, done(*machine_ssl, "--dry-run"))
         self.assertIn(kept, done(CERTFS, "renew", "--mount", mount.path, entry, "--dry-run"))
         self.assertIn(kept, done(CERTFS, "ca", "replace-root", "--mount", mount.path, "--dry-run"))
-        self.assertIn(kept, done(manager, "--mount", mount.path, "--operation", "root-new", "--dry-run"))
+        self.assertIn(kept, done(MANAGER, "--mount", mount.path, "--operation", "root-new", "--dry-run"))
         # What puts it back does not.
         self.assertNotIn("warning", done(CERTFS, "revert", "--mount", mount.path, entry))
         self.assertIn(warning, done(CERTFS, "revert", "--mount", mount.path, entry))
@@ -561,19 +565,9 @@ class PackageTest(harness.MountTest):
         self.assertNotIn("warning", done(CERTFS, "renew", "--mount", mount.path, entry, "--rekey", "--dry-run"))
 
     def test_whoever_replaces_the_root_names_them_as_well(self):
-        manager = os.path.join(os.path.dirname(CERTFS), "certificate-manager")
-        mount = harness.Mount()
-        self.addCleanup(mount.close)
-        entry = "MACHINE_SSL_CERT/__MACHINE_CERT"
-        config = pki.write(os.path.join(mount.directory, "web.cfg"), b"Name = web\nHostname = web.example.com\n")
-
-        def done(*command):
-            ended = run(*command, stdin=subprocess.DEVNULL, start_new_session=True)
-            self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
-            return ended.stderr
-
+        mount, entry, config, done = self.authority()
         replace_root = (CERTFS, "ca", "replace-root", "--mount", mount.path)
-        manage = (manager, "--mount", mount.path, "--operation")
+        manage = (MANAGER, "--mount", mount.path, "--operation")
         done(CERTFS, "ca", "init", "--mount", mount.path)
         done(*manage, "machine-ssl", "--config", config, "--yes")
         done(CERTFS, "package", "create", "--mount", mount.path, self.site, "-o", os.path.join(mount.directory, "kept.package"), "--encrypt-to", entry)

@@ -4,7 +4,6 @@
 
 #include "store/audit_log.h"
 
-#include <pthread.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -16,6 +15,7 @@
 #include "store/keystore_keys.h"
 #include "tests/store/audit_fixture.h"
 #include "tests/store/child_process.h"
+#include "tests/store/no_new_threads.h"
 #include "tests/store/tiny_disk.h"
 
 namespace certfs {
@@ -718,18 +718,11 @@ TEST(AuditOnAFullDisk, IsNotRotatedUntilThereIsRoom) {
   EXPECT_TRUE(Must(VerifyAudit(*keystore)).sound());
 }
 
-// Method: a stack that fits into no address space.
 TEST_F(AuditTest, RefusesWithoutAThreadAndGoesOnWithOne) {
-  pthread_attr_t before;
-  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
-  pthread_attr_t huge;
-  ASSERT_EQ(pthread_attr_init(&huge), 0);
-  ASSERT_EQ(pthread_attr_setstacksize(&huge, std::size_t{1} << 50), 0);
-  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(CodeOf(log().Append(SomeEvent())), ErrorCode::kNoMemory);
-  EXPECT_EQ(pthread_setattr_default_np(&before), 0);
-  pthread_attr_destroy(&huge);
-  pthread_attr_destroy(&before);
+  {
+    const NoNewThreads none;
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(CodeOf(log().Append(SomeEvent())), ErrorCode::kNoMemory);
+  }
   Append(1);
   EXPECT_EQ(LinesOf(log()).size(), 2U);
 }

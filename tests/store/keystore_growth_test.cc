@@ -249,9 +249,6 @@ class AddressSpaceLimit {
 
 // LMDB by itself would be left without a map, and crash at the next transaction.
 TEST(KeystoreGrowth, WithoutAddressSpaceNothingChangesAndItGrowsWhenThereIsSome) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "AddressSanitizer ends a process for which it finds no address space";
-#endif
   Growing keystore(256 * kMiB);
   const auto fill = [&](char group, std::uint64_t used_max) -> Result<void> {
     for (int i = 0; keystore->GetUsage().used < used_max; ++i) {

@@ -4,7 +4,6 @@
 #include "store/relay.h"
 
 #include <gtest/gtest.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <csignal>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "store/secret_pipe.h"
+#include "tests/store/no_new_threads.h"
 #include "tests/store/table_fixture.h"
 
 namespace certfs {
@@ -121,15 +121,10 @@ TEST(MeanwhileTest, GivesWhatWasComputed) {
   const Meanwhile<int> unasked([] { return Result<int>(1); });
 }
 
-// A thread whose stack fits into no address space. The signals that this one takes stay as they were.
+// The signals that this one takes stay as they were.
 TEST(SecondThreadTest, OneThatCannotBeMadeIsAnError) {
-  pthread_attr_t before;
-  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
-  pthread_attr_t huge;
-  ASSERT_EQ(pthread_attr_init(&huge), 0);
-  ASSERT_EQ(pthread_attr_setstacksize(&huge, std::size_t{1} << 50), 0);
-  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
   {
+    const NoNewThreads none;
     Meanwhile<int> meanwhile([] { return Result<int>(1); });
     EXPECT_EQ(CodeOf(meanwhile.Take()), ErrorCode::kNoMemory);
     Relay<int> relay([](int&) { return Result<void>(); });
@@ -137,9 +132,6 @@ TEST(SecondThreadTest, OneThatCannotBeMadeIsAnError) {
     EXPECT_EQ(CodeOf(relay.Give(batch)), ErrorCode::kNoMemory);
     EXPECT_EQ(CodeOf(relay.Finish()), ErrorCode::kNoMemory);
   }
-  EXPECT_EQ(pthread_setattr_default_np(&before), 0);
-  pthread_attr_destroy(&huge);
-  pthread_attr_destroy(&before);
   sigset_t blocked;
   ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &blocked), 0);
   EXPECT_EQ(sigismember(&blocked, SIGTERM), 0);
