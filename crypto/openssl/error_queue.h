@@ -18,8 +18,8 @@ class EmptyQueue {
 // Returns the reason of the newest error in the queue, or `otherwise` where there is none; empties the queue.
 std::string TakeReason(std::string otherwise);
 
-// Says whether an error in the queue is that memory ran out, locked memory (crypto/base/secret.h) included, of
-// which each thread's random number generator takes some; empties the queue.
+// Says whether an error in the queue is that memory ran out, locked memory (crypto/base/secret.h) included,
+// of which each thread's random number generator takes some; empties the queue.
 bool TakeOutOfMemory();
 
 }  // namespace certfs::openssl
