@@ -355,7 +355,7 @@ class Acls(harness.MountTest):
                                 self.assertEqual(as_user(uid, gid, "test", "-r", entry + path).returncode,
                                                  as_user(uid, gid, "test", "-r", other + "/e" + path).returncode)
         finally:
-            run("umount", other)
+            harness.umount(other)
             os.rmdir(other)
 
 

@@ -167,7 +167,7 @@ class Crash(harness.MountTest):
                         self.assertEqual(found, b"# power %d\n" % j + self.chain)
                 finally:
                     run(harness.CERTFS, "umount", point)
-                    subprocess.run(["umount", seen], check=True)
+                    harness.umount(seen)
         finally:
             if mount:
                 mount.close()

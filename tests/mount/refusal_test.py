@@ -167,7 +167,7 @@ class Refusals(harness.MountTest):
             self.assertEqual(os.stat(bound).st_size, len(self.leaf))
             self.assertEqual(run("cp", bound, os.path.join(self.work, "copy")).returncode, 0)
         finally:
-            subprocess.run(["umount", bound], check=True)
+            harness.umount(bound)
         self.assertEqual(pki.read(entry + "/cert.pem"), b"# 299\n" + self.chain)
 
     def test_a_bind_mounted_directory_is_written_and_read_like_the_tree(self):
@@ -181,7 +181,7 @@ class Refusals(harness.MountTest):
             self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
             self.assertEqual(pki.read(bound + "/cert.pem"), self.chain)
         finally:
-            subprocess.run(["umount", bound], check=True)
+            harness.umount(bound)
 
     def test_a_key_cannot_be_mapped_shared(self):
         target = self.mount.at("stores/machine/web/key.pem")

@@ -98,7 +98,7 @@ class SettingsTest(unittest.TestCase):
         self.assertEqual(again.returncode, 32)
         self.assertIn("already a certfs mount", again.stderr)
         pid = self.mount.pid()
-        self.succeeds(run("umount", self.mount.path))
+        harness.umount(self.mount.path)
         self.wait_for(pid)
 
     def wait_for(self, pid):
