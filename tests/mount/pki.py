@@ -70,10 +70,12 @@ class Authority:
         self.config = os.path.join(self.dir, "ca.cnf")
         self.key = new_key(os.path.join(self.dir, "ca.key"))
         self.cert = os.path.join(self.dir, "ca.pem")
+        # Nothing outlives its issuer, however long it takes to make them all.
+        self.days = parent.days - 365 if parent else 1825
         if parent:
-            write(self.cert, parent.issue(name, self.key, extensions))
+            write(self.cert, parent.issue(name, self.key, extensions, end=self.days))
         else:
-            self.sign(name, self.key, extensions, self.cert, "-selfsign")
+            self.sign(name, self.key, extensions, self.cert, "-selfsign", end=self.days)
 
     def sign(self, name, key, extensions, out, *more, digest="sha256", start=-1, end=365):
         request = os.path.join(self.dir, "request.pem")
