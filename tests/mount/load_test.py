@@ -107,7 +107,7 @@ class Load(harness.MountTest):
         before = {name: pki.read(f"{entry}/{name}") for name in ("cert.pem", "key.pem")}
         pid = self.mount.pid()
         grown_from = anonymous_kib(pid)
-        stressors = ("access", "chdir", "chmod", "chown", "dentry", "dir", "fallocate", "file-ioctl", "flock", "fstat", "getdent", "hdd", "link",
+        stressors = ("access", "chdir", "chmod", "chown", "dentry", "dir", "fallocate", "file-ioctl", "flock", "fstat", "hdd", "link",
                      "open", "rename", "symlink", "utime", "xattr")
         words = [word for name in stressors for word in ("--" + name, "1")]
         runs = 0
