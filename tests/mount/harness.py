@@ -43,7 +43,7 @@ def is_running(pid):
 
 
 def umount(path):
-    """Unmounts as umount(8) does. Whoever looks at every mount of the machine, as other tests do, makes it busy for a moment."""
+    """Unmounts by umount(8), which does not wait, as certfs umount does, for whoever only looks at all mounts of the machine."""
     deadline = time.monotonic() + 30
     while True:
         done = run("umount", path)

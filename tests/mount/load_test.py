@@ -107,6 +107,7 @@ class Load(harness.MountTest):
         before = {name: pki.read(f"{entry}/{name}") for name in ("cert.pem", "key.pem")}
         pid = self.mount.pid()
         grown_from = anonymous_kib(pid)
+        # Not getdent: it walks all of /tmp, the mounts of other tests too, and not the --temp-path.
         stressors = ("access", "chdir", "chmod", "chown", "dentry", "dir", "fallocate", "file-ioctl", "flock", "fstat", "hdd", "link",
                      "open", "rename", "symlink", "utime", "xattr")
         words = [word for name in stressors for word in ("--" + name, "1")]
