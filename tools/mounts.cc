@@ -8,7 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -66,10 +68,12 @@ Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path) 
     const std::filesystem::path parent = std::filesystem::canonical(tidy.parent_path(), failure);
     if (failure) return SystemError(tidy.parent_path(), failure.value());
     tidy = parent / tidy.filename();
-    // Of a directory the kernel says by itself that it is no link: a daemon that hangs is not asked.
-    const std::filesystem::path target = std::filesystem::read_symlink(tidy, failure);
-    if (failure) return tidy;
-    tidy = TidyPath(parent / target);
+    // Of a directory readlink(2) fails within the kernel: a daemon that hangs is not asked. The library's
+    // read_symlink() looks at the file first, which its daemon is asked for once the kernel has forgotten.
+    std::array<char, PATH_MAX> target;
+    const ssize_t size = readlink(tidy.c_str(), target.data(), target.size());
+    if (size < 0) return tidy;
+    tidy = TidyPath(parent / std::string_view(target.data(), static_cast<std::size_t>(size)));
   }
   return SystemError(path, ELOOP);
 }

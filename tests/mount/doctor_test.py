@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import struct
+import time
 
 import lmdb
 
@@ -168,6 +169,8 @@ class MountsAndDaemons(Patient):
     def test_a_mount_that_hangs(self):
         pid = self.mount.pid()
         os.kill(pid, signal.SIGSTOP)
+        # What the kernel knows of the mount's root it believes for a second: then it would have to ask.
+        time.sleep(1.5)
         try:
             for what in (self.mount.path, self.mount.keystore):
                 code, told = self.doctor(what=what)
