@@ -63,15 +63,18 @@ std::optional<Fixed> FixedChild(Fixed parent, std::string_view name) {
 
 // --- Volume
 
+// Of the numbers of handles and staging inodes: room for two thousand million of each a daemon.
+constexpr int kIncarnationShift = 32;
+
 Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer,
                VolumeOptions options)
     : keystore_(keystore),
       state_(std::make_unique<State>(keystore, processes, observer, std::move(options))) {
-  // A successor process must not give out its predecessor's numbers again.
-  const auto start = static_cast<std::uint64_t>(
-      std::chrono::floor<std::chrono::seconds>(keystore_.Now()).time_since_epoch().count());
-  state_->next_handle = start << 24 | 1;
-  state_->next_staging = state_->next_handle;
+  // A successor process must not give out its predecessors' numbers again.
+  state_->last_handle = std::uint64_t{state_->options.incarnation} << kIncarnationShift;
+  state_->next_staging = state_->last_handle + 1;
+  // What those have told the kernel it knows, and nobody else does.
+  if (state_->options.incarnation > 1) state_->superseded.SupposeNamed();
   const auto foreign = keystore.ForeignCommits();
   state_->foreign_commits = foreign.has_value() ? foreign.value() : 0;
   const auto stores = StoresOf(keystore_);
@@ -244,6 +247,7 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
       if (went) return NodeOf(*place.entry, *went, *member);
     }
     if (auto superseded = state_->FindSuperseded(node, state_->Now())) return *std::move(superseded);
+    if (auto kept = TRY(KeptAttributes(*snapshot, place, node))) return *std::move(kept);
     return Error(ErrorCode::kStale, "a superseded revision");
   }
   if (place.entry) return NodeOf(*place.entry);
@@ -275,7 +279,7 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
   const auto add_reader = [&](ContentPointer content) -> HandleId {
     state_->stale_answers.Clear(caller.thread);
     const std::lock_guard lock(state_->mutex);
-    const HandleId handle = state_->next_handle++;
+    const HandleId handle = state_->NewHandle(HandleUse::kReads);
     auto& open = state_->open_contents[content->node];
     open.content = content;
     ++open.handles;

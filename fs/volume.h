@@ -147,6 +147,9 @@ struct VolumeOptions {
   bool read_only = false;  // Nothing is signed anew, or noted, by itself.
   // Where it is noted that a backup was read: the keystore's directory. Empty: only while the volume lives.
   std::filesystem::path note_directory = {};
+  // Which daemon of its mount this is: 1 for the first, and above for its successors, of whose predecessors the
+  // kernel has nodes and handles. 0 where there is no mount.
+  std::uint32_t incarnation = 0;
 };
 
 class Volume {
@@ -173,7 +176,6 @@ class Volume {
   // entry that the kernel holds, besides what changed.
   Result<void> CatchUp();
 
-  // kNotFound; kCorrupt.
   // kNotFound; kNameTooLong for what no directory, or not this one, can hold; kCorrupt.
   Result<Node> Lookup(const Caller& caller, NodeId parent, std::string_view name);
   // `handle` is 0 or an open handle of this node. kStale for a superseded revision that nobody has open.
@@ -216,9 +218,9 @@ class Volume {
   Result<Node> Link(const Caller& caller, NodeId node, NodeId parent, std::string_view name);
 
   // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it
-  // is opened it shows the live attributes. kReadOnly for generated files, kIsADirectory, kStale if the file
-  // is gone.
-  Result<Node> Stage(const Caller& caller, NodeId live);
+  // is opened it shows the live attributes. It has a number of its own, or is `as`, of an earlier daemon, which
+  // the kernel knows already. kReadOnly for generated files, kIsADirectory, kStale if the file is gone.
+  Result<Node> Stage(const Caller& caller, NodeId live, NodeId as = NodeId());
   // Forgets a staging inode that nobody opened. Does nothing for others.
   void Unstage(NodeId staging);
 
@@ -239,8 +241,10 @@ class Volume {
   // staging inode in use, opened for writing. kNoSpace, kIo: a key, and the audit log cannot be written.
   Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
 
-  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) are resolved by
-  // node: kStale if they cannot be.
+  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) that read are resolved
+  // by node, as far as that shows what it did: the current revision, and the one that BACKUP_STORE keeps; else
+  // kStale. Of handles of an earlier daemon that wrote, everything is kIo, in all calls below: what was written
+  // and not committed is lost.
   Result<SecretBytes> Read(NodeId node, HandleId handle, std::uint64_t offset, std::size_t size);
   Result<void> Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes);
   Result<void> Flush(const Caller& caller, HandleId handle);
@@ -276,6 +280,13 @@ class Volume {
   // Has it noted that what `node` shows was read; it must not be where that fails (volume_audit.cc).
   Result<void> NoteReading(const AuditedRequest& request, NodeId node);
 
+  // What an earlier daemon of this mount showed through `handle` (volume_successor.cc).
+  Result<std::shared_ptr<const Content>> Adopt(NodeId node, HandleId handle);
+  // The entry of BACKUP_STORE that holds the revision which `node` shows, a file of `entry`; nothing if none does.
+  Result<std::optional<Entry>> FindKept(TableSnapshot& snapshot, const Entry& entry, NodeId node);
+  // What stat shows of that revision to whoever had it open when the daemon before ended.
+  Result<std::optional<Node>> KeptAttributes(TableSnapshot& snapshot, const struct Place& place, NodeId node);
+
   // Null for a handle that does not write.
   std::shared_ptr<Staging> FindWriter(HandleId handle);
   Result<HandleId> OpenStaging(const Caller& caller, NodeId node, OpenMode mode);
@@ -284,8 +295,8 @@ class Volume {
   // Makes a writer of the file `name` of the entry directory `parent`; refuses what the entry may not hold.
   // The file that its process removed before, if it did, is the writer's to bring back.
   Result<std::shared_ptr<Staging>> NewStaging(const Caller& caller, NodeId parent, std::string_view name);
-  // Gives it a node by which it can be opened.
-  NodeId Register(const std::shared_ptr<Staging>& staging);
+  // Gives it a node by which it can be opened: a new one, or `as`.
+  NodeId Register(const std::shared_ptr<Staging>& staging, NodeId as = NodeId());
 
   class Replacement;
   Replacement BeginReplacing(std::span<const Number> entries);

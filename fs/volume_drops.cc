@@ -316,7 +316,7 @@ Result<HandleId> Volume::OpenProfileToWrite(const Caller& caller, NodeId node, O
   writer->profile = name;
   state_->scratch.Opened(scratch);
   const std::lock_guard lock(state_->mutex);
-  const HandleId handle = state_->next_handle++;
+  const HandleId handle = state_->NewHandle(HandleUse::kWrites);
   state_->scratch_handles.emplace(handle, State::ScratchHandle{scratch, mode.append, std::move(writer)});
   return handle;
 }

@@ -192,7 +192,7 @@ Result<HandleId> Volume::OpenScratch(const Caller& caller, const ScratchPointer&
   state_->scratch.Opened(scratch);
   auto drop = mode.write ? BeginDrop(caller, scratch->node) : nullptr;
   const std::lock_guard lock(state_->mutex);
-  const HandleId handle = state_->next_handle++;
+  const HandleId handle = state_->NewHandle(mode.write ? HandleUse::kWrites : HandleUse::kReads);
   state_->scratch_handles.emplace(handle, State::ScratchHandle{scratch, mode.append, std::move(drop)});
   return handle;
 }
@@ -203,8 +203,7 @@ Result<void> Volume::WriteScratch(const Caller& caller, HandleId handle, std::ui
   {
     const std::lock_guard lock(state_->mutex);
     const auto found = state_->scratch_handles.find(handle);
-    if (found == state_->scratch_handles.end())
-      return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
+    if (found == state_->scratch_handles.end()) return LostWithItsDaemon();
     open = found->second;
   }
   ScratchFile& scratch = *open.file;

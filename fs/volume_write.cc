@@ -28,7 +28,7 @@ Attributes NewAttributesOf(Member member, const Caller& caller, const Entry& ent
 
 }  // namespace
 
-Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
+Result<Node> Volume::Stage(const Caller& caller, NodeId live, NodeId as) {
   if (live.fixed() || live.is_view()) return Error(ErrorCode::kReadOnly, "a generated file");
   const auto member = live.member();
   if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
@@ -56,7 +56,7 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   staging->basis = shown->number;
   staging->replaces = entry->is_staged() ? entry->origin : 0;
   staging->opener = caller;
-  Register(staging);
+  Register(staging, as);
   const std::lock_guard lock(staging->mutex);
   return NodeOf(*staging);
 }
@@ -109,10 +109,10 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
   return staging;
 }
 
-NodeId Volume::Register(const StagingPointer& staging) {
+NodeId Volume::Register(const StagingPointer& staging, NodeId as) {
   const std::lock_guard lock(state_->mutex);
-  staging->node = NodeId::OfStaging(state_->next_staging++);
-  state_->stagings.emplace(staging->node, staging);
+  staging->node = as != NodeId() ? as : NodeId::OfStaging(state_->next_staging++);
+  state_->stagings.insert_or_assign(staging->node, staging);
   return staging->node;
 }
 
@@ -184,7 +184,7 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
   staging->opener_process = state_->processes.ProcessOf(caller.thread);
   staging->append = mode.append;
   const std::lock_guard lock(state_->mutex);
-  const HandleId handle = state_->next_handle++;
+  const HandleId handle = state_->NewHandle(HandleUse::kWrites);
   state_->writers.emplace(handle, staging);
   return handle;
 }
@@ -199,6 +199,7 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
   const StagingPointer staging = FindWriter(handle);
   if (!staging) {
     if (const auto control = FindControl(handle)) return Command(caller, *control, bytes);
+    if (state_->IsLostWriter(handle)) return LostWithItsDaemon();
     return WriteScratch(caller, handle, offset, bytes);
   }
   std::unique_lock lock(staging->mutex);
@@ -238,6 +239,7 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
 
 Result<void> Volume::Flush(const Caller& closer, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
+  if (!staging && state_->IsLostWriter(handle)) return LostWithItsDaemon();
   if (!staging) return FlushDrop(closer, handle, false);
   bool changed = false;
   const auto flush = [&]() -> Result<void> {
@@ -279,6 +281,7 @@ Result<void> Volume::Flush(const Caller& closer, HandleId handle) {
 
 Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
+  if (!staging && state_->IsLostWriter(handle)) return LostWithItsDaemon();
   if (!staging) return FlushDrop(caller, handle, true);
   bool changed = false;
   const auto sync = [&]() -> Result<void> {

@@ -101,6 +101,7 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
   kept.attributes = entry.attributes;
   kept.attributes.ctime = now;
   kept.changed = entry.changed;
+  kept.keeps = entry.revision;
   ++kept.revision;
   if (before != nullptr) before->revision = kept.revision;
   const Number number = TRY(transaction.PutEntry(std::move(kept)));
@@ -127,6 +128,7 @@ Result<Number> RestoreState(TableTransaction& transaction, const KeptBefore& bef
     kept->attributes = before.entry.attributes;
     kept->attributes.ctime = now;
     kept->changed = before.entry.changed;
+    kept->keeps = before.entry.keeps;
     // Forward, never back: what a revision holds must not change.
     ++kept->revision;
     TRY(transaction.PutEntry(*std::move(kept)));

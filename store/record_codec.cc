@@ -12,7 +12,7 @@ constexpr std::uint16_t kManifestFormat =
     4;  // 1 ends with the data keys, 2 with the flags, 3 with the ledger.
 constexpr std::uint16_t kSettingsFormat = 1;
 constexpr std::uint16_t kStoreFormat = 2;  // 1 ends with the name.
-constexpr std::uint16_t kEntryFormat = 2;  // 1 ends with the files.
+constexpr std::uint16_t kEntryFormat = 3;  // 1 ends with the files, 2 with the last change.
 constexpr std::uint8_t kRewritePending = 1;
 constexpr std::uint8_t kHasAuthority = 2;
 
@@ -270,6 +270,7 @@ Bytes EncodeEntry(const Entry& entry) {
     writer.U32(entry.changed->uid);
     writer.I64(entry.changed->at.time_since_epoch().count());
   }
+  writer.U64(entry.keeps);
   return bytes;
 }
 
@@ -283,6 +284,7 @@ Result<Entry> DecodeEntry(BytesView bytes) {
   entry.revision = reader.U64();
   const bool read = ReadAttributes(reader, entry.attributes) && ReadName(reader, entry.alias) &&
                     ReadFiles(reader, entry) && (format < 2 || ReadLastChange(reader, entry));
+  if (format >= 3) entry.keeps = reader.U64();
   if (!read || !reader.done() || entry.number < kFirstNumber || entry.store < kFirstNumber)
     return DamagedRecord("an entry");
   return entry;

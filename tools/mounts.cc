@@ -8,7 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -66,17 +68,19 @@ Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path) 
     const std::filesystem::path parent = std::filesystem::canonical(tidy.parent_path(), failure);
     if (failure) return SystemError(tidy.parent_path(), failure.value());
     tidy = parent / tidy.filename();
-    // Of a directory the kernel says by itself that it is no link: a daemon that hangs is not asked.
-    const std::filesystem::path target = std::filesystem::read_symlink(tidy, failure);
-    if (failure) return tidy;
-    tidy = TidyPath(parent / target);
+    // Of a directory readlink(2) fails within the kernel: a daemon that hangs is not asked. The library's
+    // read_symlink() looks at the file first, which its daemon is asked for once the kernel has forgotten.
+    std::array<char, PATH_MAX> target;
+    const ssize_t size = readlink(tidy.c_str(), target.data(), target.size());
+    if (size < 0) return tidy;
+    tidy = TidyPath(parent / std::string_view(target.data(), static_cast<std::size_t>(size)));
   }
   return SystemError(path, ELOOP);
 }
 
-Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {
+Descriptor OpenMounter(const std::filesystem::path& mountpoint) {
   std::array<char, 32> text{};
-  const ssize_t size = getxattr(mountpoint.c_str(), kPidAttribute, text.data(), text.size());
+  const ssize_t size = getxattr(mountpoint.c_str(), kMounterAttribute, text.data(), text.size());
   if (size <= 0) return Descriptor();
   pid_t process = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + size, process);

@@ -115,10 +115,14 @@ bool ProtectProcess() {
 }
 
 bool ProtectSecrets() {
+  HideProcess();
+  return LockSecrets();
+}
+
+void HideProcess() {
   const rlimit no_cores{0, 0};
   setrlimit(RLIMIT_CORE, &no_cores);
   prctl(PR_SET_DUMPABLE, 0);
-  return LockSecrets();
 }
 
 }  // namespace certfs

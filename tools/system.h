@@ -62,4 +62,7 @@ bool ProtectProcess();
 // each secret itself who may.
 bool ProtectSecrets();
 
+// Keeps this process out of core dumps, and from other processes of its user.
+void HideProcess();
+
 }  // namespace certfs

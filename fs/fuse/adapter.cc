@@ -31,10 +31,13 @@ Time TimeOf(const timespec& time) {
 
 }  // namespace
 
-Adapter::Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only_in,
-                 std::function<void()> ready_in)
-    : volume(keystore, RealProcesses(), *this, options),
-      redirect(volume),
+Adapter::Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only_in, MountHost& host_in,
+                 Connection& connection_in, std::function<void()> ready_in)
+    : host(&host_in),
+      connection(&connection_in),
+      volume(keystore, host_in.processes(), *this, options),
+      redirect(volume, &connection_in),
+      directories((std::uint64_t{options.incarnation} << 32) + 1),
       stores_only(stores_only_in),
       ready(std::move(ready_in)) {}
 

@@ -78,6 +78,7 @@ void OnOpen(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
       static_cast<void>(adapter.paged.Release(file->fh));
       adapter.volume.Release(node, file->fh);
     }
+    if (node.is_staging()) adapter.redirect.Done(caller);
     return {};
   });
 }

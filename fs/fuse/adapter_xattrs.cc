@@ -1,5 +1,5 @@
 // Callbacks of extended attributes: the two POSIX ACLs, which the kernel enforces and whose form it checks;
-// the daemon's process id, on the root, which `certfs umount` waits for; and which store's entry a directory
+// on the root the process ids of the daemon, and of the mounter, which `certfs umount` waits for; and which store's entry a directory
 // of BACKUP_STORE keeps, for `certfs revert`; whether a store withholds the keys of revoked certificates.
 // Nothing else is supported.
 
@@ -34,6 +34,7 @@ Error NoSuchAttribute() { return {ErrorCode::kUnsupported, "no such attribute"};
 
 Result<std::string> AttributeOf(Adapter& adapter, fuse_ino_t inode, std::string_view name) {
   if (inode == FUSE_ROOT_ID && name == kPidAttribute) return std::to_string(getpid());
+  if (inode == FUSE_ROOT_ID && name == kMounterAttribute) return std::to_string(adapter.host->process());
   if (name == kStoreAttribute) {
     if (auto store = TRY(adapter.volume.KeptFrom(adapter.FromKernel(inode)))) return *std::move(store);
   }

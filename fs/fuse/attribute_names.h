@@ -8,6 +8,8 @@ namespace certfs {
 
 // On the root: the daemon's process id, in decimal.
 inline constexpr const char* kPidAttribute = "user.certfs.pid";
+// On the root: that of the process that keeps the mount, and has gone when the mount has.
+inline constexpr const char* kMounterAttribute = "user.certfs.mounter";
 // On a directory of BACKUP_STORE: the name of the store whose entry's state it keeps.
 inline constexpr const char* kStoreAttribute = "user.certfs.store";
 // On a store: "1" where the keys of revoked certificates are withheld, else "0".

@@ -43,6 +43,10 @@ namespace certfs {
 std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name);
 std::string NodePath(Keystore& keystore, NodeId node);
 
+// Whether what is done through a handle changes the tree, or scratch. The number of a handle says it, also to
+// a successor that knows nothing else of it.
+enum class HandleUse : HandleId { kReads = 0, kWrites = 1 };
+
 // What the lists of stores and of entries show of a store.
 struct ListedStore {
   std::string name;
@@ -113,8 +117,11 @@ struct Volume::State {
   // Lock order: a ScratchFile's mutex, a Staging's, then `commits`, then `mutex`. `mutex` is never held
   // across a call of the keystore or the observer.
   std::mutex mutex;
-  std::uint64_t next_handle = 1;  // Guarded by mutex, as all below.
+  std::uint64_t last_handle = 0;  // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
+  HandleId NewHandle(HandleUse use) { return (last_handle += 2) | static_cast<HandleId>(use); }
+  // Whether an earlier daemon gave out `handle` to somebody who writes: what he wrote is lost. Takes the mutex.
+  bool IsLostWriter(HandleId handle);
   std::unordered_map<HandleId, ContentPointer> readers;
   // What is open for reading, by node: fstat(2) asks for a node without saying through which handle.
   struct OpenContent {
@@ -267,6 +274,9 @@ inline constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE of renameat
 
 inline Error NoMemory() {
   return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"};
+}
+inline Error LostWithItsDaemon() {
+  return {ErrorCode::kIo, "what was written is lost: the daemon that had it ended before it was committed"};
 }
 inline Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
 // The group of what `caller` makes in `directory`: that of the directory, if it has the set-group-id bit. No

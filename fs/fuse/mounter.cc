@@ -1,0 +1,254 @@
+#include "fs/fuse/mounter.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace certfs {
+
+namespace {
+
+constexpr std::array kSignals{SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD};
+// A daemon that ends by itself within this has served nobody: it is what it was given that ends it.
+constexpr std::chrono::seconds kSoon{5};
+constexpr int kFailuresMax = 5;
+// After a failure; twice as long after each that follows.
+constexpr std::chrono::milliseconds kPause{100};
+// Between the end of a process's first thread and that of the process.
+constexpr std::chrono::milliseconds kLastThreads{100};
+constexpr unsigned int kOfThread = 0200;  // PIDFD_THREAD, Linux 6.9: O_EXCL.
+
+sigset_t Signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int each : kSignals) sigaddset(&signals, each);
+  return signals;
+}
+
+std::string WordsOf(int status) {
+  if (WIFSIGNALED(status)) return std::string("was killed by a signal (") + strsignal(WTERMSIG(status)) + ")";
+  return "ended with code " + std::to_string(WEXITSTATUS(status));
+}
+
+// Readable once the first thread of `process` has ended. A thread may wait for an answer of the mount, which nobody
+// gives before there is a successor, and cannot be ended meanwhile, nor its process.
+OwnedDescriptor FirstThreadOf(pid_t process) {
+  OwnedDescriptor thread(syscall(SYS_pidfd_open, process, kOfThread));
+  if (thread.open()) return thread;
+  return OwnedDescriptor(syscall(SYS_pidfd_open, process, 0));
+}
+
+int Milliseconds(std::chrono::steady_clock::duration duration) {
+  return static_cast<int>(
+      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), 0));
+}
+
+}  // namespace
+
+struct Mounter::Daemon {
+  pid_t process = 0;
+  OwnedDescriptor line;
+  OwnedDescriptor first_thread;
+  bool ready = false;
+  Clock::time_point ready_since;
+  std::optional<int> status;  // Once it has ended, as waitpid(2) tells it.
+  std::optional<Clock::time_point> stopped_since;
+  std::optional<Clock::time_point> end_by;  // When it is to have ended.
+};
+
+Mounter::Mounter(std::unique_ptr<MountPoint> point, MounterHooks hooks)
+    : point_(std::move(point)), hooks_(std::move(hooks)), waiting_since_(Clock::now()) {}
+
+Mounter::~Mounter() = default;
+
+Result<int> Mounter::Run() {
+  const sigset_t signals = Signals();
+  if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return Error(ErrorCode::kInternal, "no signal mask");
+  signals_ = OwnedDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_.open()) return Error(ErrorCode::kIo, std::string("signalfd: ") + std::strerror(errno));
+  for (;;) {
+    if (auto ended = TRY(Start())) return *std::move(ended);
+    Watch();
+    if (TRY(Judge()) == Next::kEnd) return code();
+    daemon_.reset();
+  }
+}
+
+Result<std::optional<Result<int>>> Mounter::Start() {
+  OwnedDescriptor secret = TRY(hooks_.secret());
+  WakerProcess waker = TRY(WakerProcess::Start());
+  auto ends = TRY(MounterLine::Make());
+  const pid_t mounter = getpid();
+  const pid_t process = fork();
+  if (process < 0) return Error(ErrorCode::kIo, std::string("fork: ") + std::strerror(errno));
+  if (process == 0) {
+    point_->Leave();
+    signals_.Close();
+    ends.first.Close();
+    const sigset_t signals = Signals();
+    sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+    MounterLine line(std::move(ends.second), mounter);
+    return std::optional(hooks_.serve({line, std::move(waker), std::move(secret)}));
+  }
+  daemon_ = std::make_unique<Daemon>();
+  daemon_->process = process;
+  daemon_->line = std::move(ends.first);
+  daemon_->first_thread = FirstThreadOf(process);
+  return std::optional<Result<int>>();
+}
+
+// --- While it serves
+
+int Mounter::WaitTime() const {
+  std::optional<Clock::time_point> next = daemon_->end_by;
+  const auto sooner = [&](Clock::time_point other) { next = next ? std::min(*next, other) : other; };
+  if (!daemon_->ready) sooner(waiting_since_ + kSuccessorMax);
+  if (daemon_->stopped_since) sooner(*daemon_->stopped_since + kStoppedMax);
+  return next ? Milliseconds(*next - Clock::now()) : -1;
+}
+
+void Mounter::CheckDeadlines() {
+  const auto now = Clock::now();
+  const bool late = (daemon_->end_by && now >= *daemon_->end_by) ||
+                    (!daemon_->ready && now >= waiting_since_ + kSuccessorMax);
+  const bool stopped = daemon_->stopped_since && now >= *daemon_->stopped_since + kStoppedMax;
+  if (!late && !stopped) return;
+  spdlog::error("the daemon {} and is ended", stopped ? "was stopped for too long" : "does not come to its end");
+  daemon_->end_by = now + kEndMax;
+  daemon_->stopped_since.reset();
+  kill(daemon_->process, SIGKILL);
+}
+
+void Mounter::AskToEnd(int signal) {
+  kill(daemon_->process, signal);
+  if (!daemon_->end_by) daemon_->end_by = Clock::now() + kEndMax;
+}
+
+void Mounter::OnSignal() {
+  signalfd_siginfo info{};
+  while (read(signals_.number(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    const int number = static_cast<int>(info.ssi_signo);
+    if (number == SIGCHLD) {
+      Reap();
+    } else if (number == SIGUSR2) {
+      handing_over_ = true;
+      if (daemon_->ready) AskToEnd(SIGUSR2);
+    } else {
+      ending_ = true;
+      AskToEnd(SIGTERM);
+    }
+  }
+}
+
+void Mounter::NoteEnd(int status) {
+  if (!daemon_->status) daemon_->status = status;
+}
+
+void Mounter::Reap() {
+  int status = 0;
+  for (pid_t process; (process = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0;) {
+    if (process != daemon_->process) continue;
+    if (WIFSTOPPED(status)) {
+      daemon_->stopped_since = Clock::now();
+    } else if (WIFCONTINUED(status)) {
+      daemon_->stopped_since.reset();
+    } else {
+      NoteEnd(status);
+    }
+  }
+}
+
+void Mounter::Watch() {
+  while (!daemon_->status) {
+    // The device says nothing but that it has come to its end.
+    std::array<pollfd, 4> waited{pollfd{signals_.number(), POLLIN, 0}, pollfd{daemon_->line.number(), POLLIN, 0},
+                                 pollfd{daemon_->first_thread.number(), POLLIN, 0},
+                                 pollfd{point_->parts().device.number(), 0, 0}};
+    if (daemon_->end_by) waited[3].fd = -1;
+    if (poll(waited.data(), waited.size(), WaitTime()) < 0 && errno != EINTR) return NoteEnd(SIGKILL);
+    if (waited[0].revents != 0) OnSignal();
+    if (waited[1].revents != 0) {
+      const LineEvent event = AnswerLine(daemon_->line.number(), *point_);
+      if (event == LineEvent::kGone) daemon_->line.Close();
+      if (event == LineEvent::kReady) {
+        daemon_->ready = served_ = true;
+        daemon_->ready_since = Clock::now();
+        hooks_.ready(*point_);
+        if (handing_over_) AskToEnd(SIGUSR2);
+      }
+    }
+    if (waited[2].revents != 0 && !daemon_->status) {
+      std::this_thread::sleep_for(kLastThreads / 20);
+      Reap();
+      const auto given_up = Clock::now() + kLastThreads;
+      while (!daemon_->status && Clock::now() < given_up) {
+        std::this_thread::sleep_for(kLastThreads / 20);
+        Reap();
+      }
+      // It was killed: by itself it would have waited for its threads.
+      NoteEnd(SIGKILL);
+    }
+    if (waited[3].revents != 0 && !daemon_->end_by) daemon_->end_by = Clock::now() + kEndMax;
+    CheckDeadlines();
+  }
+}
+
+// --- When it has ended
+
+int Mounter::code() const {
+  const int status = *daemon_->status;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+Result<Mounter::Next> Mounter::Judge() {
+  const int status = *daemon_->status;
+  const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  if (!served_) {
+    // It has said why, if it could.
+    if (WIFEXITED(status)) return Next::kEnd;
+    return Error(ErrorCode::kInternal, "the daemon " + WordsOf(status) + " before the mount answered");
+  }
+  if (ending_ || point_->HasEnded() || (clean && !handing_over_)) return Next::kEnd;
+  if (daemon_->ready) waiting_since_ = Clock::now();
+  if (handing_over_) {
+    spdlog::info("the daemon hands over");
+    handing_over_ = false;
+    hooks_.replace_program(*point_);
+    return Next::kSuccessor;
+  }
+  spdlog::error("the daemon {}; another one takes its mount over", WordsOf(status));
+  TRY(MayTryAgain());
+  return Next::kSuccessor;
+}
+
+Result<void> Mounter::MayTryAgain() {
+  // Whoever kills it may do so as often as he likes.
+  const bool killed = WIFSIGNALED(*daemon_->status) && WTERMSIG(*daemon_->status) == SIGKILL;
+  const bool soon = !daemon_->ready || Clock::now() - daemon_->ready_since < kSoon;
+  if (!soon) failures_ = 0;
+  if (soon && !killed) ++failures_;
+  const bool late = Clock::now() >= waiting_since_ + kSuccessorMax;
+  if (failures_ < kFailuresMax && !late) {
+    if (soon && !killed) std::this_thread::sleep_for(kPause * (1 << failures_));
+    return {};
+  }
+  point_->Abort();
+  return Error(ErrorCode::kIo, "the mount is given up: " +
+                                   (late ? "no daemon could take it over in time"
+                                         : std::to_string(failures_) + " daemons in a row ended by themselves"));
+}
+
+}  // namespace certfs
