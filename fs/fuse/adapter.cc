@@ -128,6 +128,12 @@ int ErrnoOf(const char* operation, const Error& error) {
 
 namespace {
 
+// Whether `outcome` says that what was asked is done already, and by whom: a daemon that ended before it answered.
+template <typename T>
+bool WasDoneBefore(const Result<T>& outcome, ErrorCode done) {
+  return Connection::IsResent() && !outcome.has_value() && outcome.error().code() == done;
+}
+
 void OnInit(void* userdata, fuse_conn_info* connection) {
   // Staged bytes must not pass through pipes, and what the kernel caches is for us to say.
   connection->want &=
@@ -228,9 +234,11 @@ void OnMakeDirectory(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t
   EntryRequest request(req);
   Answer(request, "mkdir", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const Node node =
-        TRY(adapter.volume.MakeDirectory(CallerOf(req), adapter.FromKernel(parent), name, mode));
-    adapter.ReplyEntry(request, node);
+    const NodeId directory = adapter.FromKernel(parent);
+    auto made = adapter.volume.MakeDirectory(CallerOf(req), directory, name, mode);
+    if (WasDoneBefore(made, ErrorCode::kAlreadyExists))
+      made = adapter.volume.Lookup(CallerOf(req), directory, name);
+    adapter.ReplyEntry(request, TRY(std::move(made)));
     return {};
   });
 }
@@ -239,7 +247,8 @@ void OnRemoveDirectory(fuse_req_t req, fuse_ino_t parent, const char* name) {
   DoneRequest request(req);
   Answer(request, "rmdir", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    TRY(adapter.volume.RemoveDirectory(CallerOf(req), adapter.FromKernel(parent), name));
+    auto removed = adapter.volume.RemoveDirectory(CallerOf(req), adapter.FromKernel(parent), name);
+    if (!WasDoneBefore(removed, ErrorCode::kNotFound)) TRY(std::move(removed));
     request.ReplyDone();
     return {};
   });
@@ -249,7 +258,8 @@ void OnUnlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
   DoneRequest request(req);
   Answer(request, "unlink", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    TRY(adapter.volume.Unlink(CallerOf(req), adapter.FromKernel(parent), name));
+    auto removed = adapter.volume.Unlink(CallerOf(req), adapter.FromKernel(parent), name);
+    if (!WasDoneBefore(removed, ErrorCode::kNotFound)) TRY(std::move(removed));
     request.ReplyDone();
     return {};
   });
@@ -264,8 +274,9 @@ void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t ne
       request.ReplyDone();
       return {};
     }
-    TRY(adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name, adapter.FromKernel(new_parent),
-                              new_name, flags));
+    auto renamed = adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name,
+                                         adapter.FromKernel(new_parent), new_name, flags);
+    if (!WasDoneBefore(renamed, ErrorCode::kNotFound)) TRY(std::move(renamed));
     request.ReplyDone();
     return {};
   });

@@ -16,7 +16,7 @@ import lmdb
 import harness
 import pki
 import servers
-from harness import CERTFS, is_running, put, run
+from harness import CERTFS, put, run
 
 PASSWORD = b"correct horse battery"
 OTHER_USER = 61001
@@ -152,9 +152,7 @@ class MountsAndDaemons(Patient):
         self.assertEqual(self.found(), (0, set()))
 
     def test_a_dead_mount(self):
-        pid = self.mount.pid()
-        os.kill(pid, signal.SIGKILL)
-        self.assertTrue(servers.until(lambda: not is_running(pid)))
+        harness.kill_processes(self.mount.path)
         for what in (self.mount.path, self.mount.keystore, ""):
             code, told = self.doctor(what=what)
             self.assertEqual((code, [each["id"] for each in told["findings"]]), (8, ["dead-mount"]), told)

@@ -97,7 +97,7 @@ class SettingsTest(unittest.TestCase):
         again = self.helps(self.mount.keystore, self.mount.path, "-o", f"rw,keyfile={key}")
         self.assertEqual(again.returncode, 32)
         self.assertIn("already a certfs mount", again.stderr)
-        pid = self.mount.pid()
+        pid = self.mount.mounter()
         harness.umount(self.mount.path)
         self.wait_for(pid)
 
