@@ -56,6 +56,7 @@ Entry SomeEntry() {
   entry.revision = 6;
   entry.attributes.default_acl = SomeAcl();
   entry.changed = LastChange{1000, Time(std::chrono::nanoseconds(1'700'000'000'000'000'007))};
+  entry.keeps = 5;
   for (const Member member : {Member::kCertificate, Member::kSecret}) {
     File& file = entry.file(member).emplace();
     file.attributes = AttributesOf(static_cast<std::uint32_t>(member));
@@ -118,6 +119,7 @@ TEST(RecordCodec, EntryThereAndBack) {
   EXPECT_EQ(back.attributes, SomeEntry().attributes);
   EXPECT_EQ(back.files, SomeEntry().files);
   EXPECT_EQ(back.changed, SomeEntry().changed);
+  EXPECT_EQ(back.keeps, 5U);
   EXPECT_EQ(EncodeEntry(back), bytes);
   Entry unchanged = SomeEntry();
   unchanged.changed.reset();
@@ -143,9 +145,13 @@ TEST(RecordCodec, ReadsTheFormatsBefore) {
     old[1] = format;
     return old;
   };
-  const Entry entry = Must(DecodeEntry(as_format(1, EncodeEntry(SomeEntry()), 13)));
+  const Entry entry = Must(DecodeEntry(as_format(1, EncodeEntry(SomeEntry()), 21)));
   EXPECT_EQ(entry.files, SomeEntry().files);
   EXPECT_EQ(entry.changed, std::nullopt);
+  EXPECT_EQ(entry.keeps, 0U);
+  const Entry changed = Must(DecodeEntry(as_format(2, EncodeEntry(SomeEntry()), 8)));
+  EXPECT_EQ(changed.changed, SomeEntry().changed);
+  EXPECT_EQ(changed.keeps, 0U);
   const SecretBytes bytes = EncodeManifest(SomeManifest());
   const Store store = Must(DecodeStore(as_format(1, EncodeStore(SomeStore()), 1)));
   EXPECT_EQ(store.name.text(), "Servers");
