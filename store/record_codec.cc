@@ -16,6 +16,8 @@ constexpr std::uint16_t kEntryFormat = 2;  // 1 ends with the files.
 constexpr std::uint8_t kRewritePending = 1;
 constexpr std::uint8_t kHasAuthority = 2;
 
+// Of what is counted up for ever.
+constexpr std::uint64_t kLastNumber = ~std::uint64_t{0};
 constexpr std::uint32_t kModeMax = 07777;
 
 void WriteAttributes(Writer<Bytes>& writer, const Attributes& attributes) {
@@ -188,7 +190,10 @@ Result<Manifest> DecodeManifest(BytesView bytes) {
     if (begun != (audit.last.number != 0) || audit.first > audit.last.number)
       return DamagedRecord("the manifest");
   }
-  if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber)
+  // Nothing gets past the last number: the next commit would be the first one again.
+  const bool goes_on = manifest.commit != kLastNumber && manifest.next_number != kLastNumber &&
+                       manifest.audit.last.number != kLastNumber;
+  if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber || !goes_on)
     return DamagedRecord("the manifest");
   return manifest;
 }

@@ -280,6 +280,17 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
     anchored.audit.first = first;
     EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(anchored).Reveal())), ErrorCode::kCorrupt) << first;
   }
+  // What counts for ever has not come to its end.
+  for (const auto member : {&Manifest::commit, &Manifest::next_number}) {
+    Manifest last = SomeManifest();
+    last.*member = ~std::uint64_t{0};
+    EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(last).Reveal())), ErrorCode::kCorrupt);
+    last.*member -= 1;
+    EXPECT_TRUE(DecodeManifest(EncodeManifest(last).Reveal()).has_value());
+  }
+  Manifest last_line = SomeManifest();
+  last_line.audit.last.number = ~std::uint64_t{0};
+  EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(last_line).Reveal())), ErrorCode::kCorrupt);
   Manifest twice = SomeManifest();
   twice.data_keys.back().epoch = 1;
   EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(twice).Reveal())), ErrorCode::kCorrupt);
