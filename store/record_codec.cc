@@ -1,5 +1,7 @@
 #include "store/record_codec.h"
 
+#include <algorithm>
+
 #include "crypto/sealing.h"
 #include "store/record_format.h"
 
@@ -42,7 +44,8 @@ bool ReadAttributes(Reader& reader, Attributes& attributes) {
     const BytesView bytes = reader.Prefixed();
     if (bytes.empty()) continue;
     auto list = AccessControlList::Parse(bytes);
-    if (!list.has_value()) return false;
+    // Its entries have one order, whatever the kernel may give them in.
+    if (!list.has_value() || !std::ranges::equal(list.value().Encode(), bytes)) return false;
     *acl = std::move(list).value();
   }
   const AccessControlList& access = attributes.access_acl;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/store/table_fixture.h"
 
 namespace certfs {
@@ -235,6 +237,10 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   Bytes malformed_acl = EncodeStore(SomeStore());
   malformed_acl[2 + 8 + 12 + 24 + 2] = 3;  // Its version.
   EXPECT_EQ(CodeOf(DecodeStore(malformed_acl)), ErrorCode::kCorrupt);
+  Bytes unordered = EncodeStore(SomeStore());
+  std::swap_ranges(unordered.begin() + 2 + 8 + 12 + 24 + 2 + 4, unordered.begin() + 2 + 8 + 12 + 24 + 2 + 12,
+                   unordered.begin() + 2 + 8 + 12 + 24 + 2 + 12);
+  EXPECT_EQ(CodeOf(DecodeStore(unordered)), ErrorCode::kCorrupt);
   Store nameless = SomeStore();
   nameless.name = {};
   EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(nameless))), ErrorCode::kCorrupt);
