@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -74,8 +75,10 @@ Result<std::unique_ptr<RequestServer>> RequestServer::Make(Keystore& keystore, c
   const fuse_custom_io io{State::Write, State::Read, nullptr, nullptr};
   // libfuse wants a descriptor, which it closes, and neither reads nor writes.
   const int device = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (device < 0 || fuse_session_custom_io(state->session, &io, device) != 0)
+  if (device < 0 || fuse_session_custom_io(state->session, &io, device) != 0) {
+    if (device >= 0) close(device);
     return Error(ErrorCode::kInternal, "libfuse takes no requests but the kernel's");
+  }
   return std::unique_ptr<RequestServer>(new RequestServer(std::move(state)));
 }
 

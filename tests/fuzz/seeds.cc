@@ -148,22 +148,21 @@ void PutTexts() {
                                             4, 0, 255, 255, 255, 255, 32, 0, 0,   0,   255, 255, 255, 255});
   using std::string_literals::operator""s;
   Put("control", "life",
-      "init --name=Fuzz --organization=Acme --key=ec-p256 --days=100\0show\0"
-      "issue --name=web --days=10d\nName = www.example.com\nHostname = www.example.com\n\0"
-      "list --state=active\0renew --all --plan"s);
+      "init --key=ec-p256 --days=100\nName = Fuzz CA\nOrganization = Acme\n\0show\0"
+      "issue --profile=server --name=web --days=10\nName = www.example.com\nHostname = www.example.com\n\0"
+      "list --state=active --limit=5\0status web\0crl --force"s);
   Put("control", "entries",
-      "init\0write-entries --operation=reset\n[machine/a]\nprofile = server\nName = web\nHostname = "
-      "a.example.com\n"
-      "[vpxd/b]\n"s +
-          std::string(AsText(TestFile("vectors/pki/leaf.pem"))) +
+      "init\0write-entries reset\n[machine/a]\nprofile = server\nName = web\nHostname = a.example.com\n\0"
+      "plan-renewal all --within=4000\0renew machine/a --rekey\0revoke machine/a superseded\0revert"s);
+  Put("control", "pair",
+      "write-entries reset --plan\n[vpxd/b]\n"s + std::string(AsText(TestFile("vectors/pki/leaf.pem"))) +
           std::string(AsText(TestFile("vectors/pki/leaf.key"))));
   Put("control", "replace",
-      "init --permit=DNS:example.com\0replace-root --compromised\0replace-root-step\0replace-root-back\0retire --now"s);
-  Put("control", "revoke",
-      "init\0revoke 01 --reason=keyCompromise\0status 01\0refresh-list --force\0revert last"s);
+      "init --permit=DNS:example.com --path-length=1\0replace-root --compromised\nName = Next\n\0"
+      "replace-root-step 10\0show\0replace-root-back\0retire --now"s);
   Put("control", "import",
-      "import\n"s + std::string(AsText(TestFile("vectors/pki/leaf.key"))) +
-          std::string(AsText(TestFile("vectors/pki/root.pem"))));
+      "import\n"s + std::string(AsText(TestFile("vectors/recovery/p256.key"))) +
+          std::string(AsText(TestFile("vectors/recovery/p256.pem"))));
   Put("control", "quotes", "issue \"two words\" --x=\"a \\\"b\\\" \\\\c\"\nName = a\n");
 }
 

@@ -44,7 +44,6 @@ inline void Have(Result<void> result) {
 struct Target {
   const char* name;  // Of its folder in corpus/, and its program's behind "fuzz_".
   int (*run)(const std::uint8_t* data, std::size_t size);
-  std::size_t bytes_max;  // What more bytes could show is not worth the time that they take.
 };
 
 // All of them, in the order of their names.

@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include "crypto/store_file.h"
 #include "fs/fuse/request_server.h"
 #include "tests/fuzz/kernel.h"
 #include "tests/fuzz/pieces.h"
@@ -92,6 +93,7 @@ class Player {
     Init();
     while (!input_.empty() && requests_ < kRequestsMax) Next();
     LetGo();
+    CheckPairs();
   }
 
  private:
@@ -234,6 +236,24 @@ class Player {
     PROPERTY(body.size() == sizeof opened);
     std::memcpy(&opened, body.data(), sizeof opened);
     handles_.push_back(opened.fh);
+  }
+
+  // Whatever was asked, and however much of it: what is live is a certificate and its key.
+  void CheckPairs() {
+    const auto snapshot = Have(keystore_->Snapshot());
+    for (Cursor at = 0; const auto store = Have(snapshot->NextStore(at, nullptr));) {
+      at = store->at;
+      for (Cursor after = 0;
+           const auto entry = Have(snapshot->NextEntry(store->item.number, after, nullptr));) {
+        after = entry->at;
+        if (entry->item.is_staged() || !entry->item.is_pair()) continue;
+        const auto key = ReadKeyFile(Have(snapshot->ReadFile(entry->item, Member::kKey)).Reveal());
+        const auto certificate =
+            ReadCertificateFile(Have(snapshot->ReadFile(entry->item, Member::kCertificate)).Reveal());
+        PROPERTY(key.has_value() && certificate.has_value());
+        PROPERTY(key.value().key.Matches(certificate.value().certificates.front()));
+      }
+    }
   }
 
   // Closes what is open and forgets what was named, as the kernel does when a mount ends.
