@@ -45,7 +45,7 @@ void ReadNode(BytesView bytes) {
 Digest KeyOf(std::uint8_t seed) {
   Digest key{};
   if ((seed & 0x80) != 0) {
-    key[31] = seed;
+    key[3] = seed;
     return key;
   }
   return Sha256({BytesView(&seed, 1)});

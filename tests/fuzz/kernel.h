@@ -65,7 +65,6 @@ inline std::span<const KernelRequest> KernelRequests() {
       {FUSE_ACCESS, sizeof(fuse_access_in), -1, -1, -1, 0, false},
       {FUSE_FORGET, sizeof(fuse_forget_in), -1, -1, -1, 0, false},
       {FUSE_BATCH_FORGET, sizeof(fuse_batch_forget_in) + sizeof(fuse_forget_one), -1, 8, -1, 0, false},
-      {FUSE_INTERRUPT, sizeof(fuse_interrupt_in), -1, -1, -1, 0, false},
       {FUSE_POLL, sizeof(fuse_poll_in), 0, -1, -1, 0, false},
       {FUSE_LSEEK, sizeof(fuse_lseek_in), 0, -1, -1, 0, false},
       {FUSE_FALLOCATE, sizeof(fuse_fallocate_in), 0, -1, -1, 0, false},
