@@ -63,7 +63,7 @@ int FuzzAudit(const std::uint8_t* data, std::size_t size) {
   const auto text = AuditText::Take(directory.path(), Cipher(), nullptr);
   PROPERTY(text.has_value());
   const std::string shown = TextOf(*text.value(), std::size_t{1} << 20);
-  PROPERTY(TextOf(*text.value(), 97) == shown);
+  PROPERTY(TextOf(*text.value(), 997) == shown);
   if (!shown.empty()) NoteRead();
   PROPERTY(shown.empty() || shown.back() == '\n');
 
