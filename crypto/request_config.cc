@@ -7,6 +7,7 @@
 
 #include "crypto/base/utf8.h"
 #include "crypto/host_name.h"
+#include "crypto/openssl/words.h"
 
 namespace certfs {
 
@@ -70,8 +71,9 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-Error Wrong(std::size_t line, std::string reason) {
-  return {ErrorCode::kMalformed, "request-config", "line " + std::to_string(line) + ": " + std::move(reason)};
+Error Wrong(std::size_t line, const std::string& reason) {
+  return {ErrorCode::kMalformed, "request-config",
+          "line " + std::to_string(line) + ": " + openssl::OneLine(reason)};
 }
 
 // RFC 5280, A.1: printableString of two letters (ISO 3166).

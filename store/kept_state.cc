@@ -60,7 +60,9 @@ Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const
 
 Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias) {
   const Store backup = TRY(GetStore(snapshot, TRY(StoreName::Parse(kBackupStore))));
-  for (const Alias& name : {TRY(FirstName(alias)), TRY(SecondName(alias, store))}) {
+  const Alias first = TRY(FirstName(alias));
+  const Alias second = TRY(SecondName(alias, store));
+  for (const Alias& name : {first, second}) {
     auto found = TRY(snapshot.FindEntryFolded(backup.number, name));
     if (found && found->origin == store.number) return found;
   }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/store/table_fixture.h"
 
 namespace certfs {
@@ -241,6 +243,10 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   Bytes malformed_acl = EncodeStore(SomeStore());
   malformed_acl[2 + 8 + 12 + 24 + 2] = 3;  // Its version.
   EXPECT_EQ(CodeOf(DecodeStore(malformed_acl)), ErrorCode::kCorrupt);
+  Bytes unordered = EncodeStore(SomeStore());
+  std::swap_ranges(unordered.begin() + 2 + 8 + 12 + 24 + 2 + 4, unordered.begin() + 2 + 8 + 12 + 24 + 2 + 12,
+                   unordered.begin() + 2 + 8 + 12 + 24 + 2 + 12);
+  EXPECT_EQ(CodeOf(DecodeStore(unordered)), ErrorCode::kCorrupt);
   Store nameless = SomeStore();
   nameless.name = {};
   EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(nameless))), ErrorCode::kCorrupt);
@@ -286,6 +292,17 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
     anchored.audit.first = first;
     EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(anchored).Reveal())), ErrorCode::kCorrupt) << first;
   }
+  // What counts for ever has not come to its end.
+  for (const auto member : {&Manifest::commit, &Manifest::next_number}) {
+    Manifest last = SomeManifest();
+    last.*member = ~std::uint64_t{0};
+    EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(last).Reveal())), ErrorCode::kCorrupt);
+    last.*member -= 1;
+    EXPECT_TRUE(DecodeManifest(EncodeManifest(last).Reveal()).has_value());
+  }
+  Manifest last_line = SomeManifest();
+  last_line.audit.last.number = ~std::uint64_t{0};
+  EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(last_line).Reveal())), ErrorCode::kCorrupt);
   Manifest twice = SomeManifest();
   twice.data_keys.back().epoch = 1;
   EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(twice).Reveal())), ErrorCode::kCorrupt);
