@@ -15,9 +15,10 @@ Descriptor::~Descriptor() {
 }
 
 Error SystemFailure(std::string_view what, int error) {
-  const bool full = error == ENOSPC || error == EDQUOT;
-  return {full ? ErrorCode::kNoSpace : ErrorCode::kIo,
-          std::string(what) + ": " + std::generic_category().message(error)};
+  ErrorCode code = ErrorCode::kIo;
+  if (error == ENOSPC || error == EDQUOT) code = ErrorCode::kNoSpace;
+  if (error == EROFS) code = ErrorCode::kReadOnly;
+  return {code, std::string(what) + ": " + std::generic_category().message(error)};
 }
 
 Result<void> KeepOwner(int file, const std::filesystem::path& replaced) {

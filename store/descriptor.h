@@ -25,7 +25,8 @@ class Descriptor {
   int number_;
 };
 
-// The failure of `what`, as errno's value `error` has it: kNoSpace for a full disk, else kIo.
+// The failure of `what`, as errno's value `error` has it: kNoSpace for a full disk, kReadOnly
+// for one that is mounted like that, else kIo.
 Error SystemFailure(std::string_view what, int error);
 
 // Gives `file`, which is about to replace `replaced`, to that one's owner and group: whoever runs a tool on a

@@ -2,8 +2,8 @@
 //
 // Thread-safety: any thread. A process opens one directory at most once at a time, and does not fork
 // meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when LMDB
-// finds its own structure broken, kBusy when the map cannot change its size because transactions stay open,
-// kIo otherwise.
+// finds its own structure broken, kReadOnly when the disk is mounted like that, kBusy when the map cannot
+// change its size because transactions stay open, kIo otherwise.
 
 #pragma once
 
@@ -40,6 +40,9 @@ class Gate {
   // Returns who entered, for Leave; another thread may do that.
   std::thread::id Enter();
   void Leave(std::thread::id who) noexcept;
+
+  // Says whether this thread is inside.
+  bool IsInside();
 
   // Waits until nobody is inside; returns false when that takes too long. After true, call Open().
   bool Close();
@@ -98,9 +101,19 @@ class Environment {
   };
   Result<std::vector<ReaderSlot>> Readers();
 
-  // Says whether the disk beneath has no room left.
+  // Says whether the disk beneath has no room left. Precondition: the caller is inside the gate.
   bool DiskIsFull() const noexcept;
 
+  // After a failure to write LMDB serves nothing more, not even what it has: MDB_PANIC, for ever. Opens it
+  // anew, unless somebody has since `life`: with the state before the change that failed, and where the disk
+  // is read-only by now for reading alone, until somebody is going to write again. kBusy while this thread,
+  // or for too long another one, has a transaction open.
+  Result<void> Revive(std::uint64_t life, bool to_write);
+  // How often it was opened, and whether a transaction can be begun in this life. Precondition, of both: the
+  // caller is inside the gate.
+  std::uint64_t life() const noexcept { return life_; }
+  bool Serves(bool to_write) const noexcept { return env_ != nullptr && !(to_write && only_reads_); }
+  // Null where it could not be opened anew yet.
   MDB_env* get() noexcept { return env_; }
   Gate& gate() noexcept { return gate_; }
   // The tables as they can be used by a transaction that is begun afterwards.
@@ -113,10 +126,18 @@ class Environment {
   Result<void> OpenTables(bool create);
   Result<bool> AddTables();
   Result<void> Resize(std::uint64_t bytes);
+  // Preconditions, of both: the gate is closed.
+  void Close() noexcept;
+  Result<void> OpenAgain(unsigned int flags);
 
   Result<void> CheckLength(const std::filesystem::path& directory);
 
-  MDB_env* env_;
+  MDB_env* env_;  // Changed while the gate is closed, as the next five.
+  bool only_reads_ = false;
+  std::uint64_t life_ = 1;
+  std::uint64_t map_bytes_ = 0;  // Of the last life.
+  std::filesystem::path path_;
+  unsigned int flags_ = 0;
   Gate gate_;
   std::mutex own_mutex_;           // Taken inside the gate.
   std::uint64_t own_commits_ = 0;  // Guarded by own_mutex_.

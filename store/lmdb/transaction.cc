@@ -30,21 +30,34 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
     MDB_txn* txn = nullptr;
     const Handles handles = environment.handles();  // Before it begins: it knows no table of later.
     const bool write = access == Access::kWrite;
-    // A process that was killed while it read still holds the pages of its moment: for as long as its slot is
-    // taken, no page freed since is used again, and the file grows with every commit. Looking costs a system
-    // call for each other process; a failure to look is none to write.
-    int dead = 0;
-    if (write) static_cast<void>(mdb_reader_check(environment.get(), &dead));
-    const int code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
+    const std::uint64_t life = environment.life();
+    int code = MDB_PANIC;
+    if (environment.Serves(write)) {
+      // A process that was killed while it read still holds the pages of its moment: for as long as its slot
+      // is taken, no page freed since is used again, and the file grows with every commit. Looking costs a
+      // system call for each other process; a failure to look is none to write.
+      int dead = 0;
+      if (write) static_cast<void>(mdb_reader_check(environment.get(), &dead));
+      code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
+    }
     if (code == 0) {
       const std::uint64_t id = mdb_txn_id(txn);
       return std::unique_ptr<Transaction>(
           new Transaction(environment, handles, txn, entered, write ? id - 1 : id));
     }
     environment.gate().Leave(entered);
-    // Another process made the map larger than ours, and may do so again meanwhile.
-    if (code != MDB_MAP_RESIZED || attempt == kAttemptsMax) return Failure("begin a transaction", code);
-    TRY(environment.AdoptSize());
+    if (attempt == kAttemptsMax) return Failure("begin a transaction", code);
+    switch (code) {
+      case MDB_MAP_RESIZED:
+        // Another process made the map larger than ours, and may do so again meanwhile.
+        TRY(environment.AdoptSize());
+        break;
+      case MDB_PANIC:
+        TRY(environment.Revive(life, write));
+        break;
+      default:
+        return Failure("begin a transaction", code);
+    }
   }
 }
 
@@ -148,9 +161,9 @@ Result<void> Transaction::Commit() {
     code = mdb_txn_commit(std::exchange(txn_, nullptr));
     if (code == 0 && counts) environment_.CountOwnCommit();
   }
-  environment_.gate().Leave(entered_);
   // LMDB calls a write that the disk had room for only in part an I/O error.
-  if (code == EIO && environment_.DiskIsFull()) return Fail("commit", ENOSPC);
+  if (code == EIO && environment_.DiskIsFull()) code = ENOSPC;
+  environment_.gate().Leave(entered_);
   if (code != 0) return Fail("commit", code);
   return {};
 }
