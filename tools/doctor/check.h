@@ -98,6 +98,7 @@ Result<void> CheckFuse(Examination& at);
 Result<void> CheckAlive(Examination& at);
 Result<void> CheckMountOptions(Examination& at);
 Result<void> CheckDaemon(Examination& at);
+Result<void> CheckConfinement(Examination& at);
 Result<void> CheckVersion(Examination& at);
 Result<void> CheckHealth(Examination& at);
 

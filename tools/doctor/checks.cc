@@ -19,6 +19,7 @@ constexpr auto kChecks = std::to_array<Check>({
     {"alive", Needs::kMount, "whether the daemon lives and answers", CheckAlive},
     {"mount-options", Needs::kAliveMount, "the options that must always hold", CheckMountOptions},
     {"daemon", Needs::kAliveMount, "core dumps and locked memory of the daemon", CheckDaemon},
+    {"confinement", Needs::kAliveMount, "what the daemon has given up", CheckConfinement},
     {"version", Needs::kAliveMount, "whether the daemon is of this version", CheckVersion},
     {"health", Needs::kAliveMount, "status/health.json", CheckHealth},
     {"records", Needs::kKey, "every record, read and verified", CheckRecords},
