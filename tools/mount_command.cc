@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "fs/fuse/session.h"
+#include "store/high_water.h"
 #include "tools/commands.h"
 #include "tools/log_level.h"
 #include "tools/mount_options.h"
@@ -40,6 +41,7 @@ struct Options {
   UnlockOptions unlock;
   std::vector<std::string> mount_options;
   std::string settings;
+  std::string high_water;
   std::string log_level;
   bool foreground = false;
 };
@@ -62,6 +64,7 @@ Result<void> AddSettings(Options& options) {
   options.keystore = named->keystore;
   if (!options.unlock.given()) options.unlock = named->unlock;
   if (options.log_level.empty()) options.log_level = named->log_level;
+  if (options.high_water.empty()) options.high_water = named->high_water;
   if (named->stores_only) options.mount_options.emplace_back("subtree=stores");
   if (named->read_only) options.mount_options.emplace_back("ro");
   // In front, so that what the command line says holds.
@@ -134,9 +137,24 @@ struct Pipe {
   }
 };
 
-Result<void> Serve(const Options& options, const MountOptions& mount, const UnlockSecret& secret,
-                   WakerProcess waker, const std::function<void()>& ready) {
+// What is remembered of the keystore outside of it; nothing where nobody asked for that.
+Result<std::unique_ptr<HighWater>> KeepHighWater(const Options& options, Keystore& keystore) {
+  if (options.high_water.empty()) return std::unique_ptr<HighWater>();
+  return HighWater::Keep(keystore, TidyPath(options.high_water), [](const std::optional<Error>& failure) {
+    if (failure) {
+      spdlog::warn("the high-water file is not kept up to date: {}", failure->message());
+    } else {
+      spdlog::info("the high-water file is kept up to date again");
+    }
+  });
+}
+
+Result<void> Serve(const Options& options, MountOptions mount, const UnlockSecret& secret, WakerProcess waker,
+                   const std::function<void()>& ready) {
   const auto keystore = TRY(Keystore::Open(mount.source, secret, std::chrono::system_clock::now));
+  auto high_water = KeepHighWater(options, *keystore);
+  if (!high_water.has_value()) return std::move(high_water).error().Within(mount.source);
+  if (high_water.value()) mount.written = [&] { high_water.value()->Note(); };
   VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n", mount.source};
   volume.note_directory = mount.source;
   bool answered = false;
@@ -311,6 +329,10 @@ void AddMountCommand(CLI::App& app, Action& action) {
   command
       ->add_option("--log-level", options->log_level, "The least that is logged; info unless said otherwise")
       ->check(CLI::IsMember(kLogLevels));
+  command
+      ->add_option("--high-water", options->high_water,
+                   "Remember in FILE, outside of the keystore, how far it has come; refuse one that is older")
+      ->type_name("FILE");
   AddSettingsOption(*command, options->settings);
   command->footer(
       std::string(kUnlockFooter) +

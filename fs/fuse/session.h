@@ -20,6 +20,8 @@ struct MountOptions {
   bool stores_only = false;  // -o subtree=stores
   bool read_only = false;    // -o ro
   AuditLimits audit;         // -o audit-mib=, audit-files=
+  // Somebody, perhaps another process, has written to data.mdb. Called from a thread; may be empty.
+  std::function<void()> written;
 };
 
 // Mounts and answers the kernel until the filesystem is unmounted or SIGTERM, SIGINT or SIGHUP arrives. Calls

@@ -29,6 +29,7 @@ constexpr auto kChecks = std::to_array<Check>({
     {"space", Needs::kKey, "the keystore's size limit", CheckSpace},
     {"entries", Needs::kKey, "every entry by the rules, the authority, backups", CheckEntries},
     {"pairs", Needs::kKey, "whether certificates and keys belong together", CheckPairs},
+    {"high-water", Needs::kKey, "whether it is older than its high-water file says", CheckHighWaterFile},
     {"audit", Needs::kKey, "the chain of the audit log", CheckAudit},
 });
 

@@ -86,6 +86,7 @@ void RunChecks(Needs needs, Examination& at, const Line& line) {
 void ConfineExamination(const Patient& patient) {
   ConfinementPlan plan = PlanForKeystore(patient.keystore, Reach::kRead);
   plan.paths.push_back({patient.keystore / "lock.mdb", Reach::kWrite});
+  plan.paths.push_back({patient.high_water, Reach::kRead});
   // Of a keystore that is somebody else's.
   plan.capabilities = 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH;
   plan.reaches_processes = true;  // To see whether a reader lives.
