@@ -104,6 +104,26 @@ Result<StatusText> Volume::State::Show(Keystore& keystore, const StatusFile& fil
   return file.show({keystore, options, refusals, counts, reports, std::move(failure), caller, wanted});
 }
 
+bool Volume::State::AddStatusHandle(const StatusOpener& opener, NodeId node, HandleId handle) {
+  std::size_t& held = status_bytes[opener.uid];
+  // One at least, however long it is.
+  if (held != 0 && held + opener.bytes > kStatusBytesOfUserMax) return false;
+  held += opener.bytes;
+  status_handles.emplace(opener.thread, node, handle);
+  status_openers.emplace(handle, opener);
+  return true;
+}
+
+void Volume::State::RemoveStatusHandle(NodeId node, HandleId handle) {
+  const auto found = status_openers.find(handle);
+  if (found == status_openers.end()) return;
+  const StatusOpener& opener = found->second;
+  const auto held = status_bytes.find(opener.uid);
+  if (held != status_bytes.end() && (held->second -= opener.bytes) == 0) status_bytes.erase(held);
+  status_handles.erase({opener.thread, node, handle});
+  status_openers.erase(found);
+}
+
 Result<std::optional<Entry>> Volume::State::FindWentLive(TableSnapshot& snapshot, const Entry& next,
                                                          Member member, Instant now) {
   const auto number = went_live.Find(next.number, member, now);
@@ -293,11 +313,17 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
     if (mode.write) return Error(ErrorCode::kReadOnly, "a generated file");
     const StatusFile* const file = FindStatusFile(*fixed);
     if (file == nullptr) return Error(ErrorCode::kStale, "there is no such file");
-    const HandleId handle = add_reader(TRY(state_->Show(keystore_, *file, caller, Wanted::kBytes)).content);
-    const std::lock_guard lock(state_->mutex);
-    state_->status_handles.emplace(caller.thread, node, handle);
-    state_->status_openers.emplace(handle, caller.thread);
-    return handle;
+    ContentPointer content = TRY(state_->Show(keystore_, *file, caller, Wanted::kBytes)).content;
+    // Of what is made for him alone, memory for each handle.
+    constexpr std::size_t kHandleBytes = 1024;
+    const std::size_t own = kHandleBytes + (content.use_count() == 1 ? content->plain.size() : 0);
+    const HandleId handle = add_reader(std::move(content));
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (state_->AddStatusHandle({caller.thread, caller.uid, own}, node, handle)) return handle;
+    }
+    Release(node, handle);
+    return Error(ErrorCode::kNoMemory, "too-many-handles", "too many files of status/ are open: close some");
   }
   if (node.is_view()) {
     if (!node.view_kind()) return Error(ErrorCode::kIsADirectory, "not a file");

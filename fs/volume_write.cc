@@ -44,7 +44,8 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live, NodeId as) {
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
   if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
 
-  auto staging = std::make_shared<Staging>(state_->staged);
+  auto staging = std::make_shared<Staging>(state_->shares.Of(caller.uid));
+  if (!staging->buffer.Hold()) return NoMemory();
   staging->entry = entry->number;
   staging->member = *member;
   staging->shown_as = live;
@@ -91,7 +92,8 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
     return NotPermitted("this entry holds no " + std::string(name));
   }
 
-  auto staging = std::make_shared<Staging>(state_->staged);
+  auto staging = std::make_shared<Staging>(state_->shares.Of(caller.uid));
+  if (!staging->buffer.Hold()) return NoMemory();
   staging->entry = place.entry->number;
   staging->member = *member;
   staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);
@@ -305,10 +307,7 @@ void Volume::Release(NodeId node, HandleId handle) {
     if (const auto reader = state_->readers.find(handle); reader != state_->readers.end()) {
       const auto open = state_->open_contents.find(reader->second->node);
       if (--open->second.handles == 0) state_->open_contents.erase(open);
-      if (const auto opener = state_->status_openers.find(handle); opener != state_->status_openers.end()) {
-        state_->status_handles.erase({opener->second, reader->second->node, handle});
-        state_->status_openers.erase(opener);
-      }
+      state_->RemoveStatusHandle(reader->second->node, handle);
       state_->readers.erase(reader);
     }
     const auto writer = state_->writers.find(handle);

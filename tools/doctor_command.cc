@@ -14,6 +14,7 @@
 #include "tools/doctor/check.h"
 #include "tools/doctor/isolated.h"
 #include "tools/mounts.h"
+#include "tools/settings.h"
 #include "tools/system.h"
 #include "tools/unlock.h"
 
@@ -27,6 +28,7 @@ struct Options {
   std::string what;  // A mountpoint or a keystore; empty for all mounts.
   UnlockOptions unlock;
   std::vector<std::string> backed_up;
+  std::string high_water;
   bool json = false;
 };
 
@@ -48,7 +50,7 @@ Result<std::vector<doctor::Patient>> FindPatients(const std::string& what) {
     for (doctor::Patient& each : patients) {
       if (each.keystore == keystore) return each;
     }
-    return patients.emplace_back(doctor::Patient{keystore, {}, {}, {}});
+    return patients.emplace_back(doctor::Patient{keystore, {}, {}, {}, {}});
   };
   if (what.empty()) {
     for (const MountTableEntry& mount : mounts) patient_of(mount.source).mounts.push_back(mount);
@@ -81,11 +83,25 @@ Result<std::vector<doctor::Patient>> FindPatients(const std::string& what) {
   return patients;
 }
 
+// The high-water file that the settings name for `keystore`; none where there are no settings to be read.
+fs::path HighWaterFileOf(const fs::path& keystore) {
+  const auto settings = ReadMachineSettings({});
+  if (!settings.has_value()) return {};
+  for (const MountSettings& mount : settings.value().mounts) {
+    std::error_code failure;
+    if (!mount.high_water.empty() && fs::equivalent(mount.keystore, keystore, failure))
+      return mount.high_water;
+  }
+  return {};
+}
+
 Result<doctor::Report> Examine(doctor::Patient& patient, const Options& options) {
   UnlockOptions unlock = options.unlock;
   const auto chosen = ChooseDefaultKey(patient.keystore, unlock);
   if (chosen.has_value()) patient.key_file = unlock.key_file;
   for (const std::string& path : options.backed_up) patient.backed_up.emplace_back(path);
+  patient.high_water =
+      options.high_water.empty() ? HighWaterFileOf(patient.keystore) : TidyPath(options.high_water);
 
   doctor::Report report;
   report.keystore = patient.keystore;
@@ -130,6 +146,10 @@ void AddDoctorCommand(CLI::App& app, Action& action) {
   command->add_option(
       "--backed-up", options->backed_up,
       "A directory that a backup job copies: the key file is not to lie in it; may be repeated");
+  command
+      ->add_option("--high-water", options->high_water,
+                   "The high-water file of the keystore; without it the one that the settings name")
+      ->type_name("FILE");
   command->add_flag("--json", options->json, "One JSON object instead of text");
   command->footer(
       "Nothing is changed, and whoever uses the keystore goes on. Without an unlock option KEYSTORE.key is\n"

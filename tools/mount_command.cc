@@ -30,6 +30,7 @@ struct Options {
   UnlockOptions unlock;
   std::vector<std::string> mount_options;
   std::string settings;
+  std::string high_water;
   std::string log_level;
   bool foreground = false;
 };
@@ -52,6 +53,7 @@ Result<void> AddSettings(Options& options) {
   options.keystore = named->keystore;
   if (!options.unlock.given()) options.unlock = named->unlock;
   if (options.log_level.empty()) options.log_level = named->log_level;
+  if (options.high_water.empty()) options.high_water = named->high_water;
   if (named->stores_only) options.mount_options.emplace_back("subtree=stores");
   if (named->read_only) options.mount_options.emplace_back("ro");
   // In front, so that what the command line says holds.
@@ -129,6 +131,7 @@ Result<ExitCode> RunMountCommand(Options& options) {
   TRY(ChooseDefaultKey(plan.mount.source, options.unlock));
   plan.unlock = options.unlock;
   MakeAbsolute(plan.unlock);
+  if (!options.high_water.empty()) plan.high_water = TidyPath(options.high_water);
   plan.log_level = options.log_level;
   plan.foreground = options.foreground;
   return RunMountProcesses(std::move(plan), std::move(handed));
@@ -155,6 +158,10 @@ void AddMountCommand(CLI::App& app, Action& action) {
   command
       ->add_option("--log-level", options->log_level, "The least that is logged; info unless said otherwise")
       ->check(CLI::IsMember(kLogLevels));
+  command
+      ->add_option("--high-water", options->high_water,
+                   "Remember in FILE, outside of the keystore, how far it has come; refuse one that is older")
+      ->type_name("FILE");
   AddSettingsOption(*command, options->settings);
   command->footer(
       std::string(kUnlockFooter) +

@@ -27,6 +27,8 @@
 
 #include "fs/fuse/mounter.h"
 #include "fs/fuse/session.h"
+#include "store/confinement.h"
+#include "store/high_water.h"
 #include "tools/log_level.h"
 #include "tools/mount_secret.h"
 #include "tools/system.h"
@@ -92,16 +94,43 @@ Result<void> EndWith(pid_t mounter) {
   return {};
 }
 
+// What is remembered of the keystore outside of it; nothing where nobody asked for that.
+Result<std::unique_ptr<HighWater>> KeepHighWater(const MountPlan& plan, Keystore& keystore) {
+  if (plan.high_water.empty()) return std::unique_ptr<HighWater>();
+  return HighWater::Keep(keystore, plan.high_water, [](const std::optional<Error>& failure) {
+    if (failure) {
+      spdlog::warn("the high-water file is not kept up to date: {}", failure->message());
+    } else {
+      spdlog::info("the high-water file is kept up to date again");
+    }
+  });
+}
+
+// Gives up what is not needed to serve.
+Result<void> ConfineDaemon(const MountPlan& plan) {
+  ConfinementPlan confinement = PlanForKeystore(plan.mount.source, Reach::kKeep);
+  if (!plan.high_water.empty()) confinement.paths.push_back({plan.high_water.parent_path(), Reach::kKeep});
+  // The mounter is asked about callers; that there is such a process is all that it finds out itself.
+  confinement.reaches_processes = true;
+  const ConfinementReport report = TRY(Confine(confinement));
+  for (const std::string& each : report.missing) spdlog::warn("less confined than it could be: {}", each);
+  return {};
+}
+
 // Only this process opens the keystore: LMDB does not survive a fork, and neither do memory locks.
 Result<ExitCode> Serve(const MountPlan& plan, DaemonParts parts) {
-  const MountOptions& mount = plan.mount;
+  MountOptions mount = plan.mount;
   TRY(BecomeOwnerOf(mount.source));
   TRY(EndWith(parts.line.process()));
   if (!ProtectProcess()) spdlog::warn("RLIMIT_MEMLOCK is too low: secrets may be written to the swap device");
   CloseOthers({parts.line.socket(), parts.waker.socket(), parts.secret.number()});
   const UnlockSecret secret = TRY(ReceiveSecret(parts.secret.number()));
   parts.secret.Close();
+  TRY(ConfineDaemon(plan));
   const auto keystore = TRY(Keystore::Open(mount.source, secret, std::chrono::system_clock::now));
+  auto high_water = KeepHighWater(plan, *keystore);
+  if (!high_water.has_value()) return std::move(high_water).error().Within(mount.source);
+  if (high_water.value()) mount.written = [&] { high_water.value()->Note(); };
   VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n", mount.source};
   volume.note_directory = mount.source;
   bool answered = false;
@@ -132,6 +161,7 @@ std::vector<std::string> WordsOf(const MountPlan& plan) {
   add("--log-level", plan.log_level);
   if (plan.foreground) words.emplace_back("--foreground");
   const MountOptions& mount = plan.mount;
+  add("--high-water", plan.high_water.string());
   if (mount.stores_only) add("-o", "subtree=stores");
   if (mount.read_only) add("-o", "ro");
   add("-o", "audit-mib=" + std::to_string(mount.audit.file_bytes >> 20));

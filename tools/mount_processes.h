@@ -19,6 +19,7 @@ namespace certfs {
 struct MountPlan {
   MountOptions mount;
   UnlockOptions unlock;
+  std::filesystem::path high_water;  // Absolute; empty for none.
   std::string log_level;  // Empty for what is usual.
   bool foreground = false;
 };

@@ -1,12 +1,13 @@
 // Callbacks of extended attributes: the two POSIX ACLs, which the kernel enforces and whose form it checks;
-// on the root the process ids of the daemon, and of the mounter, which `certfs umount` waits for; and which store's entry a directory
-// of BACKUP_STORE keeps, for `certfs revert`; whether a store withholds the keys of revoked certificates.
-// Nothing else is supported.
+// on the root the process ids of the daemon, and of the mounter, which `certfs umount` waits for, and what the
+// daemon has given up, for `certfs doctor`; which store's entry a directory of BACKUP_STORE keeps, for
+// `certfs revert`; whether a store withholds the keys of revoked certificates. Nothing else is supported.
 
 #include <unistd.h>
 
 #include "fs/fuse/adapter.h"
 #include "fs/fuse/attribute_names.h"
+#include "store/confinement.h"
 
 namespace certfs {
 
@@ -35,6 +36,9 @@ Error NoSuchAttribute() { return {ErrorCode::kUnsupported, "no such attribute"};
 Result<std::string> AttributeOf(Adapter& adapter, fuse_ino_t inode, std::string_view name) {
   if (inode == FUSE_ROOT_ID && name == kPidAttribute) return std::to_string(getpid());
   if (inode == FUSE_ROOT_ID && name == kMounterAttribute) return std::to_string(adapter.host->process());
+  if (inode == FUSE_ROOT_ID && name == kConfinementAttribute) {
+    if (std::string held = OwnConfinement().Text(); !held.empty()) return held;
+  }
   if (name == kStoreAttribute) {
     if (auto store = TRY(adapter.volume.KeptFrom(adapter.FromKernel(inode)))) return *std::move(store);
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "store/audit_log.h"
@@ -17,6 +18,8 @@ struct MountOptions {
   bool stores_only = false;  // -o subtree=stores
   bool read_only = false;    // -o ro
   AuditLimits audit;         // -o audit-mib=, audit-files=
+  // Somebody, perhaps another process, has written to data.mdb. Called from a thread; may be empty.
+  std::function<void()> written;
 };
 
 }  // namespace certfs

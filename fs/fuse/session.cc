@@ -185,7 +185,10 @@ Result<MountEnd> RunMount(Keystore& keystore, const VolumeOptions& volume, const
   }
 
   // Ends before what it tells.
-  auto data_watch = DataWatch::Start(options.source, [&] { return adapter.volume.CatchUp(); });
+  auto data_watch = DataWatch::Start(options.source, [&] {
+    if (options.written) options.written();
+    return adapter.volume.CatchUp();
+  });
   if (!data_watch.has_value()) {
     spdlog::warn("{}: what other processes change wakes no watcher", data_watch.error().message());
   }

@@ -31,7 +31,7 @@ bool IsScratchName(std::string_view name) {
 
 ScratchPointer ScratchTable::Make(NodeId node, std::uint32_t uid) {
   const std::lock_guard lock(mutex_);
-  ByteQuota& quota = quotas_.try_emplace(uid, kBytesOfUserMax, &quota_).first->second;
+  ByteQuota& quota = quotas_.try_emplace(uid, kBytesOfUserMax, &quota_, &shares_.Of(uid)).first->second;
   return std::make_shared<ScratchFile>(quota, node, uid);
 }
 

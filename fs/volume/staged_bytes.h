@@ -1,21 +1,26 @@
-// Bytes that are being written: in locked memory, of which all writers together have a share. Private to fs/.
+// Bytes that are being written: in locked memory, of which all writers together have a share, and each user
+// a share of that. Private to fs/.
 //
-// Thread-safety: a ByteQuota may be used from any thread, StagedBytes like a vector. Ownership: a quota
-// outlives those that take from it.
+// Thread-safety: a ByteQuota and WriterShares may be used from any thread, StagedBytes like a vector.
+// Ownership: a quota outlives those that take from it.
 
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
 
 #include "crypto/base/secret.h"
 
 namespace certfs {
 
-// How many bytes may be held at once, as a part of a larger whole if there is one.
+// How many bytes may be held at once, as a part of a larger whole, or of two, if there are any.
 class ByteQuota {
  public:
-  explicit ByteQuota(std::size_t max, ByteQuota* whole = nullptr) : max_(max), whole_(whole) {}
+  explicit ByteQuota(std::size_t max, ByteQuota* whole = nullptr, ByteQuota* other = nullptr)
+      : max_(max), whole_(whole), other_(other) {}
 
   // Returns false, and takes nothing, if there is not so much left.
   bool Take(std::size_t bytes);
@@ -24,15 +29,51 @@ class ByteQuota {
  private:
   const std::size_t max_;
   ByteQuota* const whole_;
+  ByteQuota* const other_;
   std::atomic<std::size_t> taken_ = 0;
+};
+
+// Who may have how much of what all writers may have staged, scratch included. The locked memory is also the
+// readers', who must not starve because somebody opens many files and finishes none; nor must one user take
+// what the others write with. What root and the daemon's user may have is bounded as well, and what all the
+// others together may: each side always finds something left.
+class WriterShares {
+ public:
+  static constexpr std::size_t kAllMax = std::size_t{16} << 20;
+  static constexpr std::size_t kOfUserMax = std::size_t{4} << 20;
+  static constexpr std::size_t kOfUsersMax = std::size_t{12} << 20;
+  static constexpr std::size_t kOfOwnersMax = std::size_t{12} << 20;
+  // What anything that is held counts for at least, an open writer also while it has written nothing: what
+  // keeps the books of it is memory, too.
+  static constexpr std::size_t kWriterMin = 1024;
+
+  // `owner` is the daemon's user.
+  explicit WriterShares(std::uint32_t owner) : owner_(owner) {}
+
+  // The share of `uid`; lives as long as this.
+  ByteQuota& Of(std::uint32_t uid);
+
+ private:
+  const std::uint32_t owner_;
+  ByteQuota all_{kAllMax};
+  ByteQuota owners_{kOfOwnersMax, &all_};
+  ByteQuota users_{kOfUsersMax, &all_};
+  std::mutex mutex_;
+  std::map<std::uint32_t, ByteQuota> each_;  // Of each user that ever wrote. Guarded by mutex_.
 };
 
 class StagedBytes {
  public:
   explicit StagedBytes(ByteQuota& quota) : quota_(quota) {}
-  ~StagedBytes() { Reserve(0); }
+  ~StagedBytes() {
+    least_ = 0;
+    Reserve(0);
+  }
   StagedBytes(const StagedBytes&) = delete;
   StagedBytes& operator=(const StagedBytes&) = delete;
+
+  // Counts for kWriterMin from now on, however few they are. Returns false if there is not so much left.
+  bool Hold();
 
   // Makes them `size` bytes long, new ones zero; returns false, and changes nothing, if there is no memory
   // for it.
@@ -53,6 +94,7 @@ class StagedBytes {
   ByteQuota& quota_;
   SecretBytes bytes_;
   std::size_t reserved_ = 0;
+  std::size_t least_ = 0;
 };
 
 }  // namespace certfs

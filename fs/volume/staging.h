@@ -1,6 +1,6 @@
 // A staging inode: what one writer has written so far, and what is to come of it. Private to fs/.
 //
-// Thread-safety: its mutex guards it. Ownership: borrows the quota that all of one volume share.
+// Thread-safety: its mutex guards it. Ownership: borrows the share of whoever writes.
 
 #pragma once
 
@@ -19,10 +19,6 @@ namespace certfs {
 
 // One staging inode and the one handle that writes to it.
 struct Staging {
-  // What all writers together may have staged. The locked memory is also the readers', who must not starve
-  // because somebody opens many files and finishes none.
-  static constexpr std::size_t kBytesOfAllMax = std::size_t{16} << 20;
-
   explicit Staging(ByteQuota& quota) : buffer(quota) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;

@@ -97,8 +97,8 @@ struct Volume::State {
 
   FirstHalves first_halves;
 
-  ByteQuota staged{Staging::kBytesOfAllMax};  // Of all writers, scratch included.
-  ScratchTable scratch{staged};
+  WriterShares shares{options.uid};
+  ScratchTable scratch{shares};
   TakenRequests taken;
   // Who asks for something by a name of ca/issued/ is alone with it, and with some others, until he has it.
   static constexpr std::size_t kPickupMutexes = 64;
@@ -132,7 +132,18 @@ struct Volume::State {
   // The handles on files of status/, by thread and node. Each shows what was true when it was opened: to the
   // thread that opened it fstat(2) says that one's size.
   std::set<std::tuple<std::int32_t, NodeId, HandleId>> status_handles;
-  std::unordered_map<HandleId, std::int32_t> status_openers;
+  struct StatusOpener {
+    std::int32_t thread = 0;
+    std::uint32_t uid = 0;
+    std::size_t bytes = 0;
+  };
+  std::unordered_map<HandleId, StatusOpener> status_openers;
+  // What the handles of each user hold of such files that nobody else holds.
+  std::map<std::uint32_t, std::size_t> status_bytes;
+  static constexpr std::size_t kStatusBytesOfUserMax = std::size_t{32} << 20;
+  // Notes that `opener` has `handle` on `node`; false, and nothing is noted, where he has too much already.
+  bool AddStatusHandle(const StatusOpener& opener, NodeId node, HandleId handle);
+  void RemoveStatusHandle(NodeId node, HandleId handle);
   ContentPointer FindOpenStatus(std::int32_t thread, NodeId node, HandleId handle) const {
     const auto shown = readers.find(handle);
     if (shown != readers.end()) return shown->second;
@@ -273,7 +284,8 @@ std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChan
 inline constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE of renameat2(2).
 
 inline Error NoMemory() {
-  return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"};
+  return {ErrorCode::kNoMemory, "too-much-unfinished",
+          "no locked memory is left for what is being written: a user may have 4 MiB of it, all together 16"};
 }
 inline Error LostWithItsDaemon() {
   return {ErrorCode::kIo, "what was written is lost: the daemon that had it ended before it was committed"};

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint32_t kAlice = 1;
 constexpr std::uint32_t kBob = 2;
+constexpr std::uint32_t kDaemon = 77;
 
 TEST(ScratchName, IsOneThatToolsUse) {
   for (const char* const name :
@@ -39,8 +40,8 @@ class ScratchTableTest : public testing::Test {
   const NodeId directory_ = NodeId::OfDirectory(40);
   std::uint64_t last_ = 0;
   Instant now_{};
-  ByteQuota whole_{std::size_t{16} << 20};
-  ScratchTable table_{whole_};
+  WriterShares shares_{kDaemon};
+  ScratchTable table_{shares_};
 };
 
 TEST_F(ScratchTableTest, EachUserHasNamesOfItsOwn) {
@@ -103,8 +104,103 @@ TEST_F(ScratchTableTest, OneUserLeavesRoomForOthersAndAllForWriters) {
   fill(kBob);
   fill(3);
   EXPECT_EQ(held.size(), ScratchTable::kBytesMax >> 20);
-  EXPECT_TRUE(whole_.Take(std::size_t{8} << 20));
-  whole_.Give(std::size_t{8} << 20);
+  ByteQuota& writers = shares_.Of(kDaemon);
+  EXPECT_TRUE(writers.Take(std::size_t{8} << 20));
+  writers.Give(std::size_t{8} << 20);
+}
+
+// What is open counts, whether or not it still has a name: nobody gets a second share by taking names away.
+TEST_F(ScratchTableTest, WhatIsOpenWithoutANameCounts) {
+  std::vector<ScratchPointer> held;
+  for (;;) {
+    ScratchPointer file = Add("tmp");
+    ASSERT_NE(file, nullptr);
+    table_.Opened(file);
+    if (!file->bytes.Resize(1)) {
+      table_.Closed(file->node, now_);
+      break;
+    }
+    held.push_back(std::move(file));
+    ASSERT_TRUE(table_.Remove({directory_, "tmp", kAlice}, now_));
+    ASSERT_LE(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kWriterMin);
+  }
+  EXPECT_EQ(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kWriterMin);
+  EXPECT_TRUE(Add("tmp", kBob)->bytes.Resize(1));
+  const NodeId first = held.front()->node;
+  held.front().reset();
+  table_.Closed(first, now_);
+  EXPECT_TRUE(Add("tmp2")->bytes.Resize(1));
+}
+
+class WriterSharesTest : public testing::Test {
+ protected:
+  // How many MiB `uid` gets beyond what is held.
+  std::size_t Fill(std::uint32_t uid) {
+    std::size_t taken = 0;
+    while (shares_.Of(uid).Take(std::size_t{1} << 20)) ++taken;
+    taken_[uid] += taken;
+    return taken;
+  }
+  void Empty(std::uint32_t uid) {
+    for (; taken_[uid] != 0; --taken_[uid]) shares_.Of(uid).Give(std::size_t{1} << 20);
+  }
+
+  WriterShares shares_{kDaemon};
+  std::map<std::uint32_t, std::size_t> taken_;
+};
+
+TEST_F(WriterSharesTest, AUserTakesAQuarterAndLeavesTheRest) {
+  EXPECT_EQ(Fill(kAlice), 4U);
+  EXPECT_EQ(Fill(kAlice), 0U);
+  EXPECT_EQ(Fill(kBob), 4U);
+  EXPECT_EQ(Fill(0), 8U);
+  Empty(kAlice);
+  EXPECT_EQ(Fill(3), 4U);
+}
+
+TEST_F(WriterSharesTest, AllUsersTogetherLeaveRootSomething) {
+  std::size_t together = 0;
+  for (std::uint32_t uid = 1000; uid < 1020; ++uid) together += Fill(uid);
+  EXPECT_EQ(together, 12U);
+  EXPECT_EQ(Fill(0), 4U);
+  EXPECT_EQ(Fill(kDaemon), 0U);  // Its share is root's.
+  Empty(0);
+  EXPECT_EQ(Fill(kDaemon), 4U);
+}
+
+TEST_F(WriterSharesTest, RootLeavesTheUsersSomething) {
+  EXPECT_EQ(Fill(0), 12U);
+  EXPECT_EQ(Fill(kDaemon), 0U);
+  EXPECT_EQ(Fill(kAlice), 4U);
+}
+
+// What does not fit anywhere is taken nowhere.
+TEST_F(WriterSharesTest, ARefusalTakesNothing) {
+  ByteQuota small{std::size_t{2} << 20};
+  ByteQuota both{std::size_t{8} << 20, &small, &shares_.Of(kAlice)};
+  EXPECT_FALSE(both.Take(std::size_t{3} << 20));  // Too much for `small`.
+  EXPECT_TRUE(both.Take(std::size_t{2} << 20));
+  both.Give(std::size_t{2} << 20);
+  EXPECT_EQ(Fill(kAlice), 4U);
+  EXPECT_FALSE(both.Take(std::size_t{1} << 20));  // Too much for Alice.
+  EXPECT_TRUE(small.Take(std::size_t{2} << 20));
+}
+
+TEST_F(WriterSharesTest, AnOpenWriterCountsThoughItWroteNothing) {
+  std::vector<std::unique_ptr<StagedBytes>> open;
+  for (;;) {
+    auto bytes = std::make_unique<StagedBytes>(shares_.Of(kAlice));
+    if (!bytes->Hold()) break;
+    open.push_back(std::move(bytes));
+    ASSERT_LE(open.size(), WriterShares::kOfUserMax / WriterShares::kWriterMin);
+  }
+  EXPECT_EQ(open.size(), WriterShares::kOfUserMax / WriterShares::kWriterMin);
+  EXPECT_FALSE(open.front()->Resize(2 * WriterShares::kWriterMin));
+  EXPECT_TRUE(open.front()->Resize(WriterShares::kWriterMin));
+  open.back().reset();
+  EXPECT_TRUE(open.front()->Resize(2 * WriterShares::kWriterMin));
+  open.clear();
+  EXPECT_EQ(Fill(kAlice), 4U);
 }
 
 TEST_F(ScratchTableTest, NamesAreCountedToo) {
