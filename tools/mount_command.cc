@@ -16,12 +16,12 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "fs/fuse/session.h"
+#include "store/examiner.h"
 #include "tools/commands.h"
 #include "tools/log_level.h"
 #include "tools/mount_options.h"
@@ -164,11 +164,13 @@ void WarnIfUnlocked(bool locked) {
 }
 
 // Closes what the caller had open beyond the three standard descriptors, lest a daemon hold its pipes for
-// ever; `kept`, in rising order, stay. Only after the secret was read, because that may come from one of them
-// (/dev/fd/N).
-void CloseInherited(std::initializer_list<int> kept) {
+// ever; `kept` stay, those that are none left aside. Only after the secret was read, because that may come
+// from one of them (/dev/fd/N).
+void CloseInherited(std::vector<int> kept) {
   unsigned first = STDERR_FILENO + 1;
+  std::sort(kept.begin(), kept.end());
   for (const int each : kept) {
+    if (each < 0) continue;
     const auto number = static_cast<unsigned>(each);
     if (number > first) close_range(first, number - 1, 0);
     first = std::max(first, number + 1);
@@ -219,8 +221,7 @@ Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount
   const UnlockSecret secret = TRY(options.unlock.may_ask() ? ReceiveSecret(secrets.out.number())
                                                            : ReadUnlockSecret(mount.source, options.unlock));
   secrets.out.Close();
-  CloseInherited(
-      {std::min(report.in.number(), waker.socket()), std::max(report.in.number(), waker.socket())});
+  CloseInherited({report.in.number(), waker.socket(), ExaminerDescriptor()});
   LogTo(false, options);
   WarnIfUnlocked(locked);
   TRY(Serve(options, mount, secret, std::move(waker), [&] {
