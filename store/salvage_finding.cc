@@ -17,6 +17,13 @@ Chosen Salvager::Choose(const SalvagedRecords::Key& key, const Digest* expected)
   return {left, false, expects || left->standing != Standing::kCurrent};
 }
 
+Attributes Salvager::PrivateAttributes(std::uint32_t mode) const {
+  Attributes attributes;
+  attributes.mode = mode;
+  attributes.atime = attributes.mtime = attributes.ctime = now_;
+  return attributes;
+}
+
 // --- Finding
 
 void Salvager::AddStore(Number number, const Digest* expected) {

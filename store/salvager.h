@@ -106,11 +106,4 @@ std::optional<Value> Salvager::Decode(const SalvagedRecords::Key& key, const Cho
   return std::move(value).value();
 }
 
-Attributes Salvager::PrivateAttributes(std::uint32_t mode) const {
-  Attributes attributes;
-  attributes.mode = mode;
-  attributes.atime = attributes.mtime = attributes.ctime = now_;
-  return attributes;
-}
-
 }  // namespace certfs

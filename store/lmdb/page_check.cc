@@ -171,7 +171,8 @@ Result<PageFacts> Walk::Run() {
   }
   claimed_.resize(meta_.last_page + 1);
   claimed_[0] = claimed_[1] = true;
-  facts_ = {meta_.commit, kMetas, 0};
+  facts_.commit = meta_.commit;
+  facts_.pages = kMetas;
   Tree main{Kind::kMain, "the list of tables", meta_.main};
   TRY(WalkTree(main));
   for (Tree& table : tables_) TRY(WalkTree(table));
@@ -373,6 +374,7 @@ Result<PageFacts> CheckPages(int file) {
     // What the metas speak of was there before they were.
     const std::uint64_t file_bytes = TRY(SizeOf(file));
     auto facts = Walk(file, metas.newer(), file_bytes).Run();
+    if (facts.has_value()) facts.value().attempts = attempt;
     if (facts.has_value() || facts.error().code() != ErrorCode::kCorrupt) return facts;
     if (TRY(ReadMetas(file)).Holds(metas)) return facts;
     if (attempt == kAttemptsMax)

@@ -26,6 +26,7 @@ struct PageFacts {
   std::uint64_t commit = 0;
   std::uint64_t pages = 0;  // In use: metas, trees, overflow runs.
   std::uint64_t free = 0;   // Listed as free.
+  int attempts = 1;         // More where others replaced the state meanwhile.
 };
 
 // Walks over `file`, which is open for reading; its offset stays.
