@@ -13,6 +13,7 @@
 #include "tools/commands.h"
 #include "tools/doctor/check.h"
 #include "tools/doctor/isolated.h"
+#include "tools/doctor/salvage.h"
 #include "tools/mounts.h"
 #include "tools/settings.h"
 #include "tools/system.h"
@@ -30,6 +31,7 @@ struct Options {
   std::vector<std::string> backed_up;
   std::string high_water;
   bool json = false;
+  std::string salvage;  // The keystore to make of what is whole; empty for none.
 };
 
 // Every certfs mount of this process's namespace.
@@ -122,6 +124,10 @@ Result<doctor::Report> Examine(doctor::Patient& patient, const Options& options)
 }
 
 Result<ExitCode> Doctor(const Options& options) {
+  if (!options.salvage.empty()) {
+    if (options.what.empty()) return Error(ErrorCode::kInvalidArgument, "name the KEYSTORE to salvage");
+    return doctor::Salvage({TidyPath(options.what), options.salvage, options.unlock, options.json});
+  }
   std::vector<doctor::Patient> patients = TRY(FindPatients(options.what));
   std::vector<doctor::Report> reports;
   for (doctor::Patient& patient : patients) reports.push_back(TRY(Examine(patient, options)));
@@ -151,15 +157,27 @@ void AddDoctorCommand(CLI::App& app, Action& action) {
                    "The high-water file of the keystore; without it the one that the settings name")
       ->type_name("FILE");
   command->add_flag("--json", options->json, "One JSON object instead of text");
+  command
+      ->add_option("--salvage", options->salvage,
+                   "Copy all that is whole of KEYSTORE, however damaged, into a new one")
+      ->type_name("NEW-KEYSTORE");
   command->footer(
       "Nothing is changed, and whoever uses the keystore goes on. Without an unlock option KEYSTORE.key is\n"
       "used, if there is one; without any key what takes none is checked, and the rest is named (exit 7).\n\n"
       "Exit codes: 0 all was looked at, and nothing is wrong; 7 something is to be looked at, or could not\n"
       "be; 8 something is broken, or about to be;\n"
       "4 the keystore is damaged; 5 it is of a newer format; 3 the key does not open it.\n\n"
+      "--salvage reads KEYSTORE, which nobody may have open, and never writes to it. The new keystore is\n"
+      "opened by the same secret: name the key file with --keyfile, or copy it to NEW-KEYSTORE.key. After\n"
+      "--recovery-key it gets a key file of its own, NEW-KEYSTORE.key. It has the recovery certificates, "
+      "the\n"
+      "settings, and the authority with its ledger; the audit log stays with the old one. What is named\n"
+      "damaged or lost has to come from a backup. Exit codes: 0 everything is as it was; 7 something may\n"
+      "be of before; 4 something is lost, or nothing can be saved.\n\n"
       "Examples:\n"
       "  certfs doctor\n"
       "  certfs doctor /srv/keystore --keyfile /etc/certfs/keystore.key --backed-up /srv\n"
+      "  certfs doctor /srv/keystore --salvage /srv/salvaged\n"
       "  certfs doctor --json /certs | jq '.keystores[].findings[] | select(.severity == \"critical\")'");
   command->callback([options, &action] { action = [options] { return Doctor(*options); }; });
 }

@@ -28,6 +28,7 @@
 #include "fs/fuse/mounter.h"
 #include "fs/fuse/session.h"
 #include "store/confinement.h"
+#include "store/examiner.h"
 #include "store/high_water.h"
 #include "tools/log_level.h"
 #include "tools/mount_secret.h"
@@ -123,7 +124,7 @@ Result<ExitCode> Serve(const MountPlan& plan, DaemonParts parts) {
   TRY(BecomeOwnerOf(mount.source));
   TRY(EndWith(parts.line.process()));
   if (!ProtectProcess()) spdlog::warn("RLIMIT_MEMLOCK is too low: secrets may be written to the swap device");
-  CloseOthers({parts.line.socket(), parts.waker.socket(), parts.secret.number()});
+  CloseOthers({parts.line.socket(), parts.waker.socket(), parts.secret.number(), ExaminerDescriptor()});
   const UnlockSecret secret = TRY(ReceiveSecret(parts.secret.number()));
   parts.secret.Close();
   TRY(ConfineDaemon(plan));

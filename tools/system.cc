@@ -11,6 +11,8 @@
 #include <string>
 #include <system_error>
 
+#include "store/examiner.h"
+
 namespace certfs {
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -111,6 +113,9 @@ std::filesystem::path TidyPath(const std::filesystem::path& path) {
 
 bool ProtectProcess() {
   umask(077);
+  // It gets a copy of what is in memory, in which there are no secrets yet. Whoever needs it hears why it is
+  // not there.
+  static_cast<void>(StartExaminer().has_value());
   return ProtectSecrets();
 }
 

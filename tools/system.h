@@ -54,8 +54,9 @@ Result<void> WriteAll(int file, BytesView bytes, const std::filesystem::path& pa
 std::filesystem::path TidyPath(const std::filesystem::path& path);
 
 // Keeps the secrets that this process is about to handle in locked memory and out of core dumps, and what it
-// writes to its user. Call once, before the first secret and the first thread, and after any fork: locks do
-// not survive one. Returns whether memory could be locked.
+// writes to its user. Starts the process that examines keystores (store/examiner.h), unless it runs. Call
+// once, before the first secret and the first thread, and after any fork: locks do not survive one. Returns
+// whether memory could be locked.
 bool ProtectProcess();
 
 // The same, but leaves the umask alone: for whoever makes certificates that others are to read, and says of

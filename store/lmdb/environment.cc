@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "store/descriptor.h"
+#include "store/examiner.h"
 #include "store/lmdb/transaction.h"
 
 namespace certfs::lmdb {
@@ -41,6 +42,9 @@ constexpr std::uint64_t kReserveBytes = std::uint64_t{4} << 20;
 // all.
 constexpr auto kCourtesy = 50ms;
 constexpr auto kPatience = 5s;
+
+// What is damaged stays so: there is no use in looking again at once.
+constexpr auto kLookInterval = 60s;
 
 // What other threads may take of the address space while the map changes: glibc reserves this much when one
 // of them first allocates.
@@ -89,6 +93,8 @@ ErrorCode CodeOf(int code) {
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:
+    case MDB_CURSOR_FULL:
+    case MDB_PAGE_FULL:
       return ErrorCode::kCorrupt;
     case EROFS:
       return ErrorCode::kReadOnly;
@@ -201,8 +207,11 @@ Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int
 Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::path& directory,
                                                        std::uint64_t map_bytes, bool create) {
   auto environment = TRY(Make(map_bytes));
+  environment->data_ = directory / "data.mdb";
+  const bool pin = !create && !TRY(environment->ExamineFile());
   TRY(ReserveLockFile(directory));
   TRY(environment->OpenAt(directory, 0));
+  if (pin) TRY(environment->ExaminePinned());
   if (create) {
     int data = -1;
     if (const int code = mdb_env_get_fd(environment->env_, &data); code != 0)
@@ -225,33 +234,66 @@ Result<std::unique_ptr<Environment>> Environment::CreateFile(const std::filesyst
   return environment;
 }
 
-// What lies behind the end of a file cannot be mapped: reading it would be a SIGBUS.
-Result<void> Environment::CheckLength(const std::filesystem::path& directory) {
-  MDB_envinfo info;
-  MDB_stat facts;
-  int code = mdb_env_info(env_, &info);
-  if (code == 0) code = mdb_env_stat(env_, &facts);
-  if (code != 0) return OpenFailure(directory, code);
-  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * facts.ms_psize;
-  std::error_code error;
-  const std::uint64_t there = std::filesystem::file_size(directory / "data.mdb", error);
-  if (error) return Error(ErrorCode::kIo, "data.mdb: " + error.message());
-  if (there >= needed) return {};
-  return Error(ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(there) + " of " +
-                                        std::to_string(needed) + " bytes");
+Result<bool> Environment::ExamineFile() {
+  const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.open()) return Failure("open " + data_.string(), errno);
+  auto examined = Examine(file.get(), Extent::kPages);
+  if (examined.has_value()) return true;
+  if (examined.error().code() == ErrorCode::kBusy) return false;
+  if (examined.error().code() != ErrorCode::kCorrupt) return std::move(examined).error();
+  return Error(ErrorCode::kCorrupt,
+               examined.error().message() + "; certfs doctor --salvage copies what is whole of it");
+}
+
+Result<void> Environment::ExaminePinned() {
+  const std::thread::id entered = gate_.Enter();
+  // What is free then stays as it is. Where it cannot be had, others may be too fast again.
+  MDB_txn* pin = nullptr;
+  if (env_ == nullptr || mdb_txn_begin(env_, nullptr, MDB_RDONLY, &pin) != 0) pin = nullptr;
+  auto examined = ExamineFile();
+  if (pin != nullptr) mdb_txn_abort(pin);
+  gate_.Leave(entered);
+  if (!examined.has_value()) return std::move(examined).error();
+  if (!examined.value()) return Error(ErrorCode::kBusy, "data.mdb changes faster than it can be examined");
+  return {};
+}
+
+Result<void> Environment::CheckSuspicion() {
+  if (!suspected_.load(std::memory_order_relaxed) && !unsound_.load(std::memory_order_relaxed)) return {};
+  const std::unique_lock lock(look_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) {
+    // Somebody is looking. Until he knows better, what was known before holds.
+    if (!unsound_) return {};
+    return Error(ErrorCode::kCorrupt, "data.mdb is damaged, and being examined once more");
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= next_look_) {
+    suspected_ = false;
+    ++looks_;
+    auto examined = ExaminePinned();
+    next_look_ = std::chrono::steady_clock::now() + kLookInterval;
+    // What could not be found out changes nothing.
+    if (examined.has_value()) {
+      damage_.reset();
+    } else if (examined.error().code() == ErrorCode::kCorrupt) {
+      damage_ = std::move(examined).error();
+    }
+    unsound_ = damage_.has_value();
+  }
+  if (damage_) return *damage_;
+  return {};
 }
 
 Result<std::unique_ptr<Environment>> Environment::OpenReadOnly(const std::filesystem::path& directory) {
   constexpr std::uint64_t kSizeOfTheFile = 0;  // As its last writer had it.
   auto environment = TRY(Make(kSizeOfTheFile));
   environment->read_only_ = true;
+  environment->data_ = directory / "data.mdb";
+  const bool pin = !TRY(environment->ExamineFile());
   std::error_code error;
-  // LMDB takes an empty file for none.
-  if (std::filesystem::file_size(directory / "data.mdb", error) == 0 && !error)
-    return Error(ErrorCode::kCorrupt, "data.mdb is empty");
   const bool locked = std::filesystem::exists(directory / "lock.mdb", error) || error;
   TRY(environment->OpenAt(directory, MDB_RDONLY | (locked ? 0U : static_cast<unsigned int>(MDB_NOLOCK))));
-  TRY(environment->CheckLength(directory));
+  if (pin) TRY(environment->ExaminePinned());
   TRY(environment->OpenTables(false));
   return environment;
 }
@@ -357,6 +399,7 @@ Result<void> Environment::OpenAgain(unsigned int flags) {
   env_ = std::exchange(other->env_, nullptr);
   only_reads_ = flags != flags_;
   ++life_;
+  suspected_ = true;  // A disk that failed may have more to show.
   const std::lock_guard lock(handles_mutex_);
   handles_ = other->handles_;
   return {};

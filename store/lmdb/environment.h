@@ -1,18 +1,24 @@
 // The LMDB environment of one keystore. Private to store/; with transaction.h the only place that knows LMDB.
 //
 // Thread-safety: any thread. A process opens one directory at most once at a time, and does not fork
-// meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when LMDB
-// finds its own structure broken, kReadOnly when the disk is mounted like that, kBusy when the map cannot
-// change its size because transactions stay open, kIo otherwise.
+// meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when the
+// examiner or LMDB itself finds the structure of data.mdb broken, kReadOnly when the disk is mounted like that,
+// kBusy when the map cannot change its size because transactions stay open, kIo otherwise.
+//
+// A data.mdb that is there is examined before LMDB reads a page of it, and again when something in it was
+// found damaged (store/examiner.h).
 
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -104,6 +110,14 @@ class Environment {
   // Says whether the disk beneath has no room left. Precondition: the caller is inside the gate.
   bool DiskIsFull() const noexcept;
 
+  // Notes that something was damaged: whoever begins a transaction next has the file examined first, at most
+  // once a minute.
+  void Suspect() noexcept { suspected_ = true; }
+  // Has it examined if it is suspected. kCorrupt while it is known to be damaged: LMDB is not to read it.
+  Result<void> CheckSuspicion();
+  // How often CheckSuspicion had it examined. For tests.
+  std::uint64_t suspicions_examined() const noexcept { return looks_; }
+
   // After a failure to write LMDB serves nothing more, not even what it has: MDB_PANIC, for ever. Opens it
   // anew, unless somebody has since `life`: with the state before the change that failed, and where the disk
   // is read-only by now for reading alone, until somebody is going to write again. kBusy while this thread,
@@ -130,7 +144,11 @@ class Environment {
   void Close() noexcept;
   Result<void> OpenAgain(unsigned int flags);
 
-  Result<void> CheckLength(const std::filesystem::path& directory);
+  // Has data.mdb examined. Returns false where others change it too fast for that: then, once it is open,
+  // ExaminePinned.
+  Result<bool> ExamineFile();
+  // The same while a transaction of this process keeps the pages of a state from being used again.
+  Result<void> ExaminePinned();
 
   MDB_env* env_;  // Changed while the gate is closed, as the next five.
   bool only_reads_ = false;
@@ -145,6 +163,13 @@ class Environment {
   std::mutex handles_mutex_;
   Handles handles_{};  // Guarded by handles_mutex_.
   bool read_only_ = false;
+  std::filesystem::path data_;  // data.mdb.
+  std::atomic<bool> suspected_ = false;
+  std::atomic<bool> unsound_ = false;
+  std::atomic<std::uint64_t> looks_ = 0;
+  std::mutex look_mutex_;
+  std::optional<Error> damage_;                        // Guarded by look_mutex_; set while unsound_.
+  std::chrono::steady_clock::time_point next_look_{};  // Guarded by look_mutex_.
 };
 
 }  // namespace certfs::lmdb

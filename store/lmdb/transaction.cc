@@ -25,6 +25,7 @@ Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
 }  // namespace
 
 Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment, Access access) {
+  TRY(environment.CheckSuspicion());
   for (int attempt = 1;; ++attempt) {
     const std::thread::id entered = environment.gate().Enter();
     MDB_txn* txn = nullptr;
@@ -69,7 +70,9 @@ void Transaction::Abandon() noexcept {
 
 Error Transaction::Fail(std::string_view what, int code) {
   map_full_ = map_full_ || code == MDB_MAP_FULL;
-  return Failure(what, code);
+  Error failure = Failure(what, code);
+  if (failure.code() == ErrorCode::kCorrupt) environment_.Suspect();
+  return failure;
 }
 
 Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
@@ -79,7 +82,7 @@ Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
   MDB_val value;
   const int code = mdb_get(txn_, HandleOf(table), &name, &value);
   if (code == MDB_NOTFOUND) return std::optional<BytesView>();
-  if (code != 0) return Failure("read", code);
+  if (code != 0) return Fail("read", code);
   return std::optional<BytesView>(BytesView(static_cast<const std::uint8_t*>(value.mv_data), value.mv_size));
 }
 
@@ -122,7 +125,7 @@ Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink
     };
     if (!sink(view(key), view(value))) return {};
   }
-  if (code != MDB_NOTFOUND) return Failure("read", code);
+  if (code != MDB_NOTFOUND) return Fail("read", code);
   return {};
 }
 

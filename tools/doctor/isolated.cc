@@ -148,9 +148,10 @@ void LeaveStandardFiles() {
 void NoteFailure(Report& report, std::string_view check, ErrorCode code, const std::string& words) {
   if (code == ErrorCode::kCorrupt) {
     report.Note(ExitCode::kDamagedKeystore);
-    report.findings.push_back({"damaged", Urgency::kCritical, report.keystore.string(), words,
-                               "restore it from a backup: certfs restore BACKUP NEW-KEYSTORE; and check the "
-                               "disk"});
+    report.findings.push_back(
+        {"damaged", Urgency::kCritical, report.keystore.string(), words,
+         "restore it from a backup: certfs restore BACKUP NEW-KEYSTORE; or save what is whole: "
+         "certfs doctor KEYSTORE --salvage NEW-KEYSTORE; and check the disk"});
   } else if (code == ErrorCode::kUnsupported) {
     report.Note(ExitCode::kNewerFormat);
     report.findings.push_back({"newer-format", Urgency::kCritical, report.keystore.string(), words,

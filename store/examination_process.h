@@ -1,0 +1,32 @@
+// The process that examines one file, from its fork to its end. Private to store/; store/examiner.h asks it.
+//
+// Thread-safety: it is a process of its own. Ownership: takes both descriptors.
+
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "store/examiner.h"
+
+namespace certfs {
+
+struct ExaminationRequest {
+  Extent extent = Extent::kPages;
+  std::uint32_t seconds = 0;      // After which it is ended, whatever it waits for,
+  std::uint32_t cpu_seconds = 0;  // or has computed.
+};
+
+// What is answered, in one message: this, and words.
+struct ExaminationAnswer {
+  static constexpr std::uint8_t kSound = 0;  // Else the ErrorCode and one more.
+  std::uint8_t code = kSound;
+};
+inline constexpr std::size_t kAnswerWordsMax = 512;
+
+// Shuts this process in, walks over `file`, sends the answer to `answer`, and ends. Everything else that is
+// open is closed first.
+[[noreturn]] void ExamineAndEnd(const ExaminationRequest& request, int file, int answer);
+
+}  // namespace certfs

@@ -1,0 +1,229 @@
+#include "store/examiner.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+
+#include "store/descriptor.h"
+#include "store/examination_process.h"
+
+namespace certfs {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr auto kProcessName = "certfs-examiner";
+constexpr milliseconds kPatience{30'000};
+constexpr std::uint64_t kBytesASecond = std::uint64_t{4} << 20;
+constexpr std::uint32_t kCpuSeconds = 10;
+constexpr std::uint64_t kBytesACpuSecond = std::uint64_t{64} << 20;
+constexpr std::size_t kDescriptors = 2;  // That a request carries: the file, and where the answer goes.
+
+std::mutex starting;
+std::atomic<int> control{-1};
+std::atomic<pid_t> process{-1};
+bool ever_started = false;  // Guarded by `starting`.
+
+// --- Messages with descriptors
+
+union Carriage {
+  cmsghdr header;  // For its alignment.
+  std::array<char, CMSG_SPACE(sizeof(int) * kDescriptors)> bytes;
+};
+
+bool Send(int to, const ExaminationRequest& request, std::array<int, kDescriptors> descriptors) {
+  ExaminationRequest copy = request;
+  iovec part{&copy, sizeof(copy)};
+  Carriage carriage{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = carriage.bytes.data();
+  message.msg_controllen = carriage.bytes.size();
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(descriptors));
+  std::memcpy(CMSG_DATA(header), descriptors.data(), sizeof(descriptors));
+  ssize_t sent = 0;
+  do {
+    sent = sendmsg(to, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(sizeof(copy));
+}
+
+// Returns whether there was anything; the descriptors are -1 where it was no request.
+bool Receive(int from, ExaminationRequest& request, std::array<int, kDescriptors>& descriptors) {
+  descriptors.fill(-1);
+  iovec part{&request, sizeof(request)};
+  Carriage carriage{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = carriage.bytes.data();
+  message.msg_controllen = carriage.bytes.size();
+  ssize_t got = 0;
+  do {
+    got = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  if (got <= 0) return false;
+  const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS &&
+      header->cmsg_len == CMSG_LEN(sizeof(descriptors)))
+    std::memcpy(descriptors.data(), CMSG_DATA(header), sizeof(descriptors));
+  return true;
+}
+
+// --- In the examiner
+
+// It must keep nobody waiting: no pipe, directory or terminal of whoever started it stays with it.
+void LeaveEverything(int socket) {
+  setsid();
+  if (chdir("/") != 0) _exit(EXIT_FAILURE);
+  for (int each = 1; each < NSIG; ++each) signal(each, SIG_DFL);
+  signal(SIGCHLD, SIG_IGN);  // What it forks, nobody waits for.
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  const auto number = static_cast<unsigned>(socket);
+  if (number > 0) close_range(0, number - 1, 0);
+  close_range(number + 1, ~0U, 0);
+  prctl(PR_SET_NAME, kProcessName);
+}
+
+[[noreturn]] void Serve(int socket) {
+  LeaveEverything(socket);
+  ExaminationRequest request;
+  std::array<int, kDescriptors> descriptors;
+  while (Receive(socket, request, descriptors)) {
+    const bool whole = std::find(descriptors.begin(), descriptors.end(), -1) == descriptors.end();
+    if (whole && fork() == 0) ExamineAndEnd(request, descriptors[0], descriptors[1]);
+    for (const int each : descriptors) {
+      if (each >= 0) close(each);
+    }
+  }
+  _exit(EXIT_SUCCESS);
+}
+
+// --- In whoever asks
+
+Error Failed(const std::string& how) { return {ErrorCode::kIo, "data.mdb cannot be examined: " + how}; }
+
+Result<void> StartLocked() {
+  ever_started = true;
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
+    return Failed(std::string("socketpair: ") + std::strerror(errno));
+  const pid_t child = fork();
+  if (child == 0) Serve(pair[1]);
+  close(pair[1]);
+  if (child < 0) {
+    const int error = errno;
+    close(pair[0]);
+    return Failed(std::string("fork: ") + std::strerror(error));
+  }
+  const int before = control.exchange(pair[0]);
+  if (before >= 0) close(before);
+  process = child;
+  return {};
+}
+
+// Whether it has ended, for whoever was going to ask it.
+bool HasDied() {
+  pollfd watch{control, 0, 0};
+  return poll(&watch, 1, 0) == 1 && (watch.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+Result<ExaminationRequest> RequestFor(int file, Extent extent, milliseconds& patience, bool given) {
+  struct stat status {};
+  if (fstat(file, &status) != 0) return Failed(std::strerror(errno));
+  const auto bytes = static_cast<std::uint64_t>(status.st_size);
+  if (!given) patience = kPatience + milliseconds(1000 * (bytes / kBytesASecond));
+  ExaminationRequest request;
+  request.extent = extent;
+  // A moment more than anybody waits.
+  request.seconds = static_cast<std::uint32_t>(patience.count() / 1000 + 2);
+  request.cpu_seconds = static_cast<std::uint32_t>(kCpuSeconds + bytes / kBytesACpuSecond);
+  return request;
+}
+
+// Words of a process that read what anybody may have written: nothing but printable characters.
+std::string WordsOf(std::string_view text) {
+  std::string words(text.substr(0, kAnswerWordsMax));
+  std::replace_if(
+      words.begin(), words.end(), [](char each) { return each < ' ' || each > '~'; }, '?');
+  return words;
+}
+
+Result<void> Await(int answer, milliseconds patience) {
+  const auto end = Clock::now() + patience;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    pollfd watch{answer, POLLIN, 0};
+    const int ready = poll(&watch, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) return Failed(std::strerror(errno));
+    if (ready == 0)
+      return Failed("the examiner has not answered in " + std::to_string(patience.count()) + " ms");
+    break;
+  }
+  std::array<char, kAnswerWordsMax + 1> message;
+  const ssize_t got = recv(answer, message.data(), message.size(), 0);
+  if (got <= 0) return Failed("the examiner ended before it had said anything");
+  const auto code = static_cast<std::uint8_t>(message[0]);
+  if (code == ExaminationAnswer::kSound) return {};
+  const std::string words = WordsOf({message.data() + 1, static_cast<std::size_t>(got) - 1});
+  for (const ErrorCode each : {ErrorCode::kCorrupt, ErrorCode::kBusy, ErrorCode::kIo, ErrorCode::kNoMemory,
+                               ErrorCode::kUnsupported}) {
+    if (code == static_cast<int>(each) + 1) return Error(each, words);
+  }
+  return Failed("the examiner's answer is none");
+}
+
+}  // namespace
+
+Result<void> StartExaminer() {
+  const std::lock_guard lock(starting);
+  if (control >= 0 && !HasDied()) return {};
+  return StartLocked();
+}
+
+int ExaminerDescriptor() noexcept { return control; }
+pid_t ExaminerProcess() noexcept { return process; }
+
+Result<void> Examine(int file, Extent extent, std::optional<milliseconds> patience) {
+  {
+    const std::lock_guard lock(starting);
+    // One that has died is not started again by itself: by now there may be keys.
+    if (!ever_started) TRY(StartLocked());
+  }
+  milliseconds limit = patience.value_or(milliseconds(0));
+  const ExaminationRequest request = TRY(RequestFor(file, extent, limit, patience.has_value()));
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
+    return Failed(std::string("socketpair: ") + std::strerror(errno));
+  const Descriptor answer(pair[0]);
+  {
+    // Ours goes as soon as the examiner has its own: then its end is seen.
+    const Descriptor given(pair[1]);
+    if (!Send(control, request, {file, given.get()})) return Failed("the examiner has ended");
+  }
+  return Await(answer.get(), limit);
+}
+
+}  // namespace certfs

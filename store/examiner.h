@@ -1,0 +1,45 @@
+// Another process that looks at a data.mdb before this one trusts LMDB with it (store/README.md, "Before
+// LMDB"). It holds no keys and may do nothing but read that one file: what a made-up file could talk it into
+// ends there.
+//
+// A small process, the examiner, is forked before there is anything worth knowing in memory. It waits; for
+// each request it forks one that shuts itself in, walks over the file, says what it found, and ends. It ends
+// itself when the last process that could ask it has.
+//
+// Thread-safety: any thread, and any process that was forked since. Ownership: none; it lives as long as the
+// process. Errors: kIo where the examiner cannot be started, has died, or does not answer in time;
+// kUnsupported where the kernel has no seccomp; and those of the walk: kCorrupt, kBusy, kIo.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "crypto/base/result.h"
+
+namespace certfs {
+
+// Starts the examiner, unless it runs already. Call before the first secret is in memory, and before a filter
+// of system calls forbids it: fork(2) copies what there is. Whoever never calls it has it started when a
+// keystore is first opened.
+Result<void> StartExaminer();
+
+// The descriptor by which it is asked, for whoever closes all others; -1 where there is none.
+int ExaminerDescriptor() noexcept;
+// Its process; -1 where there is none. For tests.
+pid_t ExaminerProcess() noexcept;
+
+enum class Extent : std::uint8_t {
+  kMetas,  // What LMDB needs to open the file, and to begin a transaction.
+  kPages   // What it needs to do anything else.
+};
+
+// Has `file`, which is open for reading, examined. Waits for as long as `patience` says, by default half a
+// minute and a second for each 4 MiB: a disk that seeks for every page.
+Result<void> Examine(int file, Extent extent,
+                     std::optional<std::chrono::milliseconds> patience = std::nullopt);
+
+}  // namespace certfs

@@ -1,0 +1,385 @@
+#include "store/lmdb/page_check.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "store/lmdb/page_layout.h"
+
+namespace certfs::lmdb {
+
+namespace {
+
+// How often a state is walked over that others replace meanwhile.
+constexpr int kAttemptsMax = 3;
+// LMDB's cursors go no deeper.
+constexpr std::size_t kDepthMax = 31;
+// Pages that lie side by side are read at once.
+constexpr std::size_t kPagesAtOnce = 16;
+// A file may be shorter than its last page: one that was won and given up within a commit is never written.
+constexpr std::uint64_t kUnwrittenPagesMax = 65536;
+
+// The tables, and what is lost with them.
+struct TableWords {
+  std::string_view name;
+  const char* what;
+};
+constexpr std::array<TableWords, 6> kTables{{{"manifest", "the manifest"},
+                                             {"stores", "the stores"},
+                                             {"entries", "the entries"},
+                                             {"contents", "the contents of files"},
+                                             {"nodes", "the hash trees"},
+                                             {"issued", "the ledger of the authority"}}};
+
+Error ReadFailure(int error) {
+  return {ErrorCode::kIo, "data.mdb cannot be read: " + std::generic_category().message(error)};
+}
+
+Error Damaged(const std::string& how) { return {ErrorCode::kCorrupt, "data.mdb is damaged: " + how}; }
+
+Error DamagedPage(PageNumber page, const char* tree, const std::string& how) {
+  return Damaged("page " + std::to_string(page) + ", of " + tree + ": " + how);
+}
+
+Result<std::uint64_t> SizeOf(int file) {
+  struct stat status {};
+  if (fstat(file, &status) != 0) return ReadFailure(errno);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+// Reads as much as there is.
+Result<std::size_t> ReadAt(int file, std::uint64_t offset, std::span<std::uint8_t> out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t got = pread(file, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ReadFailure(errno);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  return done;
+}
+
+struct MetaPair {
+  std::array<Meta, kMetas> metas;
+  std::array<Bytes, kMetas> bytes;  // As they stand in the file.
+
+  const Meta& newer() const { return metas[NewerOf(metas[0], metas[1])]; }
+  // Whether what `other` was about is still a state that nothing has been taken from.
+  bool Holds(const MetaPair& other) const {
+    const std::size_t at = NewerOf(other.metas[0], other.metas[1]);
+    return bytes[at] == other.bytes[at];
+  }
+};
+
+Result<MetaPair> ReadMetasOnce(int file) {
+  MetaPair pair;
+  std::uint64_t offset = 0;
+  for (std::size_t i = 0; i < kMetas; ++i) {
+    pair.bytes[i].resize(kMetaBytes);
+    const std::size_t got = TRY(ReadAt(file, offset, pair.bytes[i]));
+    if (got == 0 && i == 0) return Error(ErrorCode::kCorrupt, "data.mdb is empty");
+    if (got < kMetaBytes)
+      return Error(ErrorCode::kCorrupt,
+                   "data.mdb is cut short: it has " + std::to_string(offset + got) + " bytes");
+    const char* wrong = nullptr;
+    pair.metas[i] = Meta::Parse(pair.bytes[i], &wrong);
+    if (wrong != nullptr) return DamagedPage(i, "what LMDB begins with", wrong);
+    offset = pair.metas[0].page_bytes();
+  }
+  if (const char* wrong = WhyNotPair(pair.metas[0], pair.metas[1]); wrong != nullptr)
+    return Damaged(std::string("what LMDB begins with: ") + wrong);
+  return pair;
+}
+
+// Whoever commits overwrites a meta, which is no single moment to whoever reads it meanwhile.
+Result<MetaPair> ReadMetas(int file) {
+  constexpr int kReadsMax = 16;
+  for (int reads = 1;; ++reads) {
+    auto pair = ReadMetasOnce(file);
+    auto again = ReadMetasOnce(file);
+    const bool agree = pair.has_value() == again.has_value() &&
+                       (pair.has_value() ? pair.value().bytes == again.value().bytes
+                                         : pair.error().message() == again.error().message());
+    if (agree || reads == kReadsMax) return again;
+  }
+}
+
+// A walk over one state.
+class Walk {
+ public:
+  Walk(int file, const Meta& meta, std::uint64_t file_bytes)
+      : file_(file), meta_(meta), page_bytes_(meta.page_bytes()), file_bytes_(file_bytes) {}
+
+  Result<PageFacts> Run();
+
+ private:
+  enum class Kind { kFree, kMain, kTable };
+  struct Tree {
+    Kind kind;
+    const char* words;
+    TreeFacts facts;    // As they are said,
+    TreeFacts found{};  // and as they are.
+  };
+  // What the page above says of the keys of a page; null for nothing.
+  struct Bounds {
+    const BytesView* low = nullptr;   // The least,
+    const BytesView* high = nullptr;  // and what all are less than.
+  };
+
+  Result<void> WalkTree(Tree& tree);
+  Result<void> Visit(Tree& tree, BytesView page, PageNumber number, std::size_t depth, Bounds bounds);
+  Result<void> VisitBranch(Tree& tree, const TreePage& page, PageNumber number, std::size_t depth,
+                           Bounds bounds);
+  Result<void> VisitLeaf(Tree& tree, const TreePage& page, PageNumber number, Bounds bounds);
+  Result<void> CheckOrder(const Tree& tree, const TreePage& page, PageNumber number, Bounds bounds) const;
+  Result<void> TakeTable(const Node& node, PageNumber number);
+  Result<void> TakeFreePages(const Tree& tree, const Node& node, PageNumber number);
+  // Checks the run that holds the node's value.
+  Result<void> TakeRun(Tree& tree, const Node& node, PageNumber number);
+  // Notes that a page is reached. `from` is the page that leads there.
+  Result<void> Claim(const Tree& tree, PageNumber page, PageNumber from);
+  Result<BytesView> Read(const Tree& tree, PageNumber page, std::size_t count, Bytes& into) const;
+  bool Less(const Tree& tree, BytesView a, BytesView b) const;
+  Error Wrong(const Tree& tree, PageNumber page, const std::string& how) const {
+    return DamagedPage(page, tree.words, how);
+  }
+
+  const int file_;
+  const Meta& meta_;
+  const std::size_t page_bytes_;
+  const std::uint64_t file_bytes_;
+  std::vector<bool> claimed_;
+  std::array<Bytes, kDepthMax + 1> levels_;  // What is read for each level of the tree at hand.
+  std::vector<Tree> tables_;
+  PageFacts facts_;
+};
+
+Result<PageFacts> Walk::Run() {
+  // Before anything is set aside for it.
+  if (meta_.last_page >= file_bytes_ / page_bytes_ + kUnwrittenPagesMax) {
+    return Error(ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(file_bytes_) +
+                                          " of " + std::to_string((meta_.last_page + 1) * page_bytes_) +
+                                          " bytes");
+  }
+  claimed_.resize(meta_.last_page + 1);
+  claimed_[0] = claimed_[1] = true;
+  facts_.commit = meta_.commit;
+  facts_.pages = kMetas;
+  Tree main{Kind::kMain, "the list of tables", meta_.main};
+  TRY(WalkTree(main));
+  for (Tree& table : tables_) TRY(WalkTree(table));
+  Tree free{Kind::kFree, "the list of free pages", meta_.free};
+  TRY(WalkTree(free));
+  facts_.pages -= facts_.free;
+  return facts_;
+}
+
+Result<void> Walk::WalkTree(Tree& tree) {
+  const TreeFacts& said = tree.facts;
+  if (said.root != kNoPage) {
+    if (said.depth == 0 || said.depth > kDepthMax)
+      return Damaged(std::string(tree.words) + ": it has no depth");
+    TRY(Claim(tree, said.root, 0));
+    const BytesView root = TRY(Read(tree, said.root, 1, levels_[0]));
+    TRY(Visit(tree, root, said.root, 1, {}));
+  } else if (said.depth != 0) {
+    return Damaged(std::string(tree.words) + ": it has no root");
+  }
+  const TreeFacts& found = tree.found;
+  if (said.branches != found.branches || said.leaves != found.leaves || said.overflows != found.overflows)
+    return Damaged(std::string(tree.words) + ": there are more pages, or fewer, than it says");
+  if (said.entries != found.entries) {
+    return Damaged(std::string(tree.words) + ": there are " + std::to_string(found.entries) + " rows where " +
+                   std::to_string(said.entries) + " should be");
+  }
+  return {};
+}
+
+bool Walk::Less(const Tree& tree, BytesView a, BytesView b) const {
+  if (tree.kind == Kind::kFree) return NumberAt<std::uint64_t>(a, 0) < NumberAt<std::uint64_t>(b, 0);
+  const int order = std::memcmp(a.data(), b.data(), std::min(a.size(), b.size()));
+  return order != 0 ? order < 0 : a.size() < b.size();
+}
+
+Result<void> Walk::Claim(const Tree& tree, PageNumber page, PageNumber from) {
+  if (page < kMetas || page > meta_.last_page)
+    return Wrong(tree, from, "it leads to page " + std::to_string(page) + ", which is none");
+  if (claimed_[page])
+    return Wrong(tree, from, "it leads to page " + std::to_string(page) + ", which belongs elsewhere");
+  claimed_[page] = true;
+  ++facts_.pages;
+  return {};
+}
+
+Result<BytesView> Walk::Read(const Tree& tree, PageNumber page, std::size_t count, Bytes& into) const {
+  const std::size_t size = count * page_bytes_;
+  if (into.size() < size) into.resize(size);
+  const std::span<std::uint8_t> out(into.data(), size);
+  if (TRY(ReadAt(file_, page * page_bytes_, out)) < size) {
+    return Error(ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(file_bytes_) +
+                                          " of " + std::to_string((meta_.last_page + 1) * page_bytes_) +
+                                          " bytes, and of " + tree.words + " some are missing");
+  }
+  return BytesView(out);
+}
+
+Result<void> Walk::Visit(Tree& tree, BytesView page, PageNumber number, std::size_t depth, Bounds bounds) {
+  if (const char* wrong = TreePage::WhyNot(page, number); wrong != nullptr) return Wrong(tree, number, wrong);
+  const TreePage parsed(page);
+  if (parsed.is_leaf() != (depth == tree.facts.depth)) return Wrong(tree, number, "it lies at another depth");
+  TRY(CheckOrder(tree, parsed, number, bounds));
+  return parsed.is_leaf() ? VisitLeaf(tree, parsed, number, bounds)
+                          : VisitBranch(tree, parsed, number, depth, bounds);
+}
+
+Result<void> Walk::CheckOrder(const Tree& tree, const TreePage& page, PageNumber number,
+                              Bounds bounds) const {
+  // The first key of a branch stands for all that are less than the second, and may be anything.
+  const std::size_t first = page.is_leaf() ? 0 : 1;
+  BytesView before;
+  for (std::size_t i = first; i < page.count(); ++i) {
+    const BytesView key = page.At(i).key;
+    if (key.empty() || key.size() > kKeyBytesMax || (tree.kind == Kind::kFree && key.size() != 8))
+      return Wrong(tree, number, "a key is none");
+    const bool ordered =
+        i == first ? bounds.low == nullptr || !Less(tree, key, *bounds.low) : Less(tree, before, key);
+    if (!ordered) return Wrong(tree, number, "its keys are out of order");
+    before = key;
+  }
+  if (bounds.high != nullptr && !before.empty() && !Less(tree, before, *bounds.high))
+    return Wrong(tree, number, "its keys are out of order");
+  return {};
+}
+
+Result<void> Walk::VisitBranch(Tree& tree, const TreePage& page, PageNumber number, std::size_t depth,
+                               Bounds bounds) {
+  ++tree.found.branches;
+  const std::size_t count = page.count();
+  // LMDB ends the process where a branch of a table leads to one page alone.
+  if (count < 2 && tree.kind != Kind::kFree) return Wrong(tree, number, "it leads to one page alone");
+  for (std::size_t i = 0; i < count;) {
+    const PageNumber first = page.At(i).child;
+    std::size_t end = i;
+    for (; end < count && end - i < kPagesAtOnce && page.At(end).child == first + (end - i); ++end)
+      TRY(Claim(tree, first + (end - i), number));
+    const BytesView pages = TRY(Read(tree, first, end - i, levels_[depth]));
+    for (std::size_t k = i; k < end; ++k) {
+      const BytesView low = page.At(k).key;
+      const BytesView high = k + 1 < count ? page.At(k + 1).key : BytesView();
+      const Bounds inner{k == 0 ? bounds.low : &low, k + 1 < count ? &high : bounds.high};
+      TRY(Visit(tree, pages.subspan((k - i) * page_bytes_, page_bytes_), first + (k - i), depth + 1, inner));
+    }
+    i = end;
+  }
+  return {};
+}
+
+Result<void> Walk::VisitLeaf(Tree& tree, const TreePage& page, PageNumber number, Bounds) {
+  ++tree.found.leaves;
+  tree.found.entries += page.count();
+  for (std::size_t i = 0; i < page.count(); ++i) {
+    const Node node = page.At(i);
+    if (tree.kind == Kind::kMain) {
+      TRY(TakeTable(node, number));
+      continue;
+    }
+    if ((node.flags & ~kBigNode) != 0) return Wrong(tree, number, "a value is of no kind");
+    if ((node.flags & kBigNode) != 0) {
+      TRY(TakeRun(tree, node, number));
+    } else if (kNodeHeaderBytes + node.key.size() + node.size > NodeBytesMax(page_bytes_)) {
+      return Wrong(tree, number, "a value is too long for its page");
+    }
+    if (tree.kind == Kind::kFree) TRY(TakeFreePages(tree, node, number));
+  }
+  return {};
+}
+
+Result<void> Walk::TakeTable(const Node& node, PageNumber number) {
+  const Tree main{Kind::kMain, "the list of tables", meta_.main};
+  const std::string_view name = AsText(node.key);
+  const auto known =
+      std::find_if(kTables.begin(), kTables.end(), [&](const TableWords& each) { return each.name == name; });
+  if (known == kTables.end()) return Wrong(main, number, "there is a table of no name that is known");
+  if (node.flags != kTreeNode || node.size != kTreeFactsBytes)
+    return Wrong(main, number, std::string("of ") + known->what + " it says nothing");
+  const TreeFacts facts = TreeFacts::Parse(node.value);
+  if (facts.flags != 0)
+    return Wrong(main, number, std::string(known->what) + ": the table is of another kind");
+  tables_.push_back({Kind::kTable, known->what, facts});
+  return {};
+}
+
+Result<void> Walk::TakeRun(Tree& tree, const Node& node, PageNumber number) {
+  const PageNumber first = node.run();
+  TRY(Claim(tree, first, number));
+  std::array<std::uint8_t, kPageHeaderBytes> bytes;
+  if (TRY(ReadAt(file_, first * page_bytes_, bytes)) < bytes.size())
+    return Wrong(tree, first, "data.mdb is cut short: it has " + std::to_string(file_bytes_) + " bytes");
+  const PageHeader header = PageHeader::Parse(bytes);
+  if (header.number != first) return Wrong(tree, first, "it says that it is another page");
+  if (header.flags != kOverflowPage) return Wrong(tree, first, "it holds no value");
+  if (header.run < RunOf(node.size, page_bytes_) || header.run > meta_.last_page)
+    return Wrong(tree, first, "it is too short for its value");
+  for (std::uint64_t i = 1; i < header.run; ++i) TRY(Claim(tree, first + i, first));
+  // The end of what is read has to be there; what the run has beyond it was perhaps never written.
+  if (first * page_bytes_ + kPageHeaderBytes + node.size > file_bytes_)
+    return Wrong(tree, first, "data.mdb is cut short: it has " + std::to_string(file_bytes_) + " bytes");
+  tree.found.overflows += header.run;
+  return {};
+}
+
+// A list is its length and then the numbers, descending; behind them there may be room.
+Result<void> Walk::TakeFreePages(const Tree& tree, const Node& node, PageNumber number) {
+  const auto commit = NumberAt<std::uint64_t>(node.key, 0);
+  if (commit == 0 || commit > meta_.commit) return Wrong(tree, number, "it is of a commit that never was");
+  constexpr std::size_t kWord = sizeof(PageNumber);
+  if (node.size < kWord || node.size % kWord != 0) return Wrong(tree, number, "a list has no length");
+  Bytes apart;
+  BytesView list = node.value;
+  if ((node.flags & kBigNode) != 0) {
+    const std::uint64_t pages = RunOf(node.size, page_bytes_);
+    list = TRY(Read(tree, node.run(), pages, apart)).subspan(kPageHeaderBytes, node.size);
+  }
+  const auto length = NumberAt<std::uint64_t>(list, 0);
+  if (length > node.size / kWord - 1) return Wrong(tree, number, "a list is longer than its room");
+  PageNumber before = kNoPage;
+  for (std::uint64_t i = 1; i <= length; ++i) {
+    const auto page = NumberAt<PageNumber>(list, i * kWord);
+    if (page >= before) return Wrong(tree, number, "a list is out of order");
+    TRY(Claim(tree, page, number));
+    ++facts_.free;
+    before = page;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> CheckMetas(int file) {
+  TRY(ReadMetas(file));
+  return {};
+}
+
+Result<PageFacts> CheckPages(int file) {
+  for (int attempt = 1;; ++attempt) {
+    const MetaPair metas = TRY(ReadMetas(file));
+    // What the metas speak of was there before they were.
+    const std::uint64_t file_bytes = TRY(SizeOf(file));
+    auto facts = Walk(file, metas.newer(), file_bytes).Run();
+    if (facts.has_value()) facts.value().attempts = attempt;
+    if (facts.has_value() || facts.error().code() != ErrorCode::kCorrupt) return facts;
+    if (TRY(ReadMetas(file)).Holds(metas)) return facts;
+    if (attempt == kAttemptsMax)
+      return Error(ErrorCode::kBusy, "data.mdb changes faster than it can be examined");
+  }
+}
+
+}  // namespace certfs::lmdb
