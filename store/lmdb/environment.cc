@@ -18,6 +18,7 @@
 #include "store/descriptor.h"
 #include "store/examiner.h"
 #include "store/lmdb/transaction.h"
+#include "store/lmdb/unreadable_page.h"
 
 namespace certfs::lmdb {
 
@@ -191,6 +192,7 @@ Result<std::unique_ptr<Environment>> Environment::Make(std::uint64_t map_bytes) 
 Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int flags) {
   path_ = path;
   flags_ = flags;
+  SurviveUnreadablePages();
   int code = mdb_env_open(env_, path.c_str(), MDB_NOTLS | flags, 0600);
   if (code != 0) return Failure("open " + path.string(), code);
   // LMDB leaves its data file open across exec.
