@@ -350,8 +350,9 @@ void HighWater::Run() {
     lock.unlock();
     const bool failed = !Write().has_value();
     lock.lock();
-    // Whoever commits without end has it written once in that time; what failed is tried again.
-    wake_.wait_for(lock, kWrittenWithin, [&] { return ending_; });
+    // Whoever commits without end has it written twice in that time: the other half is for whoever tells us.
+    // What failed is tried again.
+    wake_.wait_for(lock, kWrittenWithin / 2, [&] { return ending_; });
     noted_ = noted_ || failed;
   }
 }

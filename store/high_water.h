@@ -54,7 +54,7 @@ class HighWater {
   HighWater(const HighWater&) = delete;
   HighWater& operator=(const HighWater&) = delete;
 
-  // Somebody may have committed: it is looked at, and written, within kWrittenWithin. Costs nothing.
+  // Somebody may have committed: it is looked at, and written, within half of kWrittenWithin. Costs nothing.
   void Note();
 
   // Looks and writes at once.
