@@ -289,6 +289,12 @@ Result<void> CheckHighWater(Keystore& keystore, const std::filesystem::path& fil
   return opened->Compare(keystore);
 }
 
+ReachablePath PathOfHighWater(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) return {file, Reach::kWrite};
+  return {file.has_parent_path() ? file.parent_path() : ".", Reach::kKeep};
+}
+
 Result<std::unique_ptr<HighWater>> HighWater::Keep(Keystore& keystore, const std::filesystem::path& file,
                                                    Failed failed) {
   if (const AuditLog* const log = keystore.audit()) TRY(CheckPlace(log->directory(), file));

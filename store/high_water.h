@@ -18,6 +18,7 @@
 #include <mutex>
 #include <optional>
 
+#include "store/confinement.h"
 #include "store/keystore.h"
 
 namespace certfs {
@@ -35,6 +36,9 @@ struct HighWaterMark {
 
 // Compares `keystore` with `file` and changes nothing. A file that is not there is kNotFound.
 Result<void> CheckHighWater(Keystore& keystore, const std::filesystem::path& file);
+
+// What a confined process has to reach to keep `file`: where it is still to be made, its directory.
+ReachablePath PathOfHighWater(const std::filesystem::path& file);
 
 class HighWater {
  public:

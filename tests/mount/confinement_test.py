@@ -3,14 +3,13 @@ no file, and gone with the last handle; nobody but root looks into the daemon. M
 daemon's whole memory and cores of it searched for each form in which its bytes may lie; another user who tries to look."""
 
 import base64
-import ctypes
 import os
 import re
-import subprocess
+import tempfile
 import time
-import unittest
 
 import harness
+import permission_test
 import pki
 from harness import errno_of, put, run
 
@@ -198,6 +197,28 @@ for signal in (0, 1, 6, 9, 15, 19):
         self.assertGreaterEqual(len(answers), 25)
         self.assertEqual({name: answer for name, answer in answers.items() if answer not in ("EACCES", "EPERM")}, {})
         self.assertEqual(self.mount.pid(), pid)
+
+    def test_its_own_user_looks_into_it_no_more_than_others(self):
+        """Where it is an ordinary user's, what else runs as that user has no key of it."""
+        script = r"""
+import ctypes, errno, os, pwd, sys
+mount = os.path.dirname(os.path.dirname(os.path.dirname(sys.argv[1])))
+pid, user = int(os.getxattr(mount, "user.certfs.pid")), pwd.getpwnam("nobody")
+with open(f"/proc/{pid}/status") as status:
+    assert f"Uid:\t{user.pw_uid}\t" in status.read()
+os.setgroups([]); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+libc = ctypes.CDLL(None, use_errno=True)
+for name in ("mem", "environ", "maps", "smaps", "auxv"):
+    try: open(f"/proc/{pid}/{name}", "rb").read(1); print(name, "done")
+    except OSError as error: print(name, errno.errorcode[error.errno])
+print("attach", "done" if libc.syscall(101, 16, pid, 0, 0) == 0 else errno.errorcode[ctypes.get_errno()])
+"""
+        os.chmod(self.work, 0o755)
+        done = run("unshare", "-m", "bash", "-c", permission_test.OF_NOBODY, "bash", tempfile.mkdtemp(dir=self.work), script)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answers = dict(line.split() for line in done.stdout.splitlines())
+        self.assertEqual(len(answers), 6)
+        self.assertEqual(set(answers.values()) - {"EACCES", "EPERM"}, set(), answers)
 
 
 if __name__ == "__main__":
