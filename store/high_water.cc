@@ -289,6 +289,12 @@ Result<void> CheckHighWater(Keystore& keystore, const std::filesystem::path& fil
   return opened->Compare(keystore);
 }
 
+ReachablePath PathOfHighWater(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) return {file, Reach::kWrite};
+  return {file.has_parent_path() ? file.parent_path() : ".", Reach::kKeep};
+}
+
 Result<std::unique_ptr<HighWater>> HighWater::Keep(Keystore& keystore, const std::filesystem::path& file,
                                                    Failed failed) {
   if (const AuditLog* const log = keystore.audit()) TRY(CheckPlace(log->directory(), file));
@@ -350,8 +356,9 @@ void HighWater::Run() {
     lock.unlock();
     const bool failed = !Write().has_value();
     lock.lock();
-    // Whoever commits without end has it written once in that time; what failed is tried again.
-    wake_.wait_for(lock, kWrittenWithin, [&] { return ending_; });
+    // Whoever commits without end has it written twice in that time: the other half is for whoever tells us.
+    // What failed is tried again.
+    wake_.wait_for(lock, kWrittenWithin / 2, [&] { return ending_; });
     noted_ = noted_ || failed;
   }
 }

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <optional>
 
+#include "store/confinement.h"
 #include "store/keystore.h"
 
 namespace certfs {
@@ -35,6 +36,9 @@ struct HighWaterMark {
 
 // Compares `keystore` with `file` and changes nothing. A file that is not there is kNotFound.
 Result<void> CheckHighWater(Keystore& keystore, const std::filesystem::path& file);
+
+// What a confined process has to reach to keep `file`: where it is still to be made, its directory.
+ReachablePath PathOfHighWater(const std::filesystem::path& file);
 
 class HighWater {
  public:
@@ -54,7 +58,7 @@ class HighWater {
   HighWater(const HighWater&) = delete;
   HighWater& operator=(const HighWater&) = delete;
 
-  // Somebody may have committed: it is looked at, and written, within kWrittenWithin. Costs nothing.
+  // Somebody may have committed: it is looked at, and written, within half of kWrittenWithin. Costs nothing.
   void Note();
 
   // Looks and writes at once.

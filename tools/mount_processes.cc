@@ -110,7 +110,7 @@ Result<std::unique_ptr<HighWater>> KeepHighWater(const MountPlan& plan, Keystore
 // Gives up what is not needed to serve.
 Result<void> ConfineDaemon(const MountPlan& plan) {
   ConfinementPlan confinement = PlanForKeystore(plan.mount.source, Reach::kKeep);
-  if (!plan.high_water.empty()) confinement.paths.push_back({plan.high_water.parent_path(), Reach::kKeep});
+  if (!plan.high_water.empty()) confinement.paths.push_back(PathOfHighWater(plan.high_water));
   // The mounter is asked about callers; that there is such a process is all that it finds out itself.
   confinement.reaches_processes = true;
   const ConfinementReport report = TRY(Confine(confinement));

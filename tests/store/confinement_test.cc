@@ -26,6 +26,7 @@
 
 #include "store/audit_log.h"
 #include "store/confinement.h"
+#include "store/high_water.h"
 #include "tests/store/keystore_fixture.h"
 
 namespace certfs {
@@ -264,13 +265,17 @@ TEST(Confinement, AKeystoreIsServedAllTheSame) {
   Must(Keystore::Create(directory, TestSecret(), kRoot, clock.get()));
   const Bytes key = VectorOf("leaf.key");
   const Bytes certificate = VectorOf("leaf.pem");
-  const std::string said = InChild([&]() -> std::string {
-    const ConfinementReport report = Confined(PlanForKeystore(directory, Reach::kKeep));
-    if (!report.filtered) return "no filter";
+  const filesystem::path high_water = parent.path() / "elsewhere" / "high-water";
+  filesystem::create_directory(high_water.parent_path());
+  const auto serve_as = [&](const std::string& alias) -> std::string {
+    ConfinementPlan plan = PlanForKeystore(directory, Reach::kKeep);
+    plan.paths.push_back(PathOfHighWater(high_water));
+    if (!Confined(plan).filtered) return "no filter";
     const auto serve = [&]() -> Result<std::string> {
       const auto keystore = TRY(Keystore::Open(directory, TestSecret(), clock.get()));
+      const auto kept = TRY(HighWater::Keep(*keystore, high_water));
       const auto store = TRY(TRY(keystore->Snapshot())->FindStore(NameOf("machine")));
-      const Entry entry = TRY(keystore->CreateEntry(store->number, AliasOf("www"), kRoot, 0755));
+      const Entry entry = TRY(keystore->CreateEntry(store->number, AliasOf(alias), kRoot, 0755));
       TRY(keystore->WriteFile(entry.number, Member::kKey, key, kRoot, {}));
       const auto written =
           TRY(keystore->WriteFile(entry.number, Member::kCertificate, certificate, kRoot, {}));
@@ -278,8 +283,11 @@ TEST(Confinement, AKeystoreIsServedAllTheSame) {
     };
     const auto served = serve();
     return served.has_value() ? served.value() : served.error().message();
-  });
-  EXPECT_EQ(said, AsText(certificate));
+  };
+  // The first one makes the high-water file.
+  EXPECT_EQ(InChild([&] { return serve_as("www"); }), AsText(certificate));
+  EXPECT_TRUE(filesystem::exists(high_water));
+  EXPECT_EQ(InChild([&] { return serve_as("copy"); }), AsText(certificate));
 }
 
 TEST(Confinement, AMistakeInThePlanGivesUpNothing) {
