@@ -12,12 +12,16 @@
 #include <vector>
 
 #include "fs/fuse/adapter.h"
+#include "fs/fuse/mount_point.h"
 
 namespace certfs {
 
 struct RequestServer::State {
-  State(Keystore& keystore, const VolumeOptions& options, std::function<void(BytesView)> answer_in)
-      : adapter(keystore, options, false, [] {}), answer(std::move(answer_in)) {}
+  State(Keystore& keystore, const VolumeOptions& options, std::unique_ptr<Connection> connection_in,
+        std::function<void(BytesView)> answer_in)
+      : connection(std::move(connection_in)),
+        adapter(keystore, options, false, host, *connection, [] {}),
+        answer(std::move(answer_in)) {}
   ~State() {
     if (session != nullptr) fuse_session_destroy(session);
     free(buffer.mem);  // libfuse's, of malloc.
@@ -30,6 +34,8 @@ struct RequestServer::State {
   static ssize_t Read(int /*device*/, void* into, std::size_t size, void* /*adapter*/);
   static ssize_t Write(int /*device*/, iovec* parts, int count, void* /*adapter*/);
 
+  MountPoint host{MountOptions{}};  // Never mounted.
+  const std::unique_ptr<Connection> connection;
   Adapter adapter;
   const std::function<void(BytesView)> answer;
   fuse_session* session = nullptr;
@@ -61,7 +67,8 @@ RequestServer::~RequestServer() { State::serving = nullptr; }
 
 Result<std::unique_ptr<RequestServer>> RequestServer::Make(Keystore& keystore, const VolumeOptions& options,
                                                            std::function<void(BytesView)> answer) {
-  auto state = std::make_unique<State>(keystore, options, std::move(answer));
+  auto connection = TRY(Connection::Open({OwnedDescriptor(), TRY(Connection::NewPage())}));
+  auto state = std::make_unique<State>(keystore, options, std::move(connection), std::move(answer));
   fuse_lowlevel_ops operations{};
   SetNameOperations(operations);
   SetFileOperations(operations);
