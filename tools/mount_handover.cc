@@ -53,7 +53,7 @@ std::optional<HandedOver> TakeFromManager() {
   HandedOver handed;
   for (int i = 0; i < count; ++i) {
     const int number = SD_LISTEN_FDS_START + i;
-    const std::string_view name = names[i];
+    const std::string name = names[i];
     free(names[i]);
     OwnedDescriptor taken(number);
     // The last of a name is the newest.

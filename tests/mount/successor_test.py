@@ -6,6 +6,7 @@ daemon is killed every 200 ms: 1 for 12 s, 10 for two minutes."""
 
 import array
 import errno
+import fcntl
 import os
 import random
 import re
@@ -48,6 +49,7 @@ class Handles(SuccessorTest):
     """What was open."""
 
     def test_what_reads_goes_on(self):
+        self.trust_root()
         paths = [self.entry + "/cert.pem", self.entry + "/key.pem", self.mount.at("export/machine/web/fullchain.pem"),
                  self.mount.at("export/machine/web/combined.pem"), self.mount.at("export/TRUSTED_ROOTS/ca-bundle.pem")]
         wanted = [pki.read(path) for path in paths]
@@ -412,18 +414,16 @@ class Manager:
 
     def start(self, *words):
         """Runs certfs with what is in the store, as descriptors from 3 on."""
-        kept = list(self.store.items())
-        script = "export LISTEN_PID=$$; exec \"$@\""
+        kept = [(name, fcntl.fcntl(descriptor, fcntl.F_DUPFD, 50)) for name, descriptor in self.store.items()]
+        places = "".join(f" {3 + i}<&{descriptor}" for i, (_, descriptor) in enumerate(kept))
+        script = f"export LISTEN_PID=$$; exec \"$@\"{places}"
         environment = dict(os.environ, NOTIFY_SOCKET=self.path, LISTEN_FDS=str(len(kept)), LISTEN_FDNAMES=":".join(name for name, _ in kept))
-
-        def place():
-            copies = [os.dup(descriptor) for _, descriptor in kept]
-            spare = [os.dup2(copy, 100 + i) for i, copy in enumerate(copies)]
-            for i, descriptor in enumerate(spare):
-                os.dup2(descriptor, 3 + i, inheritable=True)
-
-        return subprocess.Popen(["sh", "-c", script, "sh", CERTFS, *map(str, words)], env=environment, preexec_fn=place, close_fds=False,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            return subprocess.Popen(["bash", "-c", script, "bash", CERTFS, *map(str, words)], env=environment, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, pass_fds=[descriptor for _, descriptor in kept])
+        finally:
+            for _, descriptor in kept:
+                os.close(descriptor)
 
     def hear(self, word):
         """Takes what comes until `word` does."""
