@@ -17,7 +17,6 @@ int FuzzEnvelope(const std::uint8_t* data, std::size_t size) {
   if (recipients.has_value()) PROPERTY(ReadEnvelopeRecipients(SourceOf(input, 1)).has_value());
   auto reader = EnvelopeReader::Open(SourceOf(input, 61), *data == 'w' ? password : key);
   if (!reader.has_value()) return 0;
-  PROPERTY(recipients.has_value());
   std::uint64_t total = 0;
   for (;;) {
     Bytes part(1000);

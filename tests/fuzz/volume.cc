@@ -122,7 +122,10 @@ class Player {
 
   // One request, as the input has it.
   void Next() {
-    const KernelRequest& kind = KernelRequests()[input_.U8() % KernelRequests().size()];
+    // Root asks mostly: the kernel lets nobody through whom the mode forbids.
+    const std::size_t choice = input_.U8();
+    const KernelRequest& kind = KernelRequests()[choice % KernelRequests().size()];
+    uid_ = choice / KernelRequests().size() >= 5 ? 1000 : 0;
     const std::uint64_t node = Node();
     Bytes body(kind.fixed_bytes);
     const std::size_t changed = input_.U8();
@@ -168,7 +171,7 @@ class Player {
   }
   Bytes Content() {
     const std::uint8_t high = input_.U8();
-    if (high >= 0xC0) return Sample(high);
+    if (high >= 0xC0) return Sample(high - 0xC0U);
     const BytesView taken = input_.Take(static_cast<std::size_t>(high) * 64 + input_.U8());
     return {taken.begin(), taken.end()};
   }
@@ -179,9 +182,8 @@ class Player {
     header.opcode = opcode;
     header.unique = ++requests_ * 2;
     header.nodeid = node;
-    // Root mostly: the kernel asks nobody for what the mode forbids.
-    header.uid = requests_ % 4 == 3 ? 1000 : 0;
-    header.gid = header.uid;
+    header.uid = uid_;
+    header.gid = uid_;
     header.pid = static_cast<std::uint32_t>(getpid());
     Bytes request = BytesOf(header);
     request.insert(request.end(), body.begin(), body.end());
@@ -258,6 +260,7 @@ class Player {
 
   // Closes what is open and forgets what was named, as the kernel does when a mount ends.
   void LetGo() {
+    uid_ = 0;
     for (const std::uint64_t handle : handles_) {
       for (const std::uint64_t node : nodes_) {
         if (handle == 0 || handles_.size() * nodes_.size() > 200) break;
@@ -282,6 +285,7 @@ class Player {
   std::vector<std::uint64_t> nodes_{FUSE_ROOT_ID};
   std::vector<std::uint64_t> handles_{0};
   std::uint64_t requests_ = 0;
+  std::uint32_t uid_ = 0;
   std::uint32_t asked_ = 0;
   int answers_ = 0;
 };
