@@ -236,7 +236,8 @@ class Volume {
 
   // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a
   // superseded revision; an unused staging inode opened for reading). kNotPermitted: a live file, or a
-  // staging inode in use, opened for writing. kNoSpace, kIo: a key, and the audit log cannot be written.
+  // staging inode in use, opened for writing. kNoSpace, kReadOnly, kIo: a key, and the audit log cannot be
+  // written.
   Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
 
   // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) are resolved by
