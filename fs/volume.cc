@@ -85,6 +85,18 @@ Volume::~Volume() = default;
 
 OperationCounts& Volume::counts() { return state_->counts; }
 
+Volume::Held Volume::GetHeld() {
+  const std::lock_guard lock(state_->mutex);
+  Held held;
+  held.handles = state_->readers.size() + state_->open_contents.size() + state_->status_handles.size() +
+                 state_->status_openers.size() + state_->writers.size() + state_->scratch_handles.size() +
+                 state_->controls.size() + state_->backups_read.size();
+  held.stagings = state_->stagings.size();
+  held.scratch = state_->scratch.size();
+  held.staged_bytes = state_->staged.taken();
+  return held;
+}
+
 Error Volume::State::Refuse(const Caller& caller, Time now, std::string path, Error error) {
   NoteRefusal(caller, path, error);
   const std::string line = refusals.Record({now, caller.uid, processes.ProcessOf(caller.thread),
@@ -385,7 +397,9 @@ Result<std::optional<std::string>> Volume::PathOfDirectory(NodeId directory) {
     const Place place = TRY(Resolve(*snapshot, directory));
     if (place.store) return std::optional(PathOf(*place.store));
     if (!place.entry) return std::optional<std::string>();
-    return std::optional(PathOf(*snapshot, *place.entry));
+    const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
+    if (!store) return std::optional<std::string>();
+    return std::optional(PathOf(*store) + "/" + place.entry->alias.text());
   });
 }
 

@@ -238,7 +238,8 @@ class Volume {
 
   // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a
   // superseded revision; an unused staging inode opened for reading). kNotPermitted: a live file, or a
-  // staging inode in use, opened for writing. kNoSpace, kIo: a key, and the audit log cannot be written.
+  // staging inode in use, opened for writing. kNoSpace, kReadOnly, kIo: a key, and the audit log cannot be
+  // written.
   Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
 
   // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) that read are resolved
@@ -266,6 +267,17 @@ class Volume {
   // What status/metrics.prom counts. Whoever brings an operation from the kernel counts it there; refusals
   // are counted here.
   OperationCounts& counts();
+
+  // What is remembered for those who have something open or temporary: as before, once they have closed it
+  // and it is gone.
+  struct Held {
+    std::size_t handles = 0;       // Open ones, with what is noted of each.
+    std::size_t stagings = 0;      // Inodes that are written, or about to be.
+    std::size_t scratch = 0;       // Files, directories and placeholders.
+    std::size_t staged_bytes = 0;  // In all of these.
+    friend bool operator==(const Held&, const Held&) = default;
+  };
+  Held GetHeld();
 
  private:
   struct State;
@@ -386,8 +398,8 @@ class Volume {
   // Tells the kernel what `untold` says, while it holds `busy`, which it hears of last.
   void TellAround(NodeId busy, const std::vector<std::pair<NodeId, std::string_view>>& untold);
   // Makes a scratch file live as the file `name` of the entry directory `parent`; `moves` says that the name
-  // by which it was asked for is to go.
-  Result<void> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
+  // by which it was asked for is to go. Returns what the name leads to.
+  Result<Node> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
                              bool replace, bool moves,
                              std::vector<std::pair<NodeId, std::string_view>>& untold);
 

@@ -327,6 +327,7 @@ std::optional<Result<void>> Volume::RenameProfileAway(const Caller& caller, Node
   const bool away = parent.fixed() == Fixed::kProfiles && new_parent == parent && IsDropScratchName(new_name);
   if (!away) return std::nullopt;
   const auto live = Lookup(caller, parent, name);
+  if (!live.has_value() && live.error().code() != ErrorCode::kNotFound) return Result<void>(live.error());
   if (!live.has_value() || AuthorityFileOf(live.value().id) != AuthorityFile::kProfile) return std::nullopt;
   const auto copy = [&]() -> Result<void> {
     const ContentPointer content = TRY(OpenAuthority(caller, live.value().id));

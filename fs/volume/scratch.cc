@@ -237,6 +237,11 @@ void ScratchTable::DropExpiredLocked(Instant now) {
   }
 }
 
+std::size_t ScratchTable::size() {
+  const std::lock_guard lock(mutex_);
+  return files_.size();
+}
+
 void ScratchTable::DropExpired(Instant now) {
   const std::lock_guard lock(mutex_);
   DropExpiredLocked(now);

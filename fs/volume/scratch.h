@@ -106,6 +106,9 @@ class ScratchTable {
   // no room for another name.
   void Spent(NodeId node);
 
+  // How many files there are, directories and placeholders included.
+  std::size_t size();
+
   // Forgets, and wipes, what nobody used for too long.
   void DropExpired(Instant now);
 

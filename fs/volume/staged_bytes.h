@@ -25,6 +25,7 @@ class ByteQuota {
   // Returns false, and takes nothing, if there is not so much left.
   bool Take(std::size_t bytes);
   void Give(std::size_t bytes);
+  std::size_t taken() const { return taken_; }
 
  private:
   const std::size_t max_;

@@ -55,7 +55,8 @@ struct Staging {
 
   // The file that this process removed before it came to write this one: it returns unless a commit succeeds.
   std::optional<RemovedFile> removed;
-  bool committed = false;  // Something of it went live.
+  bool committed = false;  // Something of it went live:
+  Node became;             // to that its name leads since.
   // Set where the kernel holds a directory until the answer: what it is to be told meanwhile waits here.
   std::vector<std::pair<NodeId, std::string_view>>* untold = nullptr;
   bool placeholder = false;  // It left a placeholder, and

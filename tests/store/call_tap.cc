@@ -23,7 +23,8 @@ namespace certfs {
 namespace {
 
 std::string root;  // Empty: nothing is watched. Set while nobody else calls.
-TapPlan plan;
+std::mutex planning;
+TapPlan planned;  // Guarded by planning.
 std::atomic<std::size_t> applicable = 0;
 std::atomic<std::size_t> happened = 0;
 std::atomic<bool> skip_syncs = false;
@@ -40,7 +41,7 @@ bool Changes(Call call) {
   return call != kOpen && call != kOpenToWrite && call != kRead && call != kMap;
 }
 
-bool CanHappen(Call call) {
+bool CanHappen(const TapPlan& plan, Call call) {
   using enum Call;
   switch (plan.act) {
     case TapPlan::Act::kShorten:
@@ -76,8 +77,14 @@ enum class Fate { kGoes, kFails, kShort, kLast };
   for (;;) pause();
 }
 
+TapPlan PlanNow() {
+  const std::lock_guard lock(planning);
+  return planned;
+}
+
 Fate FateOf(Call call) {
-  if (!CanHappen(call)) return Fate::kGoes;
+  const TapPlan plan = PlanNow();
+  if (!CanHappen(plan, call)) return Fate::kGoes;
   const std::size_t count = ++applicable;
   if (plan.at == 0 || count < plan.at || (count > plan.at && !plan.lasting)) return Fate::kGoes;
   ++happened;
@@ -315,7 +322,8 @@ void CallTap::Ignore() {
 }
 
 void CallTap::Arm(const TapPlan& what) {
-  plan = what;
+  const std::lock_guard lock(planning);
+  planned = what;
   applicable = 0;
   happened = 0;
 }

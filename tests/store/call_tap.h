@@ -4,7 +4,8 @@
 // Whatever executable call_tap.cc is linked into has all its calls pass there, those of liblmdb too: the
 // symbols of an executable come before those of libraries. Calls on other files go through untouched.
 //
-// Thread-safety: calls may come from any thread; set it up while only one uses the directory. A child that is
+// Thread-safety: calls may come from any thread, and so may Arm; Watch and Ignore while only one uses the
+// directory. A child that is
 // forked has a tap of its own, set up like its parent's.
 
 #pragma once

@@ -5,9 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,23 +13,9 @@
 #include "store/audit_verification.h"
 #include "store/examination.h"
 #include "tests/store/scripted_history.h"
+#include "tests/support/points.h"
 
 namespace certfs {
-
-// How many points to meet: `count`, or as many times that as CERTFS_ROUNDS says; at 10 and more `most`.
-inline std::size_t PointsToMeet(std::size_t count, std::size_t most) {
-  constexpr double kSoak = 10;
-  const char* const text = std::getenv("CERTFS_ROUNDS");
-  const double rounds = text != nullptr ? std::atof(text) : 1.0;
-  return rounds >= kSoak ? most : static_cast<std::size_t>(static_cast<double>(count) * rounds) + 1;
-}
-inline constexpr std::size_t kAllPoints = std::numeric_limits<std::size_t>::max();
-
-// Whether to meet the point of that name: all of them, or the one that CERTFS_POINT names, as a failure does.
-inline bool IsWanted(const std::string& point) {
-  const char* const only = std::getenv("CERTFS_POINT");
-  return only == nullptr || point == only;
-}
 
 // The states of a history: before its first step, and after each.
 inline std::vector<std::string> StatesOf(ScriptedHistory& history, const std::filesystem::path& directory) {
