@@ -16,7 +16,6 @@
 #include <utility>
 
 #include "store/descriptor.h"
-#include "store/examiner.h"
 #include "store/lmdb/transaction.h"
 #include "store/lmdb/unreadable_page.h"
 
@@ -43,9 +42,6 @@ constexpr std::uint64_t kReserveBytes = std::uint64_t{4} << 20;
 // all.
 constexpr auto kCourtesy = 50ms;
 constexpr auto kPatience = 5s;
-
-// What is damaged stays so: there is no use in looking again at once.
-constexpr auto kLookInterval = 60s;
 
 // What other threads may take of the address space while the map changes: glibc reserves this much when one
 // of them first allocates.
@@ -234,56 +230,6 @@ Result<std::unique_ptr<Environment>> Environment::CreateFile(const std::filesyst
   TRY(environment->OpenAt(file, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC));
   TRY(environment->OpenTables(true));
   return environment;
-}
-
-Result<bool> Environment::ExamineFile() {
-  const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.open()) return Failure("open " + data_.string(), errno);
-  auto examined = Examine(file.get(), Extent::kPages);
-  if (examined.has_value()) return true;
-  if (examined.error().code() == ErrorCode::kBusy) return false;
-  if (examined.error().code() != ErrorCode::kCorrupt) return std::move(examined).error();
-  return Error(ErrorCode::kCorrupt,
-               examined.error().message() + "; certfs doctor --salvage copies what is whole of it");
-}
-
-Result<void> Environment::ExaminePinned() {
-  const std::thread::id entered = gate_.Enter();
-  // What is free then stays as it is. Where it cannot be had, others may be too fast again.
-  MDB_txn* pin = nullptr;
-  if (env_ == nullptr || mdb_txn_begin(env_, nullptr, MDB_RDONLY, &pin) != 0) pin = nullptr;
-  auto examined = ExamineFile();
-  if (pin != nullptr) mdb_txn_abort(pin);
-  gate_.Leave(entered);
-  if (!examined.has_value()) return std::move(examined).error();
-  if (!examined.value()) return Error(ErrorCode::kBusy, "data.mdb changes faster than it can be examined");
-  return {};
-}
-
-Result<void> Environment::CheckSuspicion() {
-  if (!suspected_.load(std::memory_order_relaxed) && !unsound_.load(std::memory_order_relaxed)) return {};
-  const std::unique_lock lock(look_mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) {
-    // Somebody is looking. Until he knows better, what was known before holds.
-    if (!unsound_) return {};
-    return Error(ErrorCode::kCorrupt, "data.mdb is damaged, and being examined once more");
-  }
-  const auto now = std::chrono::steady_clock::now();
-  if (now >= next_look_) {
-    suspected_ = false;
-    ++looks_;
-    auto examined = ExaminePinned();
-    next_look_ = std::chrono::steady_clock::now() + kLookInterval;
-    // What could not be found out changes nothing.
-    if (examined.has_value()) {
-      damage_.reset();
-    } else if (examined.error().code() == ErrorCode::kCorrupt) {
-      damage_ = std::move(examined).error();
-    }
-    unsound_ = damage_.has_value();
-  }
-  if (damage_) return *damage_;
-  return {};
 }
 
 Result<std::unique_ptr<Environment>> Environment::OpenReadOnly(const std::filesystem::path& directory) {

@@ -79,37 +79,51 @@ struct MetaPair {
   }
 };
 
-Result<MetaPair> ReadMetasOnce(int file) {
-  MetaPair pair;
+using MetaBytes = std::array<Bytes, kMetas>;
+
+Result<MetaBytes> ReadMetaBytes(int file) {
+  MetaBytes metas;
   std::uint64_t offset = 0;
-  for (std::size_t i = 0; i < kMetas; ++i) {
-    pair.bytes[i].resize(kMetaBytes);
-    const std::size_t got = TRY(ReadAt(file, offset, pair.bytes[i]));
-    if (got == 0 && i == 0) return Error(ErrorCode::kCorrupt, "data.mdb is empty");
-    if (got < kMetaBytes)
+  for (Bytes& each : metas) {
+    each.resize(kMetaBytes);
+    const std::size_t got = TRY(ReadAt(file, offset, each));
+    if (got == 0 && offset == 0) return Error(ErrorCode::kCorrupt, "data.mdb is empty");
+    if (got < kMetaBytes) {
       return Error(ErrorCode::kCorrupt,
                    "data.mdb is cut short: it has " + std::to_string(offset + got) + " bytes");
+    }
     const char* wrong = nullptr;
-    pair.metas[i] = Meta::Parse(pair.bytes[i], &wrong);
+    const Meta first = Meta::Parse(metas[0], &wrong);
+    if (wrong != nullptr) break;  // Nobody knows where the other one is.
+    offset = first.page_bytes();
+  }
+  return metas;
+}
+
+Result<MetaPair> ParseMetas(MetaBytes bytes) {
+  MetaPair pair;
+  for (std::size_t i = 0; i < kMetas; ++i) {
+    const char* wrong = nullptr;
+    pair.metas[i] = Meta::Parse(bytes[i], &wrong);
     if (wrong != nullptr) return DamagedPage(i, "what LMDB begins with", wrong);
-    offset = pair.metas[0].page_bytes();
   }
   if (const char* wrong = WhyNotPair(pair.metas[0], pair.metas[1]); wrong != nullptr)
     return Damaged(std::string("what LMDB begins with: ") + wrong);
+  pair.bytes = std::move(bytes);
   return pair;
 }
 
-// Whoever commits overwrites a meta, which is no single moment to whoever reads it meanwhile.
+// Whoever commits overwrites a meta, which is no single moment to whoever reads it meanwhile; and between one
+// meta and the other there may be commits. What is read twice alike stood there at one moment.
 Result<MetaPair> ReadMetas(int file) {
-  constexpr int kReadsMax = 16;
-  for (int reads = 1;; ++reads) {
-    auto pair = ReadMetasOnce(file);
-    auto again = ReadMetasOnce(file);
-    const bool agree = pair.has_value() == again.has_value() &&
-                       (pair.has_value() ? pair.value().bytes == again.value().bytes
-                                         : pair.error().message() == again.error().message());
-    if (agree || reads == kReadsMax) return again;
+  constexpr int kReadsMax = 64;
+  MetaBytes bytes = TRY(ReadMetaBytes(file));
+  for (int reads = 1; reads < kReadsMax; ++reads) {
+    MetaBytes again = TRY(ReadMetaBytes(file));
+    if (bytes == again) return ParseMetas(std::move(bytes));
+    bytes = std::move(again);
   }
+  return Error(ErrorCode::kBusy, "data.mdb changes faster than it can be examined");
 }
 
 // A walk over one state.

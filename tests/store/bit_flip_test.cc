@@ -77,30 +77,6 @@ class BitFlip : public testing::Test {
  protected:
   BitFlip() : keystore_(directory_.path() / "keystore") { Must(StartExaminer()); }
 
- private:
-  // Where syncing costs nothing: files are written thousands of times.
-  class Place {
-   public:
-    Place() {
-      const char* const before = std::getenv("TMPDIR");
-      if (before != nullptr) before_ = before;
-      if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
-    }
-    ~Place() {
-      unsetenv("TMPDIR");
-      if (!before_.empty()) setenv("TMPDIR", before_.c_str(), 1);
-    }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
-
-   private:
-    std::string before_;
-  };
-  Place place_;
-
- protected:
-  ~BitFlip() override { keystore_.Restore(); }
-
   // What a child says of what it saw.
   Outcome Judge(const Seen& seen, const std::vector<std::string>& wrong) const {
     for (const std::string& each : wrong) std::cerr << each << "\n";
@@ -149,6 +125,7 @@ class BitFlip : public testing::Test {
     return {};
   }
 
+  const QuickPlace place_;
   TemporaryDirectory directory_;
   SmallKeystore keystore_;
 };
