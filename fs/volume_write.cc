@@ -26,6 +26,13 @@ Attributes NewAttributesOf(Member member, const Caller& caller, const Entry& ent
   return NewFileAttributes(member, owner, entry.attributes, now);
 }
 
+// One that `caller` writes to.
+Result<StagingPointer> MakeStaging(WriterShares& shares, const Caller& caller) {
+  auto staging = std::make_shared<Staging>(shares.Of(caller.uid), shares.WritersOf(caller.uid));
+  if (staging->Count()) return staging;
+  return Error(ErrorCode::kNoMemory, "too-many-writers", "too many files are open for writing: close some");
+}
+
 }  // namespace
 
 Result<Node> Volume::Stage(const Caller& caller, NodeId live, NodeId as) {
@@ -44,8 +51,7 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live, NodeId as) {
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
   if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
 
-  auto staging = std::make_shared<Staging>(state_->shares.Of(caller.uid));
-  if (!staging->buffer.Hold()) return NoMemory();
+  auto staging = TRY(MakeStaging(state_->shares, caller));
   staging->entry = entry->number;
   staging->member = *member;
   staging->shown_as = live;
@@ -92,8 +98,7 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
     return NotPermitted("this entry holds no " + std::string(name));
   }
 
-  auto staging = std::make_shared<Staging>(state_->shares.Of(caller.uid));
-  if (!staging->buffer.Hold()) return NoMemory();
+  auto staging = TRY(MakeStaging(state_->shares, caller));
   staging->entry = place.entry->number;
   staging->member = *member;
   staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);

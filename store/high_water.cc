@@ -300,9 +300,11 @@ Result<std::unique_ptr<HighWater>> HighWater::Keep(Keystore& keystore, const std
   if (const AuditLog* const log = keystore.audit()) TRY(CheckPlace(log->directory(), file));
   auto opened = HighWaterFile::Open(file, O_RDWR, TRY(Marks::Of(keystore)));
   if (!opened.has_value() && opened.error().code() == ErrorCode::kNotFound) {
-    const std::int64_t now =
-        std::chrono::floor<std::chrono::seconds>(keystore.Now()).time_since_epoch().count();
-    TRY(HighWaterFile::Make(file, TRY(Marks::Of(keystore)), {TRY(MarkOf(keystore)), now}));
+    Record first;
+    first.mark = TRY(MarkOf(keystore));
+    first.written = std::chrono::floor<std::chrono::seconds>(keystore.Now()).time_since_epoch().count();
+    const Marks marks = TRY(Marks::Of(keystore));
+    TRY(HighWaterFile::Make(file, marks, first));
     opened = HighWaterFile::Open(file, O_RDWR, TRY(Marks::Of(keystore)));
   }
   if (!opened.has_value()) return std::move(opened).error();

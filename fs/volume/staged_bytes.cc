@@ -20,22 +20,15 @@ void ByteQuota::Give(std::size_t bytes) {
   if (other_ != nullptr) other_->Give(bytes);
 }
 
-ByteQuota& WriterShares::Of(std::uint32_t uid) {
+WriterShares::OneShare& WriterShares::Share(std::uint32_t uid) {
   if (uid == 0 || uid == owner_) return owners_;
   const std::lock_guard lock(mutex_);
-  return each_.try_emplace(uid, kOfUserMax, &users_).first->second;
-}
-
-bool StagedBytes::Hold() {
-  least_ = WriterShares::kWriterMin;
-  if (Reserve(bytes_.size())) return true;
-  least_ = 0;
-  return false;
+  return each_.try_emplace(uid, kOfUserMax, &users_, kWritersOfUserMax).first->second;
 }
 
 bool StagedBytes::Reserve(std::size_t bytes) {
   // Locked memory is given out in powers of two.
-  const std::size_t share = bytes == 0 ? least_ : std::max(WriterShares::kWriterMin, std::bit_ceil(bytes));
+  const std::size_t share = bytes == 0 ? 0 : std::max(WriterShares::kBytesMin, std::bit_ceil(bytes));
   if (share > reserved_) {
     if (!quota_.Take(share - reserved_)) return false;
   } else {

@@ -44,37 +44,43 @@ class WriterShares {
   static constexpr std::size_t kOfUserMax = std::size_t{4} << 20;
   static constexpr std::size_t kOfUsersMax = std::size_t{12} << 20;
   static constexpr std::size_t kOfOwnersMax = std::size_t{12} << 20;
-  // What anything that is held counts for at least, an open writer also while it has written nothing: what
-  // keeps the books of it is memory, too.
-  static constexpr std::size_t kWriterMin = 1024;
+  // What anything that is held counts for at least.
+  static constexpr std::size_t kBytesMin = 1024;
+  // How many files may be open for writing, whatever was written: what keeps the books of them is memory,
+  // too.
+  static constexpr std::size_t kWritersOfUserMax = kOfUserMax / kBytesMin;
+  static constexpr std::size_t kWritersOfOwnersMax = kOfOwnersMax / kBytesMin;
 
   // `owner` is the daemon's user.
   explicit WriterShares(std::uint32_t owner) : owner_(owner) {}
 
-  // The share of `uid`; lives as long as this.
-  ByteQuota& Of(std::uint32_t uid);
+  // The share of `uid`, and how many writers he may have; they live as long as this.
+  ByteQuota& Of(std::uint32_t uid) { return Share(uid).bytes; }
+  ByteQuota& WritersOf(std::uint32_t uid) { return Share(uid).writers; }
 
  private:
+  struct OneShare {
+    ByteQuota bytes;
+    ByteQuota writers;
+    OneShare(std::size_t bytes_max, ByteQuota* whole, std::size_t writers_max)
+        : bytes(bytes_max, whole), writers(writers_max) {}
+  };
+  OneShare& Share(std::uint32_t uid);
+
   const std::uint32_t owner_;
   ByteQuota all_{kAllMax};
-  ByteQuota owners_{kOfOwnersMax, &all_};
   ByteQuota users_{kOfUsersMax, &all_};
+  OneShare owners_{kOfOwnersMax, &all_, kWritersOfOwnersMax};
   std::mutex mutex_;
-  std::map<std::uint32_t, ByteQuota> each_;  // Of each user that ever wrote. Guarded by mutex_.
+  std::map<std::uint32_t, OneShare> each_;  // Of each user that ever wrote. Guarded by mutex_.
 };
 
 class StagedBytes {
  public:
   explicit StagedBytes(ByteQuota& quota) : quota_(quota) {}
-  ~StagedBytes() {
-    least_ = 0;
-    Reserve(0);
-  }
+  ~StagedBytes() { Reserve(0); }
   StagedBytes(const StagedBytes&) = delete;
   StagedBytes& operator=(const StagedBytes&) = delete;
-
-  // Counts for kWriterMin from now on, however few they are. Returns false if there is not so much left.
-  bool Hold();
 
   // Makes them `size` bytes long, new ones zero; returns false, and changes nothing, if there is no memory
   // for it.
@@ -95,7 +101,6 @@ class StagedBytes {
   ByteQuota& quota_;
   SecretBytes bytes_;
   std::size_t reserved_ = 0;
-  std::size_t least_ = 0;
 };
 
 }  // namespace certfs

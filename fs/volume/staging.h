@@ -19,9 +19,19 @@ namespace certfs {
 
 // One staging inode and the one handle that writes to it.
 struct Staging {
-  explicit Staging(ByteQuota& quota) : buffer(quota) {}
+  // Of a writer who counts in `writers`, and takes from `quota`.
+  Staging(ByteQuota& quota, ByteQuota& writers) : buffer(quota), writers_(writers) {}
+  ~Staging() {
+    if (counted_) writers_.Give(1);
+  }
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
+
+  // Counts it. Returns false if its writer has as many as he may.
+  bool Count() {
+    counted_ = writers_.Take(1);
+    return counted_;
+  }
 
   // Makes the buffer `size` bytes long; returns false, and changes nothing, if there is no memory for it.
   bool Resize(std::size_t size) { return buffer.Resize(size); }
@@ -74,6 +84,10 @@ struct Staging {
     if (writer_process != 0 && thread == writer_thread) return writer_process;
     return processes.ProcessOf(thread);
   }
+
+ private:
+  ByteQuota& writers_;
+  bool counted_ = false;
 };
 using StagingPointer = std::shared_ptr<Staging>;
 

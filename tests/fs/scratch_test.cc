@@ -122,9 +122,9 @@ TEST_F(ScratchTableTest, WhatIsOpenWithoutANameCounts) {
     }
     held.push_back(std::move(file));
     ASSERT_TRUE(table_.Remove({directory_, "tmp", kAlice}, now_));
-    ASSERT_LE(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kWriterMin);
+    ASSERT_LE(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kBytesMin);
   }
-  EXPECT_EQ(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kWriterMin);
+  EXPECT_EQ(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kBytesMin);
   EXPECT_TRUE(Add("tmp", kBob)->bytes.Resize(1));
   const NodeId first = held.front()->node;
   held.front().reset();
@@ -186,74 +186,34 @@ TEST_F(WriterSharesTest, ARefusalTakesNothing) {
   EXPECT_TRUE(small.Take(std::size_t{2} << 20));
 }
 
-TEST_F(WriterSharesTest, AnOpenWriterCountsThoughItWroteNothing) {
-  std::vector<std::unique_ptr<StagedBytes>> open;
+// What is tiny counts for what it costs.
+TEST_F(WriterSharesTest, NothingCountsForLessThanAKiB) {
+  std::vector<std::unique_ptr<StagedBytes>> held;
   for (;;) {
     auto bytes = std::make_unique<StagedBytes>(shares_.Of(kAlice));
-    if (!bytes->Hold()) break;
-    open.push_back(std::move(bytes));
-    ASSERT_LE(open.size(), WriterShares::kOfUserMax / WriterShares::kWriterMin);
+    if (!bytes->Resize(1)) break;
+    held.push_back(std::move(bytes));
+    ASSERT_LE(held.size(), WriterShares::kOfUserMax / WriterShares::kBytesMin);
   }
-  EXPECT_EQ(open.size(), WriterShares::kOfUserMax / WriterShares::kWriterMin);
-  EXPECT_FALSE(open.front()->Resize(2 * WriterShares::kWriterMin));
-  EXPECT_TRUE(open.front()->Resize(WriterShares::kWriterMin));
-  open.back().reset();
-  EXPECT_TRUE(open.front()->Resize(2 * WriterShares::kWriterMin));
-  open.clear();
+  EXPECT_EQ(held.size(), WriterShares::kOfUserMax / WriterShares::kBytesMin);
+  EXPECT_FALSE(held.front()->Resize(WriterShares::kBytesMin + 1));
+  EXPECT_TRUE(held.front()->Resize(WriterShares::kBytesMin));
+  held.back().reset();
+  EXPECT_TRUE(held.front()->Resize(WriterShares::kBytesMin + 1));
+  held.front()->Clear();
+  EXPECT_TRUE(held.front()->Assign(Bytes(2 * WriterShares::kBytesMin)));
+  held.clear();
   EXPECT_EQ(Fill(kAlice), 4U);
 }
 
-TEST_F(ScratchTableTest, NamesAreCountedToo) {
-  for (std::size_t i = 0; i < ScratchTable::kFilesOfUserMax; ++i)
-    ASSERT_NE(Add("tmp" + std::to_string(i)), nullptr);
-  EXPECT_EQ(Add("tmpx"), nullptr);
-  EXPECT_NE(Add("tmpx", kBob), nullptr);
-  EXPECT_TRUE(table_.Remove({directory_, "tmp0", kAlice}, now_));
-  EXPECT_NE(Add("tmpx"), nullptr);
-}
-
-TEST_F(ScratchTableTest, WhatIsSpentMakesRoomOldestFirst) {
-  for (std::size_t i = 0; i < ScratchTable::kFilesOfUserMax; ++i)
-    ASSERT_NE(Add("tmp" + std::to_string(i)), nullptr);
-  const auto open = Find("tmp3");
-  table_.Opened(open);
-  for (const char* const name : {"tmp3", "tmp5", "tmp7"}) table_.Spent(Find(name)->node);
-  EXPECT_NE(Add("tmpx"), nullptr);
-  EXPECT_EQ(Find("tmp5"), nullptr);
-  EXPECT_NE(Find("tmp7"), nullptr);
-  EXPECT_NE(Add("tmpy"), nullptr);
-  EXPECT_EQ(Find("tmp7"), nullptr);
-  // What is open stays, and what is not spent.
-  EXPECT_EQ(Add("tmpz"), nullptr);
-  EXPECT_EQ(Find("tmp3"), open);
-  table_.Closed(open->node, now_);
-  EXPECT_NE(Add("tmpz"), nullptr);
-}
-
-TEST_F(ScratchTableTest, MovingTakesTheNameAndDropsWhatHadIt) {
-  const auto first = Add("tmp1");
-  const NodeId second = Add("tmp2")->node;
-  table_.Move({directory_, "tmp1", kAlice}, {directory_, "tmp2", kAlice}, now_);
-  EXPECT_EQ(Find("tmp1"), nullptr);
-  EXPECT_EQ(Find("tmp2"), first);
-  EXPECT_EQ(table_.FindNode(second, now_), nullptr);
-  // Two names of one file stay two, as rename(2) says.
-  ASSERT_TRUE(table_.Add({directory_, "tmp3", kAlice}, first, now_).has_value());
-  EXPECT_EQ(table_.LinksOf(first->node), 2U);
-  table_.Move({directory_, "tmp2", kAlice}, {directory_, "tmp3", kAlice}, now_);
-  EXPECT_EQ(table_.LinksOf(first->node), 2U);
-}
-
-TEST_F(ScratchTableTest, ADirectoryTakesItsFilesAlong) {
-  const auto directory = table_.Make(NodeId::OfStaging(++last_), kAlice);
-  directory->directory = true;
-  ASSERT_TRUE(table_.Add({directory_, ".~tmp~", kAlice}, directory, now_).has_value());
-  const auto file = table_.Make(NodeId::OfStaging(++last_), kAlice);
-  ASSERT_TRUE(table_.Add({directory->node, "cert.pem", kAlice}, file, now_).has_value());
-  EXPECT_TRUE(table_.HasAny(directory->node, now_));
-  table_.Clear(directory_);
-  EXPECT_EQ(table_.FindNode(file->node, now_), nullptr);
-  EXPECT_EQ(table_.FindNode(directory->node, now_), nullptr);
+TEST_F(WriterSharesTest, OpenWritersAreCountedWhateverTheyWrote) {
+  std::size_t writers = 0;
+  while (shares_.WritersOf(kAlice).Take(1)) ++writers;
+  EXPECT_EQ(writers, WriterShares::kWritersOfUserMax);
+  EXPECT_TRUE(shares_.WritersOf(kBob).Take(1));
+  EXPECT_TRUE(shares_.WritersOf(0).Take(WriterShares::kWritersOfOwnersMax));
+  EXPECT_FALSE(shares_.WritersOf(kDaemon).Take(1));
+  EXPECT_EQ(Fill(kAlice), 4U);
 }
 
 }  // namespace
