@@ -93,7 +93,7 @@ Volume::Held Volume::GetHeld() {
                  state_->controls.size() + state_->backups_read.size();
   held.stagings = state_->stagings.size();
   held.scratch = state_->scratch.size();
-  held.staged_bytes = state_->staged.taken();
+  held.staged_bytes = state_->shares.taken();
   return held;
 }
 

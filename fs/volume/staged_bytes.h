@@ -57,6 +57,8 @@ class WriterShares {
   // The share of `uid`, and how many writers he may have; they live as long as this.
   ByteQuota& Of(std::uint32_t uid) { return Share(uid).bytes; }
   ByteQuota& WritersOf(std::uint32_t uid) { return Share(uid).writers; }
+  // How many bytes all have together.
+  std::size_t taken() const { return all_.taken(); }
 
  private:
   struct OneShare {
