@@ -128,7 +128,7 @@ class Health(Patient):
         code, told = self.doctor(user=OTHER_USER)
         skipped = {each["check"] for each in told["not_checked"]}
         # What lies in the keystore's directory, and what takes the key, which they may not read either; the mount answers them.
-        with_key = {"records", "rotation", "recovery", "readers", "space", "entries", "pairs", "audit"}
+        with_key = {"records", "rotation", "recovery", "readers", "space", "entries", "pairs", "high-water", "audit"}
         self.assertEqual(skipped, {"files", "header", "permissions"} | with_key)
         self.assertEqual(code, 7)
 
@@ -158,7 +158,7 @@ class MountsAndDaemons(Patient):
             self.assertEqual((code, [each["id"] for each in told["findings"]]), (8, ["dead-mount"]), told)
             self.assertIn(f"certfs umount {self.mount.path} && certfs mount {self.mount.keystore} {self.mount.path}, with the options it had",
                           told["findings"][0]["action"])
-            self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "version", "health"})
+            self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "confinement", "version", "health"})
         self.mount.unmount()
         self.mount.mount()
         self.assertEqual(self.found(), (0, set()))
@@ -172,7 +172,7 @@ class MountsAndDaemons(Patient):
                 self.assertEqual((code, [(each["id"], each["severity"]) for each in told["findings"]]), (8, [("dead-mount", "critical")]), told)
                 self.assertIn("does not answer", told["findings"][0]["detail"])
                 self.assertIn("umount -f " + self.mount.path, told["findings"][0]["action"])
-                self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "version", "health"})
+                self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "confinement", "version", "health"})
         finally:
             os.kill(pid, signal.SIGCONT)
         self.assertEqual(self.found(), (0, set()))

@@ -27,15 +27,18 @@ signal.pause()
 class Descriptors(harness.MountTest):
     def setUp(self):
         self.pid = self.mount.pid()
-        self.limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        # The mounter as well, which the daemon asks about its callers.
+        self.limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in (self.pid, self.mount.mounter())}
         self.addCleanup(self.raise_limit)
 
     def lower_limit(self, limit=0):
         """The limit is of the descriptors' numbers: with 0 every open fails, however many are free."""
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (limit, self.limits[1]))
+        for pid, (_, hard) in self.limits.items():
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
 
     def raise_limit(self):
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.limits)
+        for pid, limits in self.limits.items():
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
     def half_written(self, target):
         """A process that has written to `target` a half that would be accepted by itself, and did not close it."""
