@@ -111,8 +111,14 @@ std::optional<Node> TreePage::NodeAt(BytesView page, std::size_t offset, bool le
   return node;
 }
 
-const char* TreePage::WhyNot(BytesView page, PageNumber number) {
+std::optional<TreePage> TreePage::Parse(BytesView page, PageNumber number, const char** wrong) {
   const PageHeader header = PageHeader::Parse(page);
+  *wrong = WhyNot(page, header, number);
+  if (*wrong != nullptr) return std::nullopt;
+  return TreePage(page, header);
+}
+
+const char* TreePage::WhyNot(BytesView page, const PageHeader& header, PageNumber number) {
   if (header.number != number) return "it says that it is another page";
   if (header.flags != kBranchPage && header.flags != kLeafPage) return "it is no page of a tree";
   const bool leaf = header.flags == kLeafPage;
