@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -31,10 +32,11 @@ struct TableWords {
   std::string_view name;
   const char* what;
 };
+constexpr std::string_view kContents = "contents";
 constexpr std::array<TableWords, 6> kTables{{{"manifest", "the manifest"},
                                              {"stores", "the stores"},
                                              {"entries", "the entries"},
-                                             {"contents", "the contents of files"},
+                                             {kContents, "the contents of files"},
                                              {"nodes", "the hash trees"},
                                              {"issued", "the ledger of the authority"}}};
 
@@ -147,7 +149,8 @@ class Mapping {
 // A walk over one state.
 class Walk {
  public:
-  Walk(BytesView file, const Meta& meta) : file_(file), meta_(meta), page_bytes_(meta.page_bytes()) {}
+  Walk(BytesView file, const Meta& meta, const std::function<void()>& ready)
+      : file_(file), meta_(meta), page_bytes_(meta.page_bytes()), ready_(ready) {}
 
   Result<PageFacts> Run();
 
@@ -156,8 +159,9 @@ class Walk {
   struct Tree {
     Kind kind;
     const char* words;
-    TreeFacts facts;    // As they are said,
-    TreeFacts found{};  // and as they are.
+    TreeFacts facts;     // As they are said,
+    TreeFacts found{};   // and as they are.
+    bool later = false;  // Its leaves are looked at when all the rest is sound.
   };
   // What the page above says of the keys of a page; null for nothing.
   struct Bounds {
@@ -166,6 +170,7 @@ class Walk {
   };
 
   Result<void> WalkTree(Tree& tree);
+  Result<void> Compare(const Tree& tree) const;
   Result<void> Visit(Tree& tree, BytesView page, PageNumber number, std::size_t depth, Bounds bounds);
   Result<void> VisitBranch(Tree& tree, const TreePage& page, PageNumber number, std::size_t depth,
                            Bounds bounds);
@@ -189,7 +194,14 @@ class Walk {
   const Meta& meta_;
   const std::size_t page_bytes_;
   std::vector<bool> claimed_;
+  const std::function<void()>& ready_;
   std::vector<Tree> tables_;
+  struct Leaf {
+    PageNumber number;
+    std::optional<BytesView> low;
+    std::optional<BytesView> high;
+  };
+  std::vector<Leaf> leaves_;  // That are left for later.
   PageFacts facts_;
 };
 
@@ -205,6 +217,15 @@ Result<PageFacts> Walk::Run() {
   for (Tree& table : tables_) TRY(WalkTree(table));
   Tree free{Kind::kFree, "the list of free pages", meta_.free};
   TRY(WalkTree(free));
+  if (ready_) ready_();
+  for (Tree& table : tables_) {
+    if (!table.later) continue;
+    for (const Leaf& leaf : leaves_) {
+      const Bounds bounds{leaf.low ? &*leaf.low : nullptr, leaf.high ? &*leaf.high : nullptr};
+      TRY(Visit(table, TRY(Read(table, leaf.number, page_bytes_)), leaf.number, table.facts.depth, bounds));
+    }
+    TRY(Compare(table));
+  }
   facts_.pages -= facts_.free;
   return facts_;
 }
@@ -220,6 +241,11 @@ Result<void> Walk::WalkTree(Tree& tree) {
   } else if (said.depth != 0) {
     return Damaged(std::string(tree.words) + ": it has no root");
   }
+  return tree.later ? Result<void>() : Compare(tree);
+}
+
+Result<void> Walk::Compare(const Tree& tree) const {
+  const TreeFacts& said = tree.facts;
   const TreeFacts& found = tree.found;
   if (said.branches != found.branches || said.leaves != found.leaves || said.overflows != found.overflows)
     return Damaged(std::string(tree.words) + ": there are more pages, or fewer, than it says");
@@ -299,6 +325,13 @@ Result<void> Walk::VisitBranch(Tree& tree, const TreePage& page, PageNumber numb
     const BytesView high = i + 1 < count ? page.At(i + 1).key : BytesView();
     const Bounds inner{i == 0 ? bounds.low : &node.key, i + 1 < count ? &high : bounds.high};
     TRY(Claim(tree, node.child, number));
+    if (tree.later && depth + 1 == tree.facts.depth) {
+      const auto copy = [](const BytesView* key) {
+        return key != nullptr ? std::optional(*key) : std::nullopt;
+      };
+      leaves_.push_back({node.child, copy(inner.low), copy(inner.high)});
+      continue;
+    }
     TRY(Visit(tree, TRY(Read(tree, node.child, page_bytes_)), node.child, depth + 1, inner));
   }
   return {};
@@ -335,7 +368,7 @@ Result<void> Walk::TakeTable(const Node& node, PageNumber number) {
   const TreeFacts facts = TreeFacts::Parse(node.value);
   if (facts.flags != 0)
     return Wrong(main, number, std::string(known->what) + ": the table is of another kind");
-  tables_.push_back({Kind::kTable, known->what, facts});
+  tables_.push_back({Kind::kTable, known->what, facts, {}, name == kContents && facts.depth > 1});
   return {};
 }
 
@@ -383,13 +416,18 @@ Result<void> CheckMetas(int file) {
   return {};
 }
 
-Result<PageFacts> CheckPages(int file) {
+Result<PageFacts> CheckPages(int file, const std::function<void()>& ready) {
+  bool told = false;
+  const std::function<void()> once = [&] {
+    if (ready && !told) ready();
+    told = true;
+  };
   for (int attempt = 1;; ++attempt) {
     const MetaPair metas = TRY(ReadMetas(file));
     // What the metas speak of was there before they were.
     const std::uint64_t file_bytes = TRY(SizeOf(file));
     const auto mapping = TRY(Mapping::Of(file, file_bytes));
-    auto facts = Walk(mapping->bytes(), metas.newer()).Run();
+    auto facts = Walk(mapping->bytes(), metas.newer(), once).Run();
     if (facts.has_value()) facts.value().attempts = attempt;
     if (facts.has_value() || facts.error().code() != ErrorCode::kCorrupt) return facts;
     if (TRY(ReadMetas(file)).Holds(metas)) return facts;

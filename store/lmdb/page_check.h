@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "crypto/base/result.h"
 
@@ -30,8 +31,10 @@ struct PageFacts {
   int attempts = 1;         // More where others replaced the state meanwhile.
 };
 
-// Walks over `file`, which is open for reading; its offset stays.
-Result<PageFacts> CheckPages(int file);
+// Walks over `file`, which is open for reading; its offset stays. Once nothing is left but the leaves of the
+// contents of files, two thirds of all pages, `ready` is called: LMDB may read all the rest, and write
+// nothing.
+Result<PageFacts> CheckPages(int file, const std::function<void()>& ready = {});
 
 // The metas alone: enough for LMDB to open the file, and to begin a transaction.
 Result<void> CheckMetas(int file);
