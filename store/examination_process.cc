@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "crypto/base/secret.h"
@@ -64,11 +66,11 @@ void Limit(const ExaminationRequest& request, int file) {
 }
 
 // From here on: reading and asking about what is open, memory, the answer, and the end. Whatever else is
-// tried ends the process.
-bool ShutIn() {
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+// tried ends the process. Returns an errno, 0 for none.
+int ShutIn() {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
   const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-  if (filter == nullptr) return false;
+  if (filter == nullptr) return ENOMEM;
   int failed = 0;
   const auto allow = [&](int call) { failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0); };
   for (const int call :
@@ -94,7 +96,7 @@ bool ShutIn() {
   }
   if (failed == 0) failed = seccomp_load(filter);
   seccomp_release(filter);
-  return failed == 0;
+  return failed < 0 ? -failed : 0;
 }
 
 // All but these two, in whatever order they are.
@@ -141,8 +143,9 @@ void ExamineAndEnd(const ExaminationRequest& request, int file, int answer) {
   CloseOthers(file, answer);
   answer_to = answer;
   signal(SIGBUS, AnswerUnreadable);
-  if (!ShutIn()) {
-    Answer(answer, CodeOf(ErrorCode::kUnsupported), "this kernel has no seccomp to examine data.mdb under");
+  if (const int failed = ShutIn(); failed != 0) {
+    const std::string words = "data.mdb cannot be examined: seccomp: ";
+    Answer(answer, CodeOf(ErrorCode::kIo), words + std::strerror(failed));
     _exit(EXIT_FAILURE);
   }
   const auto walked = WithinMemory([&] { return Walk(request, file); });

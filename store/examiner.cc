@@ -189,8 +189,7 @@ Result<bool> Await(int answer, Clock::time_point end, milliseconds patience) {
   if (code == ExaminationAnswer::kSound) return true;
   if (code == ExaminationAnswer::kReady) return false;
   const std::string words = WordsOf({message.data() + 1, static_cast<std::size_t>(got) - 1});
-  for (const ErrorCode each : {ErrorCode::kCorrupt, ErrorCode::kBusy, ErrorCode::kIo, ErrorCode::kNoMemory,
-                               ErrorCode::kUnsupported}) {
+  for (const ErrorCode each : {ErrorCode::kCorrupt, ErrorCode::kBusy, ErrorCode::kIo, ErrorCode::kNoMemory}) {
     if (code == static_cast<int>(each) + 1) return Error(each, words);
   }
   return Failed("the examiner's answer is none");

@@ -7,8 +7,8 @@
 // itself when the last process that could ask it has.
 //
 // Thread-safety: any thread, and any process that was forked since. Ownership: none; it lives as long as the
-// process. Errors: kIo where the examiner cannot be started, has died, or does not answer in time;
-// kUnsupported where the kernel has no seccomp; and those of the walk: kCorrupt, kBusy, kIo.
+// process. Errors: kIo where the examiner cannot be started, has died, cannot be shut in by
+// seccomp, or does not answer in time; and those of the walk: kCorrupt, kBusy, kIo, kNoMemory.
 
 #pragma once
 
