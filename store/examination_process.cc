@@ -5,12 +5,16 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "crypto/base/secret.h"
@@ -45,7 +49,7 @@ rlim_t AddressSpace() {
   return read ? pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) : RLIM_INFINITY;
 }
 
-void Limit(const ExaminationRequest& request) {
+void Limit(const ExaminationRequest& request, int file) {
   const auto set = [](__rlimit_resource what, rlim_t most) {
     const rlimit limit{most, most};
     setrlimit(what, &limit);
@@ -55,16 +59,18 @@ void Limit(const ExaminationRequest& request) {
   set(RLIMIT_FSIZE, 0);
   // A sanitizer sets terabytes aside.
   const rlim_t space = AddressSpace();
-  if (!kSanitized && space != RLIM_INFINITY) set(RLIMIT_AS, space + kMemoryBytes);
+  struct stat status {};
+  if (!kSanitized && space != RLIM_INFINITY && fstat(file, &status) == 0)
+    set(RLIMIT_AS, space + kMemoryBytes + 2 * static_cast<rlim_t>(status.st_size));
   alarm(request.seconds);
 }
 
 // From here on: reading and asking about what is open, memory, the answer, and the end. Whatever else is
-// tried ends the process.
-bool ShutIn() {
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+// tried ends the process. Returns an errno, 0 for none.
+int ShutIn() {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
   const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-  if (filter == nullptr) return false;
+  if (filter == nullptr) return ENOMEM;
   int failed = 0;
   const auto allow = [&](int call) { failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0); };
   for (const int call :
@@ -72,19 +78,25 @@ bool ShutIn() {
         SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(restart_syscall),
         SCMP_SYS(rt_sigreturn), SCMP_SYS(exit), SCMP_SYS(exit_group)})
     allow(call);
-  // Memory alone: no file, and nothing that could be run.
-  failed |=
-      seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                       SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+  // Memory, and the file for reading; nothing that could be run. One rule a protection: libseccomp does not
+  // try another rule where a first one has matched in part.
+  for (const int protection : {PROT_NONE, PROT_READ | PROT_WRITE}) {
+    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                               SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(protection)),
+                               SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+  }
+  failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_EQ, PROT_READ));
+  failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   if (kSanitized) {
-    for (const int call : {SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid),
-                           SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-                           SCMP_SYS(write), SCMP_SYS(mprotect), SCMP_SYS(clock_gettime)})
+    for (const int call :
+         {SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(sigaltstack),
+          SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(write), SCMP_SYS(clock_gettime)})
       allow(call);
   }
   if (failed == 0) failed = seccomp_load(filter);
   seccomp_release(filter);
-  return failed == 0;
+  return failed < 0 ? -failed : 0;
 }
 
 // All but these two, in whatever order they are.
@@ -102,9 +114,23 @@ void Answer(int to, std::uint8_t code, std::string_view words) {
   static_cast<void>(send(to, message.data(), message.size(), MSG_NOSIGNAL));
 }
 
+std::uint8_t CodeOf(ErrorCode code) { return static_cast<std::uint8_t>(static_cast<int>(code) + 1); }
+
+volatile sig_atomic_t answer_to = -1;
+
+// A page of the file cannot be had: the disk fails, or somebody has made the file shorter meanwhile.
+void AnswerUnreadable(int) {
+  constexpr std::string_view kWords = "data.mdb cannot be read: a page of it cannot be had";
+  std::array<char, 1 + kWords.size()> message;
+  message[0] = static_cast<char>(CodeOf(ErrorCode::kIo));
+  std::copy(kWords.begin(), kWords.end(), message.begin() + 1);
+  static_cast<void>(send(answer_to, message.data(), message.size(), MSG_NOSIGNAL));
+  _exit(EXIT_FAILURE);
+}
+
 Result<void> Walk(const ExaminationRequest& request, int file) {
   if (request.extent == Extent::kMetas) return lmdb::CheckMetas(file);
-  TRY(lmdb::CheckPages(file));
+  TRY(lmdb::CheckPages(file, [] { Answer(answer_to, ExaminationAnswer::kReady, {}); }));
   return {};
 }
 
@@ -113,18 +139,20 @@ Result<void> Walk(const ExaminationRequest& request, int file) {
 void ExamineAndEnd(const ExaminationRequest& request, int file, int answer) {
   // It is of no use to anybody without whoever started it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  Limit(request);
+  Limit(request, file);
   CloseOthers(file, answer);
-  const auto code_of = [](ErrorCode code) { return static_cast<std::uint8_t>(static_cast<int>(code) + 1); };
-  if (!ShutIn()) {
-    Answer(answer, code_of(ErrorCode::kUnsupported), "this kernel has no seccomp to examine data.mdb under");
+  answer_to = answer;
+  signal(SIGBUS, AnswerUnreadable);
+  if (const int failed = ShutIn(); failed != 0) {
+    const std::string words = "data.mdb cannot be examined: seccomp: ";
+    Answer(answer, CodeOf(ErrorCode::kIo), words + std::strerror(failed));
     _exit(EXIT_FAILURE);
   }
   const auto walked = WithinMemory([&] { return Walk(request, file); });
   if (walked.has_value()) {
     Answer(answer, ExaminationAnswer::kSound, {});
   } else {
-    Answer(answer, code_of(walked.error().code()), walked.error().message());
+    Answer(answer, CodeOf(walked.error().code()), walked.error().message());
   }
   _exit(EXIT_SUCCESS);
 }

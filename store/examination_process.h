@@ -18,9 +18,10 @@ struct ExaminationRequest {
   std::uint32_t cpu_seconds = 0;  // or has computed.
 };
 
-// What is answered, in one message: this, and words.
+// What is answered, in one message each: this, and words.
 struct ExaminationAnswer {
-  static constexpr std::uint8_t kSound = 0;  // Else the ErrorCode and one more.
+  static constexpr std::uint8_t kSound = 0;    // Else the ErrorCode and one more, or
+  static constexpr std::uint8_t kReady = 255;  // not yet the end: all but the contents of files is sound.
   std::uint8_t code = kSound;
 };
 inline constexpr std::size_t kAnswerWordsMax = 512;

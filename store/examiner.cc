@@ -170,8 +170,8 @@ std::string WordsOf(std::string_view text) {
   return words;
 }
 
-Result<void> Await(int answer, milliseconds patience) {
-  const auto end = Clock::now() + patience;
+// Waits for the next answer until `end`. Returns whether it was the last one.
+Result<bool> Await(int answer, Clock::time_point end, milliseconds patience) {
   for (;;) {
     const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     pollfd watch{answer, POLLIN, 0};
@@ -186,10 +186,10 @@ Result<void> Await(int answer, milliseconds patience) {
   const ssize_t got = recv(answer, message.data(), message.size(), 0);
   if (got <= 0) return Failed("the examiner ended before it had said anything");
   const auto code = static_cast<std::uint8_t>(message[0]);
-  if (code == ExaminationAnswer::kSound) return {};
+  if (code == ExaminationAnswer::kSound) return true;
+  if (code == ExaminationAnswer::kReady) return false;
   const std::string words = WordsOf({message.data() + 1, static_cast<std::size_t>(got) - 1});
-  for (const ErrorCode each : {ErrorCode::kCorrupt, ErrorCode::kBusy, ErrorCode::kIo, ErrorCode::kNoMemory,
-                               ErrorCode::kUnsupported}) {
+  for (const ErrorCode each : {ErrorCode::kCorrupt, ErrorCode::kBusy, ErrorCode::kIo, ErrorCode::kNoMemory}) {
     if (code == static_cast<int>(each) + 1) return Error(each, words);
   }
   return Failed("the examiner's answer is none");
@@ -206,7 +206,21 @@ Result<void> StartExaminer() {
 int ExaminerDescriptor() noexcept { return control; }
 pid_t ExaminerProcess() noexcept { return process; }
 
-Result<void> Examine(int file, Extent extent, std::optional<milliseconds> patience) {
+Examination::Examination(int answer, milliseconds patience)
+    : answer_(answer), patience_(patience), end_(Clock::now() + patience) {}
+
+Examination::~Examination() { close(answer_); }
+
+Result<bool> Examination::AwaitFirst() { return !TRY(Await(answer_, end_, patience_)); }
+
+Result<void> Examination::AwaitEnd() {
+  while (!TRY(Await(answer_, end_, patience_))) {
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Examination>> BeginExamination(int file, Extent extent,
+                                                      std::optional<milliseconds> patience) {
   {
     const std::lock_guard lock(starting);
     // One that has died is not started again by itself: by now there may be keys.
@@ -217,13 +231,15 @@ Result<void> Examine(int file, Extent extent, std::optional<milliseconds> patien
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return Failed(std::string("socketpair: ") + std::strerror(errno));
-  const Descriptor answer(pair[0]);
-  {
-    // Ours goes as soon as the examiner has its own: then its end is seen.
-    const Descriptor given(pair[1]);
-    if (!Send(control, request, {file, given.get()})) return Failed("the examiner has ended");
-  }
-  return Await(answer.get(), limit);
+  auto examination = std::make_unique<Examination>(pair[0], limit);
+  // Ours goes as soon as the examiner has its own: then its end is seen.
+  const Descriptor given(pair[1]);
+  if (!Send(control, request, {file, given.get()})) return Failed("the examiner has ended");
+  return examination;
+}
+
+Result<void> Examine(int file, Extent extent, std::optional<milliseconds> patience) {
+  return TRY(BeginExamination(file, extent, patience))->AwaitEnd();
 }
 
 }  // namespace certfs

@@ -7,8 +7,8 @@
 // itself when the last process that could ask it has.
 //
 // Thread-safety: any thread, and any process that was forked since. Ownership: none; it lives as long as the
-// process. Errors: kIo where the examiner cannot be started, has died, or does not answer in time;
-// kUnsupported where the kernel has no seccomp; and those of the walk: kCorrupt, kBusy, kIo.
+// process. Errors: kIo where the examiner cannot be started, has died, cannot be shut in by
+// seccomp, or does not answer in time; and those of the walk: kCorrupt, kBusy, kIo, kNoMemory.
 
 #pragma once
 
@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "crypto/base/result.h"
@@ -37,8 +38,33 @@ enum class Extent : std::uint8_t {
   kPages   // What it needs to do anything else.
 };
 
-// Has `file`, which is open for reading, examined. Waits for as long as `patience` says, by default half a
-// minute and a second for each 4 MiB: a disk that seeks for every page.
+// An examination that is under way.
+//
+// Thread-safety: none. Ownership: owns what the answer comes by; whoever drops it wants none.
+class Examination {
+ public:
+  Examination(int answer, std::chrono::milliseconds patience);
+  ~Examination();
+  Examination(const Examination&) = delete;
+  Examination& operator=(const Examination&) = delete;
+
+  // Waits until all is sound save the contents of files, of which nothing is known yet. Returns whether these
+  // are left to wait for.
+  Result<bool> AwaitFirst();
+  // Waits for the end.
+  Result<void> AwaitEnd();
+
+ private:
+  const int answer_;
+  const std::chrono::milliseconds patience_;
+  const std::chrono::steady_clock::time_point end_;
+};
+
+// Has `file`, which is open for reading, examined. Whoever waits does so for as long as `patience` says, by
+// default half a minute and a second for each 4 MiB: a disk that seeks for every page.
+Result<std::unique_ptr<Examination>> BeginExamination(
+    int file, Extent extent, std::optional<std::chrono::milliseconds> patience = std::nullopt);
+// The same, to its end.
 Result<void> Examine(int file, Extent extent,
                      std::optional<std::chrono::milliseconds> patience = std::nullopt);
 

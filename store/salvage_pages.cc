@@ -112,8 +112,10 @@ void PageScan::Follow(PageNumber number, std::size_t depth, bool main) {
   // Each is followed once: damage may lead in circles.
   if (standings_[number] == Standing::kCurrent) return;
   standings_[number] = Standing::kCurrent;
-  if (TreePage::WhyNot(page, number) != nullptr) return;
-  const TreePage parsed(page);
+  const char* wrong = nullptr;
+  const auto sound = TreePage::Parse(page, number, &wrong);
+  if (!sound) return;
+  const TreePage& parsed = *sound;
   for (std::size_t i = 0; i < parsed.count(); ++i) {
     const Node node = parsed.At(i);
     if (!parsed.is_leaf()) {
@@ -129,8 +131,10 @@ void PageScan::FollowFree(PageNumber number, std::size_t depth) {
   if (depth > kDepthMax || number < lmdb::kMetas || !ReadPage(number, page)) return;
   if (standings_[number] != Standing::kUnknown) return;
   standings_[number] = Standing::kFree;  // It holds no row of ours.
-  if (TreePage::WhyNot(page, number) != nullptr) return;
-  const TreePage parsed(page);
+  const char* wrong = nullptr;
+  const auto sound = TreePage::Parse(page, number, &wrong);
+  if (!sound) return;
+  const TreePage& parsed = *sound;
   for (std::size_t i = 0; i < parsed.count(); ++i) {
     const Node node = parsed.At(i);
     if (!parsed.is_leaf()) {
@@ -187,7 +191,8 @@ void PageScan::ScanPage(PageNumber number, BytesView page, const Sink& take) con
       if (!Offer(spot, page, take) && standing != Standing::kFree) Mend(spot, page, take);
     }
   }
-  const bool sound = TreePage::WhyNot(page, number) == nullptr;
+  const char* wrong = nullptr;
+  const bool sound = TreePage::Parse(page, number, &wrong).has_value();
   Standing rest = standing == Standing::kCurrent ? Standing::kUnknown : standing;
   if (sound) rest = Standing::kFree;
   for (std::size_t offset = lmdb::kPageHeaderBytes; offset + lmdb::kNodeHeaderBytes < page.size();

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "store/descriptor.h"
+#include "store/examiner.h"
 #include "store/lmdb/transaction.h"
 #include "store/lmdb/unreadable_page.h"
 
@@ -172,6 +173,8 @@ void Gate::Open() {
   changed_.notify_all();
 }
 
+Environment::Environment(MDB_env* env) : env_(env) {}
+
 Environment::~Environment() { mdb_env_close(env_); }
 
 Result<std::unique_ptr<Environment>> Environment::Make(std::uint64_t map_bytes) {
@@ -206,7 +209,7 @@ Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::pa
                                                        std::uint64_t map_bytes, bool create) {
   auto environment = TRY(Make(map_bytes));
   environment->data_ = directory / "data.mdb";
-  const bool pin = !create && !TRY(environment->ExamineFile());
+  const bool pin = !create && !TRY(environment->ExamineAhead());
   TRY(ReserveLockFile(directory));
   TRY(environment->OpenAt(directory, 0));
   if (pin) TRY(environment->ExaminePinned());

@@ -28,6 +28,10 @@
 
 struct MDB_env;
 
+namespace certfs {
+class Examination;  // store/examiner.h.
+}
+
 namespace certfs::lmdb {
 
 // The named databases. store/README.md, "LMDB tables".
@@ -113,6 +117,10 @@ class Environment {
   // Notes that something was damaged: whoever begins a transaction next has the file examined first, at most
   // once a minute.
   void Suspect() noexcept { suspected_ = true; }
+  // For whoever is about to have LMDB read a table, or to begin to write, which is like reading contents:
+  // waits until the contents of files are known to be sound, which opening does not. kCorrupt while the file
+  // is known to be damaged, also to transactions that were begun before.
+  Result<void> MayRead(Table table);
   // Has it examined if it is suspected. kCorrupt while it is known to be damaged: LMDB is not to read it.
   Result<void> CheckSuspicion();
   // How often CheckSuspicion had it examined. For tests.
@@ -134,7 +142,7 @@ class Environment {
   Handles handles();
 
  private:
-  explicit Environment(MDB_env* env) : env_(env) {}
+  explicit Environment(MDB_env* env);
   static Result<std::unique_ptr<Environment>> Make(std::uint64_t map_bytes);
   Result<void> OpenAt(const std::filesystem::path& path, unsigned int flags);
   Result<void> OpenTables(bool create);
@@ -147,6 +155,9 @@ class Environment {
   // Has data.mdb examined. Returns false where others change it too fast for that: then, once it is open,
   // ExaminePinned.
   Result<bool> ExamineFile();
+  // The same, and returns when all but the contents of files is sound: MayRead waits for these.
+  Result<bool> ExamineAhead();
+  Result<void> AwaitContents();
   // The same while a transaction of this process keeps the pages of a state from being used again.
   Result<void> ExaminePinned();
 
@@ -164,6 +175,9 @@ class Environment {
   Handles handles_{};  // Guarded by handles_mutex_.
   bool read_only_ = false;
   std::filesystem::path data_;  // data.mdb.
+  std::mutex ahead_mutex_;
+  std::unique_ptr<Examination> ahead_;  // Guarded by ahead_mutex_; under way while contents_unknown_.
+  std::atomic<bool> contents_unknown_ = false;
   std::atomic<bool> suspected_ = false;
   std::atomic<bool> unsound_ = false;
   std::atomic<std::uint64_t> looks_ = 0;

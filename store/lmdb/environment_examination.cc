@@ -17,20 +17,66 @@ namespace {
 // What is damaged stays so: there is no use in looking again at once.
 constexpr auto kLookInterval = std::chrono::seconds(60);
 
+Error Advised(const Error& damage) {
+  return {damage.code(), damage.message() + "; certfs doctor --salvage copies what is whole of it"};
+}
+
+// What `examined` says of `file`: true for sound, false where nobody can tell because it changes too fast,
+// and then its metas alone are.
+Result<bool> Verdict(int file, const Result<void>& examined) {
+  if (examined.has_value()) return true;
+  if (examined.error().code() == ErrorCode::kBusy) {
+    TRY(Examine(file, Extent::kMetas));
+    return false;
+  }
+  if (examined.error().code() != ErrorCode::kCorrupt) return examined.error();
+  return Advised(examined.error());
+}
+
 }  // namespace
 
 Result<bool> Environment::ExamineFile() {
   const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open()) return Failure("open " + data_.string(), errno);
-  auto examined = Examine(file.get(), Extent::kPages);
-  if (examined.has_value()) return true;
-  if (examined.error().code() == ErrorCode::kBusy) {
-    TRY(Examine(file.get(), Extent::kMetas));
-    return false;
+  return Verdict(file.get(), Examine(file.get(), Extent::kPages));
+}
+
+Result<bool> Environment::ExamineAhead() {
+  const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.open()) return Failure("open " + data_.string(), errno);
+  auto examination = TRY(BeginExamination(file.get(), Extent::kPages));
+  const auto first = examination->AwaitFirst();
+  if (!first.has_value()) return Verdict(file.get(), first.error());
+  if (!first.value()) return true;
+  const std::lock_guard lock(ahead_mutex_);
+  ahead_ = std::move(examination);
+  contents_unknown_ = true;
+  return true;
+}
+
+Result<void> Environment::MayRead(Table table) {
+  if (table == Table::kContents && contents_unknown_.load(std::memory_order_acquire)) TRY(AwaitContents());
+  if (!unsound_.load(std::memory_order_acquire)) return {};
+  const std::lock_guard lock(look_mutex_);
+  if (damage_) return *damage_;
+  return {};
+}
+
+Result<void> Environment::AwaitContents() {
+  const std::lock_guard lock(ahead_mutex_);
+  if (!ahead_) return {};
+  auto ended = ahead_->AwaitEnd();
+  ahead_.reset();
+  if (!ended.has_value() && ended.error().code() == ErrorCode::kBusy) ended = ExaminePinned();
+  if (!ended.has_value()) {
+    // Nobody knows what lies there: nothing is read any more until somebody has looked again.
+    const std::lock_guard looking(look_mutex_);
+    damage_ = ended.error().code() == ErrorCode::kCorrupt ? Advised(ended.error()) : ended.error();
+    unsound_ = true;
+    next_look_ = std::chrono::steady_clock::now() + kLookInterval;
   }
-  if (examined.error().code() != ErrorCode::kCorrupt) return std::move(examined).error();
-  return Error(ErrorCode::kCorrupt,
-               examined.error().message() + "; certfs doctor --salvage copies what is whole of it");
+  contents_unknown_.store(false, std::memory_order_release);
+  return ended;
 }
 
 Result<void> Environment::ExaminePinned() {

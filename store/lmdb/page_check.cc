@@ -1,11 +1,14 @@
 #include "store/lmdb/page_check.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -21,8 +24,6 @@ namespace {
 constexpr int kAttemptsMax = 3;
 // LMDB's cursors go no deeper.
 constexpr std::size_t kDepthMax = 31;
-// Pages that lie side by side are read at once.
-constexpr std::size_t kPagesAtOnce = 16;
 // A file may be shorter than its last page: one that was won and given up within a commit is never written.
 constexpr std::uint64_t kUnwrittenPagesMax = 65536;
 
@@ -31,10 +32,11 @@ struct TableWords {
   std::string_view name;
   const char* what;
 };
+constexpr std::string_view kContents = "contents";
 constexpr std::array<TableWords, 6> kTables{{{"manifest", "the manifest"},
                                              {"stores", "the stores"},
                                              {"entries", "the entries"},
-                                             {"contents", "the contents of files"},
+                                             {kContents, "the contents of files"},
                                              {"nodes", "the hash trees"},
                                              {"issued", "the ledger of the authority"}}};
 
@@ -126,11 +128,29 @@ Result<MetaPair> ReadMetas(int file) {
   return Error(ErrorCode::kBusy, "data.mdb changes faster than it can be examined");
 }
 
+// The file, to be read where it lies: a hundred thousand calls of pread(2) take longer than all the rest.
+class Mapping {
+ public:
+  static Result<std::unique_ptr<Mapping>> Of(int file, std::uint64_t bytes) {
+    void* const at = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, 0);
+    if (at == MAP_FAILED) return ReadFailure(errno);
+    return std::unique_ptr<Mapping>(new Mapping({static_cast<const std::uint8_t*>(at), bytes}));
+  }
+  ~Mapping() { munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size()); }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  BytesView bytes() const noexcept { return bytes_; }
+
+ private:
+  explicit Mapping(BytesView bytes) : bytes_(bytes) {}
+  BytesView bytes_;
+};
+
 // A walk over one state.
 class Walk {
  public:
-  Walk(int file, const Meta& meta, std::uint64_t file_bytes)
-      : file_(file), meta_(meta), page_bytes_(meta.page_bytes()), file_bytes_(file_bytes) {}
+  Walk(BytesView file, const Meta& meta, const std::function<void()>& ready)
+      : file_(file), meta_(meta), page_bytes_(meta.page_bytes()), ready_(ready) {}
 
   Result<PageFacts> Run();
 
@@ -139,8 +159,9 @@ class Walk {
   struct Tree {
     Kind kind;
     const char* words;
-    TreeFacts facts;    // As they are said,
-    TreeFacts found{};  // and as they are.
+    TreeFacts facts;     // As they are said,
+    TreeFacts found{};   // and as they are.
+    bool later = false;  // Its leaves are looked at when all the rest is sound.
   };
   // What the page above says of the keys of a page; null for nothing.
   struct Bounds {
@@ -149,10 +170,11 @@ class Walk {
   };
 
   Result<void> WalkTree(Tree& tree);
+  Result<void> Compare(const Tree& tree) const;
   Result<void> Visit(Tree& tree, BytesView page, PageNumber number, std::size_t depth, Bounds bounds);
   Result<void> VisitBranch(Tree& tree, const TreePage& page, PageNumber number, std::size_t depth,
                            Bounds bounds);
-  Result<void> VisitLeaf(Tree& tree, const TreePage& page, PageNumber number, Bounds bounds);
+  Result<void> VisitLeaf(Tree& tree, const TreePage& page, PageNumber number);
   Result<void> CheckOrder(const Tree& tree, const TreePage& page, PageNumber number, Bounds bounds) const;
   Result<void> TakeTable(const Node& node, PageNumber number);
   Result<void> TakeFreePages(const Tree& tree, const Node& node, PageNumber number);
@@ -160,29 +182,32 @@ class Walk {
   Result<void> TakeRun(Tree& tree, const Node& node, PageNumber number);
   // Notes that a page is reached. `from` is the page that leads there.
   Result<void> Claim(const Tree& tree, PageNumber page, PageNumber from);
-  Result<BytesView> Read(const Tree& tree, PageNumber page, std::size_t count, Bytes& into) const;
+  // What is read is there: what lies behind the end of the file is damage.
+  Result<BytesView> Read(const Tree& tree, PageNumber page, std::uint64_t bytes) const;
+  Error CutShort(const std::string& more) const;
   bool Less(const Tree& tree, BytesView a, BytesView b) const;
   Error Wrong(const Tree& tree, PageNumber page, const std::string& how) const {
     return DamagedPage(page, tree.words, how);
   }
 
-  const int file_;
+  const BytesView file_;
   const Meta& meta_;
   const std::size_t page_bytes_;
-  const std::uint64_t file_bytes_;
   std::vector<bool> claimed_;
-  std::array<Bytes, kDepthMax + 1> levels_;  // What is read for each level of the tree at hand.
+  const std::function<void()>& ready_;
   std::vector<Tree> tables_;
+  struct Leaf {
+    PageNumber number;
+    std::optional<BytesView> low;
+    std::optional<BytesView> high;
+  };
+  std::vector<Leaf> leaves_;  // That are left for later.
   PageFacts facts_;
 };
 
 Result<PageFacts> Walk::Run() {
   // Before anything is set aside for it.
-  if (meta_.last_page >= file_bytes_ / page_bytes_ + kUnwrittenPagesMax) {
-    return Error(ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(file_bytes_) +
-                                          " of " + std::to_string((meta_.last_page + 1) * page_bytes_) +
-                                          " bytes");
-  }
+  if (meta_.last_page >= file_.size() / page_bytes_ + kUnwrittenPagesMax) return CutShort({});
   claimed_.resize(meta_.last_page + 1);
   claimed_[0] = claimed_[1] = true;
   facts_.commit = meta_.commit;
@@ -192,6 +217,15 @@ Result<PageFacts> Walk::Run() {
   for (Tree& table : tables_) TRY(WalkTree(table));
   Tree free{Kind::kFree, "the list of free pages", meta_.free};
   TRY(WalkTree(free));
+  if (ready_) ready_();
+  for (Tree& table : tables_) {
+    if (!table.later) continue;
+    for (const Leaf& leaf : leaves_) {
+      const Bounds bounds{leaf.low ? &*leaf.low : nullptr, leaf.high ? &*leaf.high : nullptr};
+      TRY(Visit(table, TRY(Read(table, leaf.number, page_bytes_)), leaf.number, table.facts.depth, bounds));
+    }
+    TRY(Compare(table));
+  }
   facts_.pages -= facts_.free;
   return facts_;
 }
@@ -202,11 +236,16 @@ Result<void> Walk::WalkTree(Tree& tree) {
     if (said.depth == 0 || said.depth > kDepthMax)
       return Damaged(std::string(tree.words) + ": it has no depth");
     TRY(Claim(tree, said.root, 0));
-    const BytesView root = TRY(Read(tree, said.root, 1, levels_[0]));
+    const BytesView root = TRY(Read(tree, said.root, page_bytes_));
     TRY(Visit(tree, root, said.root, 1, {}));
   } else if (said.depth != 0) {
     return Damaged(std::string(tree.words) + ": it has no root");
   }
+  return tree.later ? Result<void>() : Compare(tree);
+}
+
+Result<void> Walk::Compare(const Tree& tree) const {
+  const TreeFacts& said = tree.facts;
   const TreeFacts& found = tree.found;
   if (said.branches != found.branches || said.leaves != found.leaves || said.overflows != found.overflows)
     return Damaged(std::string(tree.words) + ": there are more pages, or fewer, than it says");
@@ -233,25 +272,27 @@ Result<void> Walk::Claim(const Tree& tree, PageNumber page, PageNumber from) {
   return {};
 }
 
-Result<BytesView> Walk::Read(const Tree& tree, PageNumber page, std::size_t count, Bytes& into) const {
-  const std::size_t size = count * page_bytes_;
-  if (into.size() < size) into.resize(size);
-  const std::span<std::uint8_t> out(into.data(), size);
-  if (TRY(ReadAt(file_, page * page_bytes_, out)) < size) {
-    return Error(ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(file_bytes_) +
-                                          " of " + std::to_string((meta_.last_page + 1) * page_bytes_) +
-                                          " bytes, and of " + tree.words + " some are missing");
-  }
-  return BytesView(out);
+Error Walk::CutShort(const std::string& more) const {
+  return {ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(file_.size()) + " of " +
+                                   std::to_string((meta_.last_page + 1) * page_bytes_) + " bytes" + more};
+}
+
+Result<BytesView> Walk::Read(const Tree& tree, PageNumber page, std::uint64_t bytes) const {
+  const std::uint64_t offset = page * page_bytes_;
+  if (offset + bytes > file_.size())
+    return CutShort(std::string(", and of ") + tree.words + " some are missing");
+  return file_.subspan(offset, bytes);
 }
 
 Result<void> Walk::Visit(Tree& tree, BytesView page, PageNumber number, std::size_t depth, Bounds bounds) {
-  if (const char* wrong = TreePage::WhyNot(page, number); wrong != nullptr) return Wrong(tree, number, wrong);
-  const TreePage parsed(page);
-  if (parsed.is_leaf() != (depth == tree.facts.depth)) return Wrong(tree, number, "it lies at another depth");
-  TRY(CheckOrder(tree, parsed, number, bounds));
-  return parsed.is_leaf() ? VisitLeaf(tree, parsed, number, bounds)
-                          : VisitBranch(tree, parsed, number, depth, bounds);
+  const char* wrong = nullptr;
+  const auto parsed = TreePage::Parse(page, number, &wrong);
+  if (!parsed) return Wrong(tree, number, wrong);
+  if (parsed->is_leaf() != (depth == tree.facts.depth))
+    return Wrong(tree, number, "it lies at another depth");
+  TRY(CheckOrder(tree, *parsed, number, bounds));
+  return parsed->is_leaf() ? VisitLeaf(tree, *parsed, number)
+                           : VisitBranch(tree, *parsed, number, depth, bounds);
 }
 
 Result<void> Walk::CheckOrder(const Tree& tree, const TreePage& page, PageNumber number,
@@ -279,24 +320,24 @@ Result<void> Walk::VisitBranch(Tree& tree, const TreePage& page, PageNumber numb
   const std::size_t count = page.count();
   // LMDB ends the process where a branch of a table leads to one page alone.
   if (count < 2 && tree.kind != Kind::kFree) return Wrong(tree, number, "it leads to one page alone");
-  for (std::size_t i = 0; i < count;) {
-    const PageNumber first = page.At(i).child;
-    std::size_t end = i;
-    for (; end < count && end - i < kPagesAtOnce && page.At(end).child == first + (end - i); ++end)
-      TRY(Claim(tree, first + (end - i), number));
-    const BytesView pages = TRY(Read(tree, first, end - i, levels_[depth]));
-    for (std::size_t k = i; k < end; ++k) {
-      const BytesView low = page.At(k).key;
-      const BytesView high = k + 1 < count ? page.At(k + 1).key : BytesView();
-      const Bounds inner{k == 0 ? bounds.low : &low, k + 1 < count ? &high : bounds.high};
-      TRY(Visit(tree, pages.subspan((k - i) * page_bytes_, page_bytes_), first + (k - i), depth + 1, inner));
+  for (std::size_t i = 0; i < count; ++i) {
+    const Node node = page.At(i);
+    const BytesView high = i + 1 < count ? page.At(i + 1).key : BytesView();
+    const Bounds inner{i == 0 ? bounds.low : &node.key, i + 1 < count ? &high : bounds.high};
+    TRY(Claim(tree, node.child, number));
+    if (tree.later && depth + 1 == tree.facts.depth) {
+      const auto copy = [](const BytesView* key) {
+        return key != nullptr ? std::optional(*key) : std::nullopt;
+      };
+      leaves_.push_back({node.child, copy(inner.low), copy(inner.high)});
+      continue;
     }
-    i = end;
+    TRY(Visit(tree, TRY(Read(tree, node.child, page_bytes_)), node.child, depth + 1, inner));
   }
   return {};
 }
 
-Result<void> Walk::VisitLeaf(Tree& tree, const TreePage& page, PageNumber number, Bounds) {
+Result<void> Walk::VisitLeaf(Tree& tree, const TreePage& page, PageNumber number) {
   ++tree.found.leaves;
   tree.found.entries += page.count();
   for (std::size_t i = 0; i < page.count(); ++i) {
@@ -327,25 +368,21 @@ Result<void> Walk::TakeTable(const Node& node, PageNumber number) {
   const TreeFacts facts = TreeFacts::Parse(node.value);
   if (facts.flags != 0)
     return Wrong(main, number, std::string(known->what) + ": the table is of another kind");
-  tables_.push_back({Kind::kTable, known->what, facts});
+  tables_.push_back({Kind::kTable, known->what, facts, {}, name == kContents && facts.depth > 1});
   return {};
 }
 
 Result<void> Walk::TakeRun(Tree& tree, const Node& node, PageNumber number) {
   const PageNumber first = node.run();
   TRY(Claim(tree, first, number));
-  std::array<std::uint8_t, kPageHeaderBytes> bytes;
-  if (TRY(ReadAt(file_, first * page_bytes_, bytes)) < bytes.size())
-    return Wrong(tree, first, "data.mdb is cut short: it has " + std::to_string(file_bytes_) + " bytes");
+  // The end of the value has to be there; what the run has beyond it was perhaps never written.
+  const BytesView bytes = TRY(Read(tree, first, kPageHeaderBytes + std::uint64_t{node.size}));
   const PageHeader header = PageHeader::Parse(bytes);
   if (header.number != first) return Wrong(tree, first, "it says that it is another page");
   if (header.flags != kOverflowPage) return Wrong(tree, first, "it holds no value");
   if (header.run < RunOf(node.size, page_bytes_) || header.run > meta_.last_page)
     return Wrong(tree, first, "it is too short for its value");
   for (std::uint64_t i = 1; i < header.run; ++i) TRY(Claim(tree, first + i, first));
-  // The end of what is read has to be there; what the run has beyond it was perhaps never written.
-  if (first * page_bytes_ + kPageHeaderBytes + node.size > file_bytes_)
-    return Wrong(tree, first, "data.mdb is cut short: it has " + std::to_string(file_bytes_) + " bytes");
   tree.found.overflows += header.run;
   return {};
 }
@@ -356,12 +393,9 @@ Result<void> Walk::TakeFreePages(const Tree& tree, const Node& node, PageNumber 
   if (commit == 0 || commit > meta_.commit) return Wrong(tree, number, "it is of a commit that never was");
   constexpr std::size_t kWord = sizeof(PageNumber);
   if (node.size < kWord || node.size % kWord != 0) return Wrong(tree, number, "a list has no length");
-  Bytes apart;
   BytesView list = node.value;
-  if ((node.flags & kBigNode) != 0) {
-    const std::uint64_t pages = RunOf(node.size, page_bytes_);
-    list = TRY(Read(tree, node.run(), pages, apart)).subspan(kPageHeaderBytes, node.size);
-  }
+  if ((node.flags & kBigNode) != 0)
+    list = TRY(Read(tree, node.run(), kPageHeaderBytes + std::uint64_t{node.size})).subspan(kPageHeaderBytes);
   const auto length = NumberAt<std::uint64_t>(list, 0);
   if (length > node.size / kWord - 1) return Wrong(tree, number, "a list is longer than its room");
   PageNumber before = kNoPage;
@@ -382,12 +416,18 @@ Result<void> CheckMetas(int file) {
   return {};
 }
 
-Result<PageFacts> CheckPages(int file) {
+Result<PageFacts> CheckPages(int file, const std::function<void()>& ready) {
+  bool told = false;
+  const std::function<void()> once = [&] {
+    if (ready && !told) ready();
+    told = true;
+  };
   for (int attempt = 1;; ++attempt) {
     const MetaPair metas = TRY(ReadMetas(file));
     // What the metas speak of was there before they were.
     const std::uint64_t file_bytes = TRY(SizeOf(file));
-    auto facts = Walk(file, metas.newer(), file_bytes).Run();
+    const auto mapping = TRY(Mapping::Of(file, file_bytes));
+    auto facts = Walk(mapping->bytes(), metas.newer(), once).Run();
     if (facts.has_value()) facts.value().attempts = attempt;
     if (facts.has_value() || facts.error().code() != ErrorCode::kCorrupt) return facts;
     if (TRY(ReadMetas(file)).Holds(metas)) return facts;

@@ -10,13 +10,15 @@
 // Others may commit meanwhile. What a commit takes from a state is used again by the third one after it, at
 // the earliest; so what looks damaged counts only if the meta that it was reached from is still there.
 //
-// Thread-safety: a free function. Memory: a bit a page of the file, and 64 KiB a level. Errors: kCorrupt for
-// damage, with the page, the table, and how it shows; kBusy where others committed so fast that nothing can
-// be said; kIo for a disk that cannot be read.
+// Thread-safety: a free function. Memory: a bit a page of the file, which it maps: a disk that fails, and
+// whoever makes the file shorter meanwhile, are a SIGBUS, for which whoever calls it is prepared
+// (examination_process.h). Errors: kCorrupt for damage, with the page, the table, and how it shows; kBusy
+// where others committed so fast that nothing can be said; kIo where the file cannot be read or mapped.
 
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "crypto/base/result.h"
 
@@ -29,8 +31,10 @@ struct PageFacts {
   int attempts = 1;         // More where others replaced the state meanwhile.
 };
 
-// Walks over `file`, which is open for reading; its offset stays.
-Result<PageFacts> CheckPages(int file);
+// Walks over `file`, which is open for reading; its offset stays. Once nothing is left but the leaves of the
+// contents of files, two thirds of all pages, `ready` is called: LMDB may read all the rest, and write
+// nothing.
+Result<PageFacts> CheckPages(int file, const std::function<void()>& ready = {});
 
 // The metas alone: enough for LMDB to open the file, and to begin a transaction.
 Result<void> CheckMetas(int file);

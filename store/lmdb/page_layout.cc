@@ -111,8 +111,14 @@ std::optional<Node> TreePage::NodeAt(BytesView page, std::size_t offset, bool le
   return node;
 }
 
-const char* TreePage::WhyNot(BytesView page, PageNumber number) {
+std::optional<TreePage> TreePage::Parse(BytesView page, PageNumber number, const char** wrong) {
   const PageHeader header = PageHeader::Parse(page);
+  *wrong = WhyNot(page, header, number);
+  if (*wrong != nullptr) return std::nullopt;
+  return TreePage(page, header);
+}
+
+const char* TreePage::WhyNot(BytesView page, const PageHeader& header, PageNumber number) {
   if (header.number != number) return "it says that it is another page";
   if (header.flags != kBranchPage && header.flags != kLeafPage) return "it is no page of a tree";
   const bool leaf = header.flags == kLeafPage;
@@ -124,23 +130,24 @@ const char* TreePage::WhyNot(BytesView page, PageNumber number) {
   // Nodes lie one behind the other, without gaps, from the end of the free room to that of the page: LMDB
   // moves them by what they say of their sizes.
   std::array<std::uint16_t, kPageBytesMax / 2> ends;  // By offset; only what stands at one is read.
-  std::array<bool, kPageBytesMax / 2> begins;
-  std::memset(begins.data(), 0, page.size() / 2);
+  std::array<std::uint64_t, kPageBytesMax / 2 / 64> begins;
+  std::memset(begins.data(), 0, page.size() / 16);
+  const auto has = [&](std::size_t offset) { return (begins[offset / 128] >> (offset / 2 % 64) & 1) != 0; };
   std::size_t sum = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t offset = NumberAt<std::uint16_t>(page, kPageHeaderBytes + 2 * i);
     if (offset < header.upper) return "a node lies in its free room";
     const auto node = NodeAt(page, offset, leaf);
     if (!node) return "a node leaves it";
-    if (begins[offset / 2]) return "two nodes lie in one place";
+    if (has(offset)) return "two nodes lie in one place";
     const std::size_t size = Even(kNodeHeaderBytes + node->key.size() + node->value.size());
-    begins[offset / 2] = true;
+    begins[offset / 128] |= std::uint64_t{1} << (offset / 2 % 64);
     ends[offset / 2] = static_cast<std::uint16_t>(offset + size);
     sum += size;
   }
   if (sum != page.size() - header.upper) return "its nodes take another room than it says";
   for (std::size_t at = header.upper; at < page.size();) {
-    if (!begins[at / 2]) return "its nodes overlap";
+    if (!has(at)) return "its nodes overlap";
     const std::size_t end = ends[at / 2];
     if (end > page.size() || end <= at) return "a node leaves it";
     at = end;

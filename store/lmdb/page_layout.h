@@ -108,25 +108,29 @@ struct Node {
 };
 
 // A page of a tree.
+//
+// Whoever has the file mapped may see it change meanwhile: then what is returned is anything, but lies within
+// the page.
 class TreePage {
  public:
-  // Says why `page`, all of a page, is none that LMDB wrote as number `number`; null if it may be one. Then,
-  // and only then, the rest may be called: every node lies in the page, and no two of them overlap.
-  static const char* WhyNot(BytesView page, PageNumber number);
-
-  // Takes a page on trust: for nodes alone, by NodeAt.
-  explicit TreePage(BytesView page) : page_(page), header_(PageHeader::Parse(page)) {}
+  // Returns `page`, all of a page, if it may be one that LMDB wrote as number `number`: every node lies in
+  // it, and no two of them overlap. Otherwise sets `wrong` to why not.
+  static std::optional<TreePage> Parse(BytesView page, PageNumber number, const char** wrong);
 
   bool is_leaf() const noexcept { return header_.flags == kLeafPage; }
   std::size_t count() const noexcept { return (header_.lower - kPageHeaderBytes) / 2; }
   Node At(std::size_t index) const {
-    return *NodeAt(page_, NumberAt<std::uint16_t>(page_, kPageHeaderBytes + 2 * index), is_leaf());
+    const auto offset = NumberAt<std::uint16_t>(page_, kPageHeaderBytes + 2 * index);
+    return NodeAt(page_, offset, is_leaf()).value_or(Node());
   }
 
   // The node at `offset` of `page`, wherever that is; nothing where it would leave the page.
   static std::optional<Node> NodeAt(BytesView page, std::size_t offset, bool leaf);
 
  private:
+  TreePage(BytesView page, const PageHeader& header) : page_(page), header_(header) {}
+  static const char* WhyNot(BytesView page, const PageHeader& header, PageNumber number);
+
   BytesView page_;
   PageHeader header_;
 };

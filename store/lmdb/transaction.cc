@@ -25,6 +25,7 @@ Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
 }  // namespace
 
 Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment, Access access) {
+  if (access == Access::kWrite) TRY(environment.MayRead(Table::kContents));
   TRY(environment.CheckSuspicion());
   for (int attempt = 1;; ++attempt) {
     const std::thread::id entered = environment.gate().Enter();
@@ -78,6 +79,7 @@ Error Transaction::Fail(std::string_view what, int code) {
 Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
   if (txn_ == nullptr) return Spent();
   if (Lacks(table)) return Failure("read", kTableMissing);
+  TRY(environment_.MayRead(table));
   MDB_val name = ValueOf(key);
   MDB_val value;
   const int code = mdb_get(txn_, HandleOf(table), &name, &value);
@@ -110,6 +112,7 @@ Result<void> Transaction::Append(Table table, BytesView key, BytesView value) {
 Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink) {
   if (txn_ == nullptr) return Spent();
   if (Lacks(table)) return Failure("read", kTableMissing);
+  TRY(environment_.MayRead(table));
   MDB_cursor* cursor = nullptr;
   if (const int code = mdb_cursor_open(txn_, HandleOf(table), &cursor); code != 0)
     return Failure("read", code);

@@ -42,8 +42,10 @@ class DataFile {
 
   BytesView Page(lmdb::PageNumber number) const { return BytesView(bytes_).subspan(number * kPage, kPage); }
   lmdb::TreePage Tree(lmdb::PageNumber number) const {
-    EXPECT_EQ(lmdb::TreePage::WhyNot(Page(number), number), nullptr) << number;
-    return lmdb::TreePage(Page(number));
+    const char* wrong = nullptr;
+    const auto page = lmdb::TreePage::Parse(Page(number), number, &wrong);
+    EXPECT_EQ(wrong, nullptr) << number;
+    return page.value();
   }
 
   // Where in the file the node of that place in a page begins, and where a part of the page does.
