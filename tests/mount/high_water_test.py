@@ -5,10 +5,10 @@ one keystore; the settings, fstab's options and doctor."""
 import json
 import os
 import shutil
-import subprocess
 import time
 
 import harness
+import pki
 from harness import put, run
 
 
@@ -42,9 +42,10 @@ class HighWater(harness.MountTest):
         shutil.copytree(source, self.mount.keystore)
 
     def change(self, text):
-        put(self.mount.entry("APPLMGMT_PASSWORD", "changed") + "/secret", text)
+        """What is there already would be no change."""
+        put(self.mount.entry("APPLMGMT_PASSWORD", "changed") + "/secret", b"%s %d" % (text, time.monotonic_ns()))
 
-    def work(self, text):
+    def mount_and_change(self, text):
         done = self.mounted()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.change(text)
@@ -57,28 +58,28 @@ class HighWater(harness.MountTest):
             self.assertIn(each, done.stderr)
 
     def test_an_older_copy_is_refused_and_says_what_to_do(self):
-        self.work(b"one")
+        self.mount_and_change(b"one")
         old = self.copy()
-        self.work(b"two")
+        self.mount_and_change(b"two")
         new = self.copy("new")
         self.put_back(old)
-        before = open(self.file, "rb").read()
+        before = pki.read(self.file)
         self.assert_refused(self.mounted(), self.mount.keystore, "older than it was", "it is at commit ", "saw it at commit ", "remove " + self.file)
-        self.assertEqual(open(self.file, "rb").read(), before)
+        self.assertEqual(pki.read(self.file), before)
         # Without the option nobody can tell: that is what it is for.
         self.assertEqual(self.mounted("-o", "ro").returncode, 0)
         self.mount.unmount()
         # The newest state is let in again, and so is the older one for whoever says so.
         self.put_back(new)
-        self.work(b"three")
+        self.mount_and_change(b"three")
         self.put_back(old)
         os.unlink(self.file)
-        self.work(b"four")
+        self.mount_and_change(b"four")
 
     def test_doctor_says_it(self):
-        self.work(b"one")
+        self.mount_and_change(b"one")
         old = self.copy()
-        self.work(b"two")
+        self.mount_and_change(b"two")
         doctor = lambda: json.loads(run(harness.CERTFS, "doctor", "--json", "--high-water", self.file, self.mount.keystore).stdout)["keystores"][0]
         ids = lambda told: {each["id"] for each in told["findings"]}
         self.assertFalse(ids(doctor()) & {"older-than-high-water", "high-water-missing", "high-water-file"})
@@ -94,8 +95,8 @@ class HighWater(harness.MountTest):
         self.assertFalse(os.path.exists(self.file))
 
     def test_a_file_that_is_none_of_this_keystore(self):
-        self.work(b"one")
-        good = open(self.file, "rb").read()
+        self.mount_and_change(b"one")
+        good = pki.read(self.file)
         other = harness.Mount()
         self.addCleanup(other.close)
         other.unmount()
@@ -106,7 +107,7 @@ class HighWater(harness.MountTest):
         for place in (0, 4096):  # Lower, as whoever has no key would write it.
             forged[place + 32:place + 40] = bytes(8)
         for words, data in (("is empty", b""), ("is empty", bytes(8192)), ("damaged or forged", b"commit 3\n"), ("damaged or forged", bytes(forged)),
-                            ("damaged or forged", good[:50]), ("another keystore", open(anothers, "rb").read())):
+                            ("damaged or forged", good[:50]), ("another keystore", pki.read(anothers))):
             with self.subTest(words):
                 with open(self.file, "wb") as file:
                     file.write(data)
@@ -120,21 +121,21 @@ class HighWater(harness.MountTest):
         self.assertEqual(self.mounted().returncode, 0)
         self.change(b"one")
         old = self.copy()
-        before = open(self.file, "rb").read()
+        before = pki.read(self.file)
         self.change(b"two")
         deadline = time.monotonic() + 30
-        while open(self.file, "rb").read() == before and time.monotonic() < deadline:
+        while pki.read(self.file) == before and time.monotonic() < deadline:
             time.sleep(0.02)
         # What the first change left to be written may be all that was seen; that of the second comes within a second of it.
         last = None
-        while last != (last := open(self.file, "rb").read()) and time.monotonic() < deadline:
+        while last != (last := pki.read(self.file)) and time.monotonic() < deadline:
             time.sleep(1.5)
         self.mount.kill()
         new = self.copy("new")
         self.put_back(old)
         self.assert_refused(self.mounted(), "older than it was")
         self.put_back(new)
-        self.work(b"three")
+        self.mount_and_change(b"three")
 
     def test_two_mounts_and_what_others_commit(self):
         """One of them has the file; it hears of what the other commits, and so does a tool that has it not."""
@@ -148,7 +149,7 @@ class HighWater(harness.MountTest):
         self.assertEqual(run(harness.CERTFS, "umount", other).returncode, 0)
         old = self.copy()
         self.mount.unmount()
-        self.work(b"two")
+        self.mount_and_change(b"two")
         self.put_back(old)
         self.assert_refused(self.mounted(), "older than it was")
 
