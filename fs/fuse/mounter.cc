@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
@@ -49,6 +50,16 @@ OwnedDescriptor FirstThreadOf(pid_t process) {
   OwnedDescriptor thread(syscall(SYS_pidfd_open, process, kOfThread));
   if (thread.open()) return thread;
   return OwnedDescriptor(syscall(SYS_pidfd_open, process, 0));
+}
+
+// Whether `process` is stopped: not only for a moment, and by whom does not matter.
+bool IsStopped(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  const std::size_t name_end = stat.rfind(')');  // The name may hold anything.
+  return name_end != std::string::npos && name_end + 2 < stat.size() &&
+         (stat[name_end + 2] == 'T' || stat[name_end + 2] == 't');
 }
 
 int Milliseconds(std::chrono::steady_clock::duration duration) {
@@ -124,7 +135,12 @@ void Mounter::CheckDeadlines() {
   const auto now = Clock::now();
   const bool late = (daemon_->end_by && now >= *daemon_->end_by) ||
                     (!daemon_->ready && now >= waiting_since_ + kSuccessorMax);
-  const bool stopped = daemon_->stopped_since && now >= *daemon_->stopped_since + kStoppedMax;
+  bool stopped = daemon_->stopped_since && now >= *daemon_->stopped_since + kStoppedMax;
+  // Nobody tells when a debugger lets go.
+  if (stopped && !IsStopped(daemon_->process)) {
+    daemon_->stopped_since.reset();
+    stopped = false;
+  }
   if (!late && !stopped) return;
   spdlog::error("the daemon {} and is ended", stopped ? "was stopped for too long" : "does not come to its end");
   daemon_->end_by = now + kEndMax;
