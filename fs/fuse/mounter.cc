@@ -194,7 +194,12 @@ void Mounter::Watch() {
                                  pollfd{daemon_->first_thread.number(), POLLIN, 0},
                                  pollfd{point_->parts().device.number(), 0, 0}};
     if (daemon_->end_by) waited[3].fd = -1;
-    if (poll(waited.data(), waited.size(), WaitTime()) < 0 && errno != EINTR) return NoteEnd(SIGKILL);
+    if (poll(waited.data(), waited.size(), WaitTime()) < 0) {
+      // Somebody took this process its descriptors, or there is no memory: it waits until that is over.
+      if (errno != EINTR) std::this_thread::sleep_for(kLastThreads);
+      for (pollfd& each : waited) each.revents = 0;
+      Reap();
+    }
     if (waited[0].revents != 0) OnSignal();
     if (waited[1].revents != 0) {
       const LineEvent event = AnswerLine(daemon_->line.number(), *point_);

@@ -50,7 +50,7 @@ int FuzzRecord(const std::uint8_t* data, std::size_t size) {
       ThereAndBack(bytes, 2, DecodeStore, EncodeStore);
       break;
     case 'e':
-      ThereAndBack(bytes, 2, DecodeEntry, EncodeEntry);
+      ThereAndBack(bytes, 3, DecodeEntry, EncodeEntry);
       break;
     case 'a':
       ThereAndBack(bytes, 1, DecodeAuthority, EncodeAuthority);

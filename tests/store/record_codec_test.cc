@@ -255,9 +255,9 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   EXPECT_EQ(CodeOf(DecodeEntry(EncodeEntry(orphan))), ErrorCode::kCorrupt);
 
   // Members out of order, twice, or unknown. A file without ACLs takes 78 bytes: 1 + 40 + 4 + 1 + 32. The
-  // last change has the last 13.
+  // last change has 13 behind them, and what is kept the last 8.
   const Bytes good = EncodeEntry(SomeEntry());
-  const std::size_t second = good.size() - 13 - 78;
+  const std::size_t second = good.size() - 21 - 78;
   ASSERT_EQ(good[second], 4);
   for (const int member : {0, 1, 7, 255}) {
     Bytes bad = good;
@@ -265,10 +265,10 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
     EXPECT_EQ(CodeOf(DecodeEntry(bad)), ErrorCode::kCorrupt) << member;
   }
   Bytes undated = good;
-  undated[good.size() - 13 - 33] = 2;
+  undated[good.size() - 21 - 33] = 2;
   EXPECT_EQ(CodeOf(DecodeEntry(undated)), ErrorCode::kCorrupt);
   Bytes unclear = good;
-  unclear[good.size() - 13] = 2;
+  unclear[good.size() - 21] = 2;
   EXPECT_EQ(CodeOf(DecodeEntry(unclear)), ErrorCode::kCorrupt);
   const SecretBytes flagged = EncodeManifest(SomeManifest());
   Bytes flags(flagged.Reveal().begin(), flagged.Reveal().end());
