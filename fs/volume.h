@@ -147,8 +147,8 @@ struct VolumeOptions {
   bool read_only = false;  // Nothing is signed anew, or noted, by itself.
   // Where it is noted that a backup was read: the keystore's directory. Empty: only while the volume lives.
   std::filesystem::path note_directory = {};
-  // Which daemon of its mount this is: 1 for the first, and above for its successors, of whose predecessors the
-  // kernel has nodes and handles. 0 where there is no mount.
+  // Which daemon of its mount this is: 1 for the first, and above for its successors, of whose predecessors
+  // the kernel has nodes and handles. 0 where there is no mount.
   std::uint32_t incarnation = 0;
 };
 
@@ -218,8 +218,8 @@ class Volume {
   Result<Node> Link(const Caller& caller, NodeId node, NodeId parent, std::string_view name);
 
   // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it
-  // is opened it shows the live attributes. It has a number of its own, or is `as`, of an earlier daemon, which
-  // the kernel knows already. kReadOnly for generated files, kIsADirectory, kStale if the file is gone.
+  // is opened it shows the live attributes. It has a number of its own, or is `as`, of an earlier daemon,
+  // which the kernel knows already. kReadOnly for generated files, kIsADirectory, kStale if the file is gone.
   Result<Node> Stage(const Caller& caller, NodeId live, NodeId as = NodeId());
   // Forgets a staging inode that nobody opened. Does nothing for others.
   void Unstage(NodeId staging);
@@ -242,10 +242,10 @@ class Volume {
   // written.
   Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
 
-  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) that read are resolved
-  // by node, as far as that shows what it did: the current revision, and the one that BACKUP_STORE keeps; else
-  // kStale. Of handles of an earlier daemon that wrote, everything is kIo, in all calls below: what was written
-  // and not committed is lost.
+  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) that read are
+  // resolved by node, as far as that shows what it did: the current revision, and the one that BACKUP_STORE
+  // keeps; else kStale. Of handles of an earlier daemon that wrote, everything is kIo, in all calls below:
+  // what was written and not committed is lost.
   Result<SecretBytes> Read(NodeId node, HandleId handle, std::uint64_t offset, std::size_t size);
   Result<void> Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes);
   Result<void> Flush(const Caller& caller, HandleId handle);
@@ -294,7 +294,8 @@ class Volume {
 
   // What an earlier daemon of this mount showed through `handle` (volume_successor.cc).
   Result<std::shared_ptr<const Content>> Adopt(NodeId node, HandleId handle);
-  // The entry of BACKUP_STORE that holds the revision which `node` shows, a file of `entry`; nothing if none does.
+  // The entry of BACKUP_STORE that holds the revision which `node` shows, a file of `entry`; nothing if none
+  // does.
   Result<std::optional<Entry>> FindKept(TableSnapshot& snapshot, const Entry& entry, NodeId node);
   // What stat shows of that revision to whoever had it open when the daemon before ended.
   Result<std::optional<Node>> KeptAttributes(TableSnapshot& snapshot, const struct Place& place, NodeId node);

@@ -22,9 +22,7 @@ constexpr const char* kVariable = "CERTFS_HANDED_OVER";
 constexpr std::string_view kDeviceName = "certfs-device";
 constexpr std::string_view kPageName = "certfs-page";
 
-bool SetCloseOnExec(int descriptor, bool on) {
-  return fcntl(descriptor, F_SETFD, on ? FD_CLOEXEC : 0) == 0;
-}
+bool SetCloseOnExec(int descriptor, bool on) { return fcntl(descriptor, F_SETFD, on ? FD_CLOEXEC : 0) == 0; }
 
 std::optional<HandedOver> TakeFromProgram() {
   const char* const value = getenv(kVariable);
@@ -38,8 +36,9 @@ std::optional<HandedOver> TakeFromProgram() {
   if (!(words >> process >> device >> page >> secret) || process != getpid()) return std::nullopt;
   HandedOver handed;
   handed.by_program = true;
-  for (const auto& [number, into] : {std::pair(device, &handed.parts.device), std::pair(page, &handed.parts.page),
-                                     std::pair(secret, &handed.secret)}) {
+  for (const auto& [number, into] :
+       {std::pair(device, &handed.parts.device), std::pair(page, &handed.parts.page),
+        std::pair(secret, &handed.secret)}) {
     if (number >= 0 && SetCloseOnExec(number, true)) *into = OwnedDescriptor(number);
   }
   if (!handed.parts.device.open() || !handed.parts.page.open()) return std::nullopt;
@@ -104,7 +103,8 @@ void StoreWithManager(const MountPoint& point) {
 }
 
 void RemoveFromManager() {
-  for (const std::string_view name : {kDeviceName, kPageName}) sd_notify(0, Named("FDSTOREREMOVE", name).c_str());
+  for (const std::string_view name : {kDeviceName, kPageName})
+    sd_notify(0, Named("FDSTOREREMOVE", name).c_str());
 }
 
 }  // namespace certfs

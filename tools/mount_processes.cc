@@ -51,8 +51,8 @@ void LogTo(const MountPlan& plan) {
   if (!plan.log_level.empty()) SetLogLevel(plan.log_level);
 }
 
-// Closes what came with the process beyond the three standard descriptors, lest pipes of somebody be held for ever;
-// `kept` stay.
+// Closes what came with the process beyond the three standard descriptors, lest pipes of somebody be held for
+// ever; `kept` stay.
 void CloseOthers(std::vector<int> kept) {
   std::sort(kept.begin(), kept.end());
   unsigned first = STDERR_FILENO + 1;

@@ -1,6 +1,7 @@
-// How the secret of a keystore comes to the daemons of its mount, each of which needs it anew: through a pipe, from a
-// process that reads it, so that the mounter never has it in its memory. What cannot be read a second time, a
-// passphrase that was typed, waits for the next daemon in a pipe: in the kernel, where it is not swapped out.
+// How the secret of a keystore comes to the daemons of its mount, each of which needs it anew: through a
+// pipe, from a process that reads it, so that the mounter never has it in its memory. What cannot be read a
+// second time, a passphrase that was typed, waits for the next daemon in a pipe: in the kernel, where it is
+// not swapped out.
 //
 // Thread-safety: main thread only. Ownership: owns the pipe.
 
@@ -27,8 +28,8 @@ class MountSecret {
   MountSecret(std::filesystem::path keystore, UnlockOptions unlock, OwnedDescriptor first)
       : keystore_(std::move(keystore)), unlock_(std::move(unlock)), kept_(std::move(first)) {}
 
-  // Returns a pipe that holds the secret, for one daemon. kInvalidArgument and the rest of ReadUnlockSecret if it
-  // cannot be read; kCancelled if whoever was to write it did not.
+  // Returns a pipe that holds the secret, for one daemon. kInvalidArgument and the rest of ReadUnlockSecret
+  // if it cannot be read; kCancelled if whoever was to write it did not.
   Result<OwnedDescriptor> Get();
 
   // The pipe in which it waits, -1 where it is read again.

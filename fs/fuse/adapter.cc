@@ -128,7 +128,8 @@ int ErrnoOf(const char* operation, const Error& error) {
 
 namespace {
 
-// Whether `outcome` says that what was asked is done already, and by whom: a daemon that ended before it answered.
+// Whether `outcome` says that what was asked is done already, and by whom: a daemon that ended before it
+// answered.
 template <typename T>
 bool WasDoneBefore(const Result<T>& outcome, ErrorCode done) {
   return Connection::IsResent() && !outcome.has_value() && outcome.error().code() == done;

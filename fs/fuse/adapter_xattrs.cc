@@ -1,6 +1,6 @@
 // Callbacks of extended attributes: the two POSIX ACLs, which the kernel enforces and whose form it checks;
-// on the root the process ids of the daemon, and of the mounter, which `certfs umount` waits for, and what the
-// daemon has given up, for `certfs doctor`; which store's entry a directory of BACKUP_STORE keeps, for
+// on the root the process ids of the daemon, and of the mounter, which `certfs umount` waits for, and what
+// the daemon has given up, for `certfs doctor`; which store's entry a directory of BACKUP_STORE keeps, for
 // `certfs revert`; whether a store withholds the keys of revoked certificates. Nothing else is supported.
 
 #include <unistd.h>

@@ -41,8 +41,8 @@ Instant InstantOf(std::int64_t nanoseconds) { return Instant(std::chrono::nanose
 }  // namespace
 
 // Read and written by one daemon after another, perhaps of different versions: never change or reuse a field.
-// All of it comes from a daemon that may have ended in the middle of anything, or was somebody else's: what is
-// read is checked.
+// All of it comes from a daemon that may have ended in the middle of anything, or was somebody else's: what
+// is read is checked.
 struct Connection::Page {
   struct Note {
     std::atomic<std::int32_t> thread;  // 0 for none, and while the rest is written.
@@ -76,8 +76,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(ConnectionParts parts) {
   struct stat status {};
   if (fstat(parts.page.number(), &status) != 0 || status.st_size != static_cast<off_t>(kPageBytes))
     return Error(ErrorCode::kCorrupt, "what the daemon before left is not a page of a mount");
-  void* const mapped =
-      mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, parts.page.number(), 0);
+  void* const mapped = mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, parts.page.number(), 0);
   if (mapped == MAP_FAILED) return Error(ErrorCode::kIo, std::string("mmap: ") + std::strerror(errno));
   auto* const page = std::launder(reinterpret_cast<Page*>(mapped));
   std::unique_ptr<Connection> connection(new Connection(std::move(parts.device), page));

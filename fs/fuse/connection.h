@@ -2,10 +2,10 @@
 // daemon notes what its successor must know (fs/README.md, "A mount that outlives its daemon"). Private to
 // fs/fuse, save that the mounter keeps the two.
 //
-// The kernel tells a daemon once, in FUSE_INIT, what it can do, and is told what of that is wanted. A successor
-// gets none: it is given the noted one again, with what was agreed on as all that can be wanted, and its
-// answer goes nowhere. Then it asks for what its predecessor had taken and not answered (FUSE_NOTIFY_RESEND,
-// since Linux 6.9).
+// The kernel tells a daemon once, in FUSE_INIT, what it can do, and is told what of that is wanted. A
+// successor gets none: it is given the noted one again, with what was agreed on as all that can be wanted,
+// and its answer goes nowhere. Then it asks for what its predecessor had taken and not answered
+// (FUSE_NOTIFY_RESEND, since Linux 6.9).
 //
 // Thread-safety: as each function says. Ownership: a Connection owns its mapping of the page; the device goes
 // to the session.
@@ -48,7 +48,8 @@ class Connection final : public NoteKeeper {
   // Which daemon of this mount this is, from 1.
   std::uint32_t incarnation() const noexcept { return incarnation_; }
 
-  // Has `session` speak through the device, which becomes its own. Its userdata is an Adapter that leads here.
+  // Has `session` speak through the device, which becomes its own. Its userdata is an Adapter that leads
+  // here.
   Result<void> Attach(fuse_session* session);
   // Gives `session` the agreement of before, and asks for what was not answered. Precondition: attached,
   // is_resumed(), and nobody reads requests yet.
@@ -75,7 +76,7 @@ class Connection final : public NoteKeeper {
   Page* const page_;
   const bool resumed_;
   const std::uint32_t incarnation_;
-  bool swallows_ = false;         // While the agreement of before is gone through again.
+  bool swallows_ = false;          // While the agreement of before is gone through again.
   std::uint64_t init_unique_ = 0;  // Of the kernel's own FUSE_INIT, until it is answered.
 };
 

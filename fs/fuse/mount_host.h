@@ -1,6 +1,6 @@
 // Where a daemon gets its mount from, and what it must ask somebody with more rights for: about the processes
-// that call it, and to end the mount. In the same process (mount_point.h), or in the mounter (mounter_line.h).
-// Private to fs/fuse.
+// that call it, and to end the mount. In the same process (mount_point.h), or in the mounter
+// (mounter_line.h). Private to fs/fuse.
 //
 // Thread-safety: as each says.
 

@@ -58,7 +58,8 @@ Result<void> CheckMountpoint(const std::string& path) {
   // What stat shows may be cached, and outlive a daemon for a moment; statfs is always asked of it.
   if (stat(path.c_str(), &found) != 0 || statfs(path.c_str(), &usage) != 0) {
     if (errno != ENOTCONN) return Error(ErrorCode::kInvalidArgument, path + ": " + std::strerror(errno));
-    // A mounter that was killed leaves its mount behind; nobody can use that any more. What is not ours stays.
+    // A mounter that was killed leaves its mount behind; nobody can use that any more. What is not ours
+    // stays.
     if (FindTopMount(path).type != kMountType) {
       return Error(ErrorCode::kBusy, path + ": a dead mount of another filesystem is in the way");
     }
@@ -82,7 +83,8 @@ bool ResendsRequests() {
 }
 
 // A device for one daemon. Where the kernel sends again what one has left unanswered, they all share theirs;
-// elsewhere each has one of its own, with whose end that is answered by an error, lest its callers wait for ever.
+// elsewhere each has one of its own, with whose end that is answered by an error, lest its callers wait for
+// ever.
 OwnedDescriptor DeviceForDaemon(int device) {
   if (ResendsRequests()) return OwnedDescriptor(fcntl(device, F_DUPFD_CLOEXEC, 0));
   OwnedDescriptor own(open("/dev/fuse", O_RDWR | O_CLOEXEC));
@@ -174,9 +176,7 @@ bool MountPoint::HasEnded() const {
   return poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0;
 }
 
-bool MountPoint::IsOnTop() const {
-  return id_ != 0 && FindTopMount(options_.mountpoint.string()).id == id_;
-}
+bool MountPoint::IsOnTop() const { return id_ != 0 && FindTopMount(options_.mountpoint.string()).id == id_; }
 
 // One of those who wait may hold the directory that the notifier waits for: without an answer neither could
 // ever go on, not even when killed, because nobody reads requests any more. Forcing is what aborts; detaching

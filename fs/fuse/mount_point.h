@@ -1,8 +1,8 @@
 // A mount: from mount(2), or from whoever kept its device, to its end. It needs the rights to mount: those of
 // root, or fusermount3. Private to fs/fuse.
 //
-// Thread-safety: one thread, save Abort() and processes(). Ownership: owns the mount: it ends with it, unless it
-// is left.
+// Thread-safety: one thread, save Abort() and processes(). Ownership: owns the mount: it ends with it, unless
+// it is left.
 
 #pragma once
 

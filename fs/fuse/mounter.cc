@@ -44,8 +44,8 @@ std::string WordsOf(int status) {
   return "ended with code " + std::to_string(WEXITSTATUS(status));
 }
 
-// Readable once the first thread of `process` has ended. A thread may wait for an answer of the mount, which nobody
-// gives before there is a successor, and cannot be ended meanwhile, nor its process.
+// Readable once the first thread of `process` has ended. A thread may wait for an answer of the mount, which
+// nobody gives before there is a successor, and cannot be ended meanwhile, nor its process.
 OwnedDescriptor FirstThreadOf(pid_t process) {
   OwnedDescriptor thread(syscall(SYS_pidfd_open, process, kOfThread));
   if (thread.open()) return thread;
@@ -142,7 +142,8 @@ void Mounter::CheckDeadlines() {
     stopped = false;
   }
   if (!late && !stopped) return;
-  spdlog::error("the daemon {} and is ended", stopped ? "was stopped for too long" : "does not come to its end");
+  spdlog::error("the daemon {} and is ended",
+                stopped ? "was stopped for too long" : "does not come to its end");
   daemon_->end_by = now + kEndMax;
   daemon_->stopped_since.reset();
   kill(daemon_->process, SIGKILL);
@@ -190,9 +191,9 @@ void Mounter::Reap() {
 void Mounter::Watch() {
   while (!daemon_->status) {
     // The device says nothing but that it has come to its end.
-    std::array<pollfd, 4> waited{pollfd{signals_.number(), POLLIN, 0}, pollfd{daemon_->line.number(), POLLIN, 0},
-                                 pollfd{daemon_->first_thread.number(), POLLIN, 0},
-                                 pollfd{point_->parts().device.number(), 0, 0}};
+    std::array<pollfd, 4> waited{
+        pollfd{signals_.number(), POLLIN, 0}, pollfd{daemon_->line.number(), POLLIN, 0},
+        pollfd{daemon_->first_thread.number(), POLLIN, 0}, pollfd{point_->parts().device.number(), 0, 0}};
     if (daemon_->end_by) waited[3].fd = -1;
     if (poll(waited.data(), waited.size(), WaitTime()) < 0) {
       // Somebody took this process its descriptors, or there is no memory: it waits until that is over.
@@ -267,9 +268,10 @@ Result<void> Mounter::MayTryAgain() {
     return {};
   }
   point_->Abort();
-  return Error(ErrorCode::kIo, "the mount is given up: " +
-                                   (late ? "no daemon could take it over in time"
-                                         : std::to_string(failures_) + " daemons in a row ended by themselves"));
+  return Error(ErrorCode::kIo,
+               "the mount is given up: " +
+                   (late ? "no daemon could take it over in time"
+                         : std::to_string(failures_) + " daemons in a row ended by themselves"));
 }
 
 }  // namespace certfs

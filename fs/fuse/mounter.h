@@ -1,9 +1,10 @@
-// The process that keeps a mount while its daemons come and go (fs/README.md, "A mount that outlives its daemon").
+// The process that keeps a mount while its daemons come and go (fs/README.md, "A mount that outlives its
+// daemon").
 //
-// It has the rights to mount and to see whose processes the callers are, and no key: it mounts, starts a daemon that
-// has fewer rights, answers what that must ask (mounter_line.h), and when it ends otherwise than by being told to, or
-// by having its mount unmounted, starts another one on the same mount. Callers wait meanwhile, for kSuccessorMax at
-// most: then the mount is aborted, and everybody who waits has an error.
+// It has the rights to mount and to see whose processes the callers are, and no key: it mounts, starts a
+// daemon that has fewer rights, answers what that must ask (mounter_line.h), and when it ends otherwise than
+// by being told to, or by having its mount unmounted, starts another one on the same mount. Callers wait
+// meanwhile, for kSuccessorMax at most: then the mount is aborted, and everybody who waits has an error.
 //
 // Thread-safety: one thread, and no other in the process: daemons are forked. Ownership: owns the mount.
 
@@ -27,15 +28,15 @@ struct DaemonParts {
 };
 
 struct MounterHooks {
-  // Returns a pipe from which a daemon reads the secret. Its own failures are its to tell; it returns the code that
-  // the process is to end with then.
+  // Returns a pipe from which a daemon reads the secret. Its own failures are its to tell; it returns the
+  // code that the process is to end with then.
   std::function<Result<OwnedDescriptor>()> secret;
   // In the new process: serves the mount, and returns the code that the process ends with.
   std::function<Result<int>(DaemonParts)> serve;
   // The mount answers, for the first time or again.
   std::function<void(const MountPoint&)> ready;
-  // The daemon has handed over, as SIGUSR2 to this process asks: replaces this program by another one, which resumes
-  // the mount. Returns if that failed; then this program goes on.
+  // The daemon has handed over, as SIGUSR2 to this process asks: replaces this program by another one, which
+  // resumes the mount. Returns if that failed; then this program goes on.
   std::function<void(MountPoint&)> replace_program;
 };
 
@@ -53,8 +54,8 @@ class Mounter {
   Mounter(const Mounter&) = delete;
   Mounter& operator=(const Mounter&) = delete;
 
-  // Keeps the mount until it is unmounted, or this process gets SIGTERM, SIGINT or SIGHUP. Returns the code that the
-  // process ends with, in the daemons, too: they come back from here as their serving ends.
+  // Keeps the mount until it is unmounted, or this process gets SIGTERM, SIGINT or SIGHUP. Returns the code
+  // that the process ends with, in the daemons, too: they come back from here as their serving ends.
   Result<int> Run();
 
  private:
@@ -84,7 +85,7 @@ class Mounter {
   bool served_ = false;        // Once a daemon has.
   bool ending_ = false;        // This process was told to end.
   bool handing_over_ = false;  // It was told to hand over.
-  int failures_ = 0;           // Of daemons in a row that ended by themselves before they served, or soon after.
+  int failures_ = 0;  // Of daemons in a row that ended by themselves before they served, or soon after.
   Clock::time_point waiting_since_;  // Since when nobody serves.
 };
 

@@ -62,7 +62,8 @@ bool SendAnswer(int socket, const Answer& answer) {
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(kDescriptors * sizeof(int));
-    const std::array<int, kDescriptors> numbers{answer.descriptors[0].number(), answer.descriptors[1].number()};
+    const std::array<int, kDescriptors> numbers{answer.descriptors[0].number(),
+                                                answer.descriptors[1].number()};
     std::memcpy(CMSG_DATA(header), numbers.data(), sizeof numbers);
   }
   return sendmsg(socket, &message, MSG_NOSIGNAL) >= 0;

@@ -1,11 +1,11 @@
-// What a daemon and its mounter say to each other: a question and its answer at a time, over a socket of their own.
-// Private to fs/fuse, save that the programs hand it from one to the other.
+// What a daemon and its mounter say to each other: a question and its answer at a time, over a socket of
+// their own. Private to fs/fuse, save that the programs hand it from one to the other.
 //
-// The mounter believes nothing of what it is asked: it tells what the kernel shows it of a thread, and ends a mount
-// that is the daemon's anyway.
+// The mounter believes nothing of what it is asked: it tells what the kernel shows it of a thread, and ends a
+// mount that is the daemon's anyway.
 //
-// Thread-safety: MounterLine from any thread; a question waits until the one before is answered. The other end is
-// one thread's. Ownership: each end owns its socket.
+// Thread-safety: MounterLine from any thread; a question waits until the one before is answered. The other
+// end is one thread's. Ownership: each end owns its socket.
 
 #pragma once
 

@@ -5,8 +5,8 @@
 // inode, and the open succeeds there. Readers never share an inode with a writer, so neither truncation nor a
 // write past the end can show in their page cache.
 //
-// A daemon that ends in between leaves its notes to its successor, which makes a staging inode anew: to the same
-// thread ESTALE is never answered twice, because the second one reaches the user.
+// A daemon that ends in between leaves its notes to its successor, which makes a staging inode anew: to the
+// same thread ESTALE is never answered twice, because the second one reaches the user.
 //
 // Thread-safety: may be used from any thread.
 
@@ -85,7 +85,8 @@ class Redirect {
   void DropExpired(Instant now);
   // The note that the daemon before left of `thread`, and forgets it.
   std::optional<RedirectNote> TakeInherited(std::int32_t thread, Instant now);
-  std::optional<NodeId> FindInherited(const Caller& caller, NodeId parent, std::string_view name, Instant now);
+  std::optional<NodeId> FindInherited(const Caller& caller, NodeId parent, std::string_view name,
+                                      Instant now);
 
   Volume& volume_;
   NoteKeeper* const keeper_;

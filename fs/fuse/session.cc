@@ -50,8 +50,8 @@ class Serving {
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
 
-  // Leaves the mount to a successor. The notifier has ended: one of those whom that will answer may hold what it
-  // waits for.
+  // Leaves the mount to a successor. The notifier has ended: one of those whom that will answer may hold what
+  // it waits for.
   void HandOver() noexcept { handed_over_ = true; }
 
  private:
@@ -63,7 +63,8 @@ class Serving {
 // Waits for SIGUSR2, by which the mounter asks for the mount, and then ends the loop that answers.
 class HandoverWatch {
  public:
-  explicit HandoverWatch(Adapter& adapter) : adapter_(adapter), main_(pthread_self()), thread_([this] { Run(); }) {}
+  explicit HandoverWatch(Adapter& adapter)
+      : adapter_(adapter), main_(pthread_self()), thread_([this] { Run(); }) {}
   ~HandoverWatch() {
     ending_ = true;
     pthread_kill(thread_.native_handle(), SIGUSR2);

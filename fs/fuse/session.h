@@ -1,7 +1,8 @@
 // What a daemon does with a mount: answers the kernel, from the first request to the last, or until it hands
 // over to a successor.
 //
-// Thread-safety: RunMount() on one thread; the rest from it. Errors: kBusy, kIo, kInvalidArgument with the reason.
+// Thread-safety: RunMount() on one thread; the rest from it. Errors: kBusy, kIo, kInvalidArgument with the
+// reason.
 
 #pragma once
 

@@ -120,7 +120,8 @@ struct Volume::State {
   std::uint64_t last_handle = 0;  // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
   HandleId NewHandle(HandleUse use) { return (last_handle += 2) | static_cast<HandleId>(use); }
-  // Whether an earlier daemon gave out `handle` to somebody who writes: what he wrote is lost. Takes the mutex.
+  // Whether an earlier daemon gave out `handle` to somebody who writes: what he wrote is lost. Takes the
+  // mutex.
   bool IsLostWriter(HandleId handle);
   std::unordered_map<HandleId, ContentPointer> readers;
   // What is open for reading, by node: fstat(2) asks for a node without saying through which handle.

@@ -2,8 +2,8 @@
 //
 // Thread-safety: any thread. A process opens one directory at most once at a time, and does not fork
 // meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when the
-// examiner or LMDB itself finds the structure of data.mdb broken, kReadOnly when the disk is mounted like that,
-// kBusy when the map cannot change its size because transactions stay open, kIo otherwise.
+// examiner or LMDB itself finds the structure of data.mdb broken, kReadOnly when the disk is mounted like
+// that, kBusy when the map cannot change its size because transactions stay open, kIo otherwise.
 //
 // A data.mdb that is there is examined before LMDB reads a page of it, and again when something in it was
 // found damaged (store/examiner.h).

@@ -1,6 +1,6 @@
-// Goal: a volume answers for the handles and nodes that one before it gave out, as far as the keystore still shows
-// what they were, and never for what is lost. Method: two volumes over one keystore, of which the second is asked for
-// what the first gave out.
+// Goal: a volume answers for the handles and nodes that one before it gave out, as far as the keystore still
+// shows what they were, and never for what is lost. Method: two volumes over one keystore, of which the
+// second is asked for what the first gave out.
 
 #include "fs/fuse/redirect.h"
 #include "tests/fs/volume_fixture.h"
@@ -35,9 +35,8 @@ class SuccessorTest : public testing::Test {
   Tree tree_;
   Listener listener_;
   VolumeOptions Options(std::uint32_t incarnation) {
-    VolumeOptions options{0, 0, "certfs test\n", std::filesystem::temp_directory_path(), [this] {
-                            return tree_.instant();
-                          }};
+    VolumeOptions options{0, 0, "certfs test\n", std::filesystem::temp_directory_path(),
+                          [this] { return tree_.instant(); }};
     options.incarnation = incarnation;
     return options;
   }
@@ -45,11 +44,13 @@ class SuccessorTest : public testing::Test {
 };
 
 TEST_F(SuccessorTest, ReadsWhatIsAsItWas) {
-  for (const std::string path : {kCert, kKey, "export/machine/web/fullchain.pem", "export/machine/web/combined.pem"}) {
+  for (const std::string path :
+       {kCert, kKey, "export/machine/web/fullchain.pem", "export/machine/web/combined.pem"}) {
     const std::string before = Must(tree_.Get(kRoot, path));
     const Reader reader = Open(path);
     EXPECT_EQ(Read(reader), before) << path;
-    EXPECT_EQ(AsText(Must(next_.Read(reader.node, reader.handle, 5, 7)).Reveal()), before.substr(5, 7)) << path;
+    EXPECT_EQ(AsText(Must(next_.Read(reader.node, reader.handle, 5, 7)).Reveal()), before.substr(5, 7))
+        << path;
     next_.Release(reader.node, reader.handle);
     EXPECT_EQ(Must(next_.GetAttributes(kRoot, reader.node, 0)).size, before.size()) << path;
   }
@@ -121,7 +122,8 @@ TEST_F(SuccessorTest, TellsWatchersOfWhatItReplaces) {
   next_.Release(staging.id, handle);
   const NodeId directory = tree_.At("stores/machine/web").id;
   const Listener::Replacement wanted{directory, "cert.pem", before};
-  EXPECT_NE(std::find(listener_.replaced.begin(), listener_.replaced.end(), wanted), listener_.replaced.end());
+  EXPECT_NE(std::find(listener_.replaced.begin(), listener_.replaced.end(), wanted),
+            listener_.replaced.end());
 }
 
 // --- The notes of writers on their way

@@ -7,11 +7,16 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ostream>
 #include <vector>
 
 #include "tests/fuzz/targets.h"
 
 namespace certfs::fuzz {
+
+// How a failure names one.
+void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
+
 namespace {
 
 namespace fs = std::filesystem;

@@ -39,7 +39,9 @@ TEST_P(KeptState, IsTheOneBeforeTheLastChange) {
 
 TEST_P(KeptState, SaysWhichRevisionItWas) {
   const Number number = Make("machine", "www");
-  const auto revision = [&] { return Must(Must(keystore_->Snapshot())->FindEntryByNumber(number))->revision; };
+  const auto revision = [&] {
+    return Must(Must(keystore_->Snapshot())->FindEntryByNumber(number))->revision;
+  };
   Put(number, Member::kKey, "leaf.key");
   for (const char* const next : {"leaf.pem", "chain.pem", "leaf.pem"}) {
     const Revision before = revision();

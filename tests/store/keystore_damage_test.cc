@@ -44,7 +44,8 @@ class KeystoreDamage : public Door {
 INSTANTIATE_TEST_SUITE_P(Keystores, KeystoreDamage, testing::Values(DoorKind{"Disk", MakeKeystoreOnDisk}),
                          NameOfDoor);
 
-// A disk that fails shows as a bus error where a file is mapped; so does a file that was cut short beneath us.
+// A disk that fails shows as a bus error where a file is mapped; so does a file that was cut short beneath
+// us.
 TEST_P(KeystoreDamage, APageThatCannotBeReadIsDamageAndNoCrash) {
   std::vector<Number> numbers;
   for (int i = 0; i < 60; ++i) {
