@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,9 +27,10 @@ constexpr std::chrono::seconds kSoon{5};
 constexpr int kFailuresMax = 5;
 // After a failure; twice as long after each that follows.
 constexpr std::chrono::milliseconds kPause{100};
+// How often it is looked whether a daemon has ended that cannot say so.
+constexpr std::chrono::milliseconds kLook{500};
 // Between the end of a process's first thread and that of the process.
 constexpr std::chrono::milliseconds kLastThreads{100};
-constexpr unsigned int kOfThread = 0200;  // PIDFD_THREAD, Linux 6.9: O_EXCL.
 
 sigset_t Signals() {
   sigset_t signals;
@@ -44,22 +44,28 @@ std::string WordsOf(int status) {
   return "ended with code " + std::to_string(WEXITSTATUS(status));
 }
 
-// Readable once the first thread of `process` has ended. A thread may wait for an answer of the mount, which
-// nobody gives before there is a successor, and cannot be ended meanwhile, nor its process.
-OwnedDescriptor FirstThreadOf(pid_t process) {
-  OwnedDescriptor thread(syscall(SYS_pidfd_open, process, kOfThread));
-  if (thread.open()) return thread;
-  return OwnedDescriptor(syscall(SYS_pidfd_open, process, 0));
-}
-
-// Whether `process` is stopped: not only for a moment, and by whom does not matter.
-bool IsStopped(pid_t process) {
+// What proc(5) calls the state of the first thread of `process`; 0 where there is none.
+char StateOf(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string stat;
   std::getline(file, stat);
   const std::size_t name_end = stat.rfind(')');  // The name may hold anything.
-  return name_end != std::string::npos && name_end + 2 < stat.size() &&
-         (stat[name_end + 2] == 'T' || stat[name_end + 2] == 't');
+  return name_end != std::string::npos && name_end + 2 < stat.size() ? stat[name_end + 2] : '\0';
+}
+
+// By whomever, a debugger too.
+bool IsStopped(pid_t process) {
+  const char state = StateOf(process);
+  return state == 'T' || state == 't';
+}
+
+// A process that was killed may have a thread left that tells the kernel something, and waits for somebody
+// who waits for an answer of the mount: nobody gives one before there is a successor, and nothing ends that
+// thread meanwhile, nor its process. Its first thread has gone all the same. Nobody can wait for that: a
+// pidfd(2) of a first thread tells of its end only with that of the process (since Linux 6.15).
+bool HasLostItsFirstThread(pid_t process) {
+  const char state = StateOf(process);
+  return state == 'Z' || state == 'X' || state == '\0';
 }
 
 int Milliseconds(std::chrono::steady_clock::duration duration) {
@@ -72,7 +78,6 @@ int Milliseconds(std::chrono::steady_clock::duration duration) {
 struct Mounter::Daemon {
   pid_t process = 0;
   OwnedDescriptor line;
-  OwnedDescriptor first_thread;
   bool ready = false;
   Clock::time_point ready_since;
   std::optional<int> status;  // Once it has ended, as waitpid(2) tells it.
@@ -117,18 +122,15 @@ Result<std::optional<Result<int>>> Mounter::Start() {
   daemon_ = std::make_unique<Daemon>();
   daemon_->process = process;
   daemon_->line = std::move(ends.first);
-  daemon_->first_thread = FirstThreadOf(process);
   return std::optional<Result<int>>();
 }
 
 // --- While it serves
 
 int Mounter::WaitTime() const {
-  std::optional<Clock::time_point> next = daemon_->end_by;
-  const auto sooner = [&](Clock::time_point other) { next = next ? std::min(*next, other) : other; };
-  if (!daemon_->ready) sooner(waiting_since_ + kSuccessorMax);
-  if (daemon_->stopped_since) sooner(*daemon_->stopped_since + kStoppedMax);
-  return next ? Milliseconds(*next - Clock::now()) : -1;
+  Clock::time_point next = Clock::now() + kLook;
+  if (daemon_->end_by) next = std::min(next, *daemon_->end_by);
+  return Milliseconds(next - Clock::now());
 }
 
 void Mounter::CheckDeadlines() {
@@ -191,10 +193,10 @@ void Mounter::Reap() {
 void Mounter::Watch() {
   while (!daemon_->status) {
     // The device says nothing but that it has come to its end.
-    std::array<pollfd, 4> waited{
-        pollfd{signals_.number(), POLLIN, 0}, pollfd{daemon_->line.number(), POLLIN, 0},
-        pollfd{daemon_->first_thread.number(), POLLIN, 0}, pollfd{point_->parts().device.number(), 0, 0}};
-    if (daemon_->end_by) waited[3].fd = -1;
+    std::array<pollfd, 3> waited{pollfd{signals_.number(), POLLIN, 0},
+                                 pollfd{daemon_->line.number(), POLLIN, 0},
+                                 pollfd{point_->parts().device.number(), 0, 0}};
+    if (daemon_->end_by) waited[2].fd = -1;
     if (poll(waited.data(), waited.size(), WaitTime()) < 0) {
       // Somebody took this process its descriptors, or there is no memory: it waits until that is over.
       if (errno != EINTR) std::this_thread::sleep_for(kLastThreads);
@@ -212,18 +214,13 @@ void Mounter::Watch() {
         if (handing_over_) AskToEnd(SIGUSR2);
       }
     }
-    if (waited[2].revents != 0 && !daemon_->status) {
-      std::this_thread::sleep_for(kLastThreads / 20);
+    if (waited[2].revents != 0 && !daemon_->end_by) daemon_->end_by = Clock::now() + kEndMax;
+    if (!daemon_->status && HasLostItsFirstThread(daemon_->process)) {
+      std::this_thread::sleep_for(kLastThreads);
       Reap();
-      const auto given_up = Clock::now() + kLastThreads;
-      while (!daemon_->status && Clock::now() < given_up) {
-        std::this_thread::sleep_for(kLastThreads / 20);
-        Reap();
-      }
       // It was killed: by itself it would have waited for its threads.
       NoteEnd(SIGKILL);
     }
-    if (waited[3].revents != 0 && !daemon_->end_by) daemon_->end_by = Clock::now() + kEndMax;
     CheckDeadlines();
   }
 }

@@ -34,8 +34,8 @@ class Descriptors(harness.MountTest):
     def lower_limit(self, limit=0):
         """The limit is of the descriptors' numbers: with 0 every open fails, however many are free."""
         for pid, (_, hard) in self.limits.items():
-            # poll(2) takes no more of them than there may be: the mounter waits for four at once.
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit if pid == self.pid else 4, hard))
+            # poll(2) takes no more of them than there may be: the mounter waits for three at once.
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit if pid == self.pid else 3, hard))
 
     def raise_limit(self):
         for pid, limits in self.limits.items():

@@ -140,7 +140,7 @@ class SettingsTest(unittest.TestCase):
                                       stderr=subprocess.PIPE, text=True)
             try:
                 # Before it, what it leaves with systemd for its successor (successor_test).
-            self.assertTrue(any(manager.recv(4096) == b"READY=1" for _ in range(3)))
+                self.assertTrue(any(manager.recv(4096) == b"READY=1" for _ in range(3)))
                 self.assertTrue(os.path.isdir(self.mount.at("stores", "machine")), "up is mounted")
                 self.succeeds(self.certfs("umount", "web"))
                 self.assertEqual(daemon.wait(timeout=60), 0)
