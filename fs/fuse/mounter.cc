@@ -197,7 +197,8 @@ void Mounter::Watch() {
                                  pollfd{daemon_->line.number(), POLLIN, 0},
                                  pollfd{point_->parts().device.number(), 0, 0}};
     if (daemon_->end_by) waited[2].fd = -1;
-    if (poll(waited.data(), waited.size(), WaitTime()) < 0) {
+    const int ready = poll(waited.data(), waited.size(), WaitTime());
+    if (ready < 0) {
       // Somebody took this process its descriptors, or there is no memory: it waits until that is over.
       if (errno != EINTR) std::this_thread::sleep_for(kLastThreads);
       for (pollfd& each : waited) each.revents = 0;
@@ -215,7 +216,7 @@ void Mounter::Watch() {
       }
     }
     if (waited[2].revents != 0 && !daemon_->end_by) daemon_->end_by = Clock::now() + kEndMax;
-    if (!daemon_->status && HasLostItsFirstThread(daemon_->process)) {
+    if (ready == 0 && !daemon_->status && HasLostItsFirstThread(daemon_->process)) {
       std::this_thread::sleep_for(kLastThreads);
       Reap();
       // It was killed: by itself it would have waited for its threads.

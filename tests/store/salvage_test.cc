@@ -41,7 +41,7 @@ class Salvage : public testing::Test {
     const Seen seen = SeeSalvaged();
     for (const auto& [name, value] : keystore_.good()) {
       if (std::any_of(missing.begin(), missing.end(),
-                      [&](const std::string& each) { return name.starts_with(each); }))
+                      [&key = name](const std::string& each) { return key.starts_with(each); }))
         continue;
       const auto found = seen.values.find(name);
       EXPECT_TRUE(found != seen.values.end()) << name;
