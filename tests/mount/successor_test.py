@@ -255,7 +255,7 @@ http {{
                 assert read["key.pem"] in whole.values(), "bytes that are no key of ours"
                 if read["key.pem"] != whole[read["cert.pem"]]:
                     # A pair is promised to whoever opens its second half within two seconds.
-                    assert before != after or took > 2, f"a key of another certificate after {took:.3f} s, and no kill between"
+                    assert before != after or took > 2, f"a key of another certificate after {took:.3f} s, and no kill between: {names[0]} first, in a daemon of {os.stat('/proc/' + after.decode()).st_ctime} at {time.time()}"
                     mixed += 1
                 reads += 1
             return f"{reads} {mixed}"
@@ -391,7 +391,8 @@ class Upgrade(SuccessorTest):
                 with open(f"/proc/{mounter}/maps") as maps, open(f"/proc/{mounter}/mem", "rb", 0) as memory:
                     for line in maps:
                         begin, last = (int(part, 16) for part in line.split()[0].split("-"))
-                        if "r" not in line.split()[1] or "[v" in line:
+                        # Larger is what a sanitizer has reserved.
+                        if "r" not in line.split()[1] or "[v" in line or last - begin > 1 << 30:
                             continue
                         memory.seek(begin)
                         self.assertNotIn(b"correct horse battery staple", memory.read(last - begin), line)
