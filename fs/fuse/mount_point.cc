@@ -137,15 +137,16 @@ Result<void> MountPoint::Mount() {
   std::vector<char*> words{program.data(), flag.data(), mount_options.data()};
   fuse_args arguments = FUSE_ARGS_INIT(static_cast<int>(words.size()), words.data());
   const fuse_lowlevel_ops nothing{};
-  // It only mounts: root by mount(2), others by fusermount3. The device outlives it.
-  fuse_session* const session = fuse_session_new(&arguments, &nothing, sizeof nothing, nullptr);
+  // It only mounts: root by mount(2), others by fusermount3. What it remembers of that it gives back with the
+  // unmounting alone, which is not its to do: so it stays, once a process, where a leak checker finds it.
+  static fuse_session* session = nullptr;
+  session = fuse_session_new(&arguments, &nothing, sizeof nothing, nullptr);
   fuse_opt_free_args(&arguments);
   if (session == nullptr) return Error(ErrorCode::kInternal, "libfuse refused the mount options");
-  const int failed = fuse_session_mount(session, mountpoint.c_str());
   OwnedDescriptor device;
-  if (failed == 0) device = OwnedDescriptor(fcntl(fuse_session_fd(session), F_DUPFD_CLOEXEC, 0));
-  fuse_session_destroy(session);
-  if (failed != 0 || !device.open()) {
+  if (fuse_session_mount(session, mountpoint.c_str()) == 0)
+    device = OwnedDescriptor(fuse_session_fd(session));
+  if (!device.open() || fcntl(device.number(), F_SETFD, FD_CLOEXEC) != 0) {
     return Error(ErrorCode::kIo,
                  mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
   }
