@@ -22,7 +22,7 @@
 #include <system_error>
 #include <utility>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 
 namespace certfs {
 
@@ -115,7 +115,7 @@ Result<std::vector<OpenPath>> OpenPaths(const ConfinementPlan& plan) {
       return Error(error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
                    each.path.string() + ": " + Words(error));
     struct stat status {};
-    if (fstat(descriptor->get(), &status) != 0) return SystemFailure(each.path.string(), errno);
+    if (fstat(descriptor->number(), &status) != 0) return SystemFailure(each.path.string(), errno);
     const std::uint64_t rights = RightsOf(each.reach) & (S_ISDIR(status.st_mode) ? ~0ULL : kOfFiles);
     paths.push_back({std::move(descriptor), rights, each.path.string()});
   }
@@ -137,11 +137,11 @@ std::optional<std::string> RestrictPaths(const ConfinementPlan& plan, const std:
   for (const OpenPath& each : paths) {
     landlock_path_beneath_attr rule{};
     rule.allowed_access = each.rights & ruleset.files;
-    rule.parent_fd = each.descriptor->get();
-    if (syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+    rule.parent_fd = each.descriptor->number();
+    if (syscall(SYS_landlock_add_rule, rules.number(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
       return "landlock: " + each.name + ": " + Words(errno);
   }
-  if (syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) return "landlock: " + Words(errno);
+  if (syscall(SYS_landlock_restrict_self, rules.number(), 0) != 0) return "landlock: " + Words(errno);
   version = static_cast<int>(found);
   return std::nullopt;
 }

@@ -17,7 +17,7 @@
 #include <mutex>
 #include <string>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/examination_process.h"
 
 namespace certfs {
@@ -234,7 +234,7 @@ Result<std::unique_ptr<Examination>> BeginExamination(int file, Extent extent,
   auto examination = std::make_unique<Examination>(pair[0], limit);
   // Ours goes as soon as the examiner has its own: then its end is seen.
   const Descriptor given(pair[1]);
-  if (!Send(control, request, {file, given.get()})) return Failed("the examiner has ended");
+  if (!Send(control, request, {file, given.number()})) return Failed("the examiner has ended");
   return examination;
 }
 

@@ -16,7 +16,7 @@
 #include "crypto/base/time.h"
 #include "crypto/sealing.h"
 #include "store/audit_log.h"
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/second_thread.h"
 
 namespace certfs {
@@ -199,8 +199,8 @@ class HighWaterFile {
     const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.open()) return SystemFailure("make " + beside, errno);
     const auto make = [&]() -> Result<void> {
-      TRY(WriteAt(file.get(), 0, marks.Encode(slot), beside));
-      if (ftruncate(file.get(), kRecordDistance * kRecords) != 0 || fsync(file.get()) != 0)
+      TRY(WriteAt(file.number(), 0, marks.Encode(slot), beside));
+      if (ftruncate(file.number(), kRecordDistance * kRecords) != 0 || fsync(file.number()) != 0)
         return SystemFailure("write " + beside, errno);
       if (link(beside.c_str(), path.c_str()) != 0 && errno != EEXIST)
         return SystemFailure("make " + path.string(), errno);
@@ -220,7 +220,7 @@ class HighWaterFile {
       std::array<std::uint8_t, kRecordBytes> bytes{};
       ssize_t got = 0;
       do {
-        got = pread(file_.get(), bytes.data(), bytes.size(), i * kRecordDistance);
+        got = pread(file_.number(), bytes.data(), bytes.size(), i * kRecordDistance);
       } while (got < 0 && errno == EINTR);
       if (got < 0) return SystemFailure("read " + path_.string(), errno);
       Record slot;
@@ -251,7 +251,7 @@ class HighWaterFile {
   Result<void> Compare(Keystore& keystore) const {
     Record seen;
     {
-      const Locked locked = TRY(Locked::Take(file_.get(), path_));
+      const Locked locked = TRY(Locked::Take(file_.number(), path_));
       seen = TRY(Read());
     }
     const HighWaterMark mark = TRY(MarkOf(keystore));
@@ -266,15 +266,15 @@ class HighWaterFile {
   // Makes `mark` the highest one, unless another process has written one that is no lower. Returns what is
   // the highest now.
   Result<HighWaterMark> Raise(HighWaterMark mark, Time now) {
-    const Locked locked = TRY(Locked::Take(file_.get(), path_));
+    const Locked locked = TRY(Locked::Take(file_.number(), path_));
     int place = 0;
     const Record highest = TRY(Read(&place));
     if (!IsOlder(highest.mark, mark)) return highest.mark;
     mark.commit = std::max(mark.commit, highest.mark.commit);
     mark.audit_line = std::max(mark.audit_line, highest.mark.audit_line);
     const Record slot{mark, std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count()};
-    TRY(WriteAt(file_.get(), (kRecords - 1 - place) * kRecordDistance, marks_.Encode(slot), path_));
-    if (fdatasync(file_.get()) != 0) return SystemFailure("sync " + path_.string(), errno);
+    TRY(WriteAt(file_.number(), (kRecords - 1 - place) * kRecordDistance, marks_.Encode(slot), path_));
+    if (fdatasync(file_.number()) != 0) return SystemFailure("sync " + path_.string(), errno);
     return mark;
   }
 

@@ -22,7 +22,7 @@ Result<SalvageReport> Fill(const std::filesystem::path& damaged, const RootKeys&
   const Descriptor file(open(data.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open() && errno == ENOENT) return Error(ErrorCode::kNotFound, "there is no " + data.string());
   if (!file.open()) return SystemFailure("open " + data.string(), errno);
-  PageScan scan = TRY(PageScan::Begin(file.get()));
+  PageScan scan = TRY(PageScan::Begin(file.number()));
   constexpr std::uint64_t kReadings = 2;
   std::uint64_t done = 0;
   const SalvagedRecords records = TRY(SalvagedRecords::Read(scan, keys, [&](std::uint64_t bytes) {

@@ -9,7 +9,7 @@
 #include <span>
 
 #include "crypto/sealing.h"
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/hash_tree.h"
 
 namespace certfs {

@@ -39,7 +39,7 @@ std::optional<HandedOver> TakeFromProgram() {
   for (const auto& [number, into] :
        {std::pair(device, &handed.parts.device), std::pair(page, &handed.parts.page),
         std::pair(secret, &handed.secret)}) {
-    if (number >= 0 && SetCloseOnExec(number, true)) *into = OwnedDescriptor(number);
+    if (number >= 0 && SetCloseOnExec(number, true)) *into = Descriptor(number);
   }
   if (!handed.parts.device.open() || !handed.parts.page.open()) return std::nullopt;
   return handed;
@@ -54,7 +54,7 @@ std::optional<HandedOver> TakeFromManager() {
     const int number = SD_LISTEN_FDS_START + i;
     const std::string name = names[i];
     free(names[i]);
-    OwnedDescriptor taken(number);
+    Descriptor taken(number);
     // The last of a name is the newest.
     if (name == kDeviceName) handed.parts.device = std::move(taken);
     if (name == kPageName) handed.parts.page = std::move(taken);

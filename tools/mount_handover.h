@@ -17,7 +17,7 @@ namespace certfs {
 
 struct HandedOver {
   ConnectionParts parts;
-  OwnedDescriptor secret;   // A pipe that holds it; none where it is read again.
+  Descriptor secret;        // A pipe that holds it; none where it is read again.
   bool by_program = false;  // By the program that was this process; else by systemd.
 };
 

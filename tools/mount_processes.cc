@@ -234,7 +234,7 @@ Result<ExitCode> KeepInBackground(const MountPlan& plan, std::unique_ptr<MountPo
   setsid();
   secrets.in.Close();
   report.out.Close();
-  MountSecret secret(plan.mount.source, plan.unlock, OwnedDescriptor(secrets.out.Release()));
+  MountSecret secret(plan.mount.source, plan.unlock, Descriptor(secrets.out.Release()));
   CloseOthers({report.in.number(), secret.kept()});
   LogTo(plan);
   return KeepMount(plan, std::move(point), secret, [&] {
@@ -285,7 +285,7 @@ Result<ExitCode> MountInBackground(const MountPlan& plan, std::unique_ptr<MountP
 
 Result<ExitCode> RunMountProcesses(MountPlan plan, std::optional<HandedOver> handed) {
   const bool by_program = handed && handed->by_program;
-  OwnedDescriptor kept = handed ? std::move(handed->secret) : OwnedDescriptor();
+  Descriptor kept = handed ? std::move(handed->secret) : Descriptor();
   std::unique_ptr<MountPoint> point;
   if (handed) {
     auto resumed = MountPoint::Resume(plan.mount, std::move(handed->parts));

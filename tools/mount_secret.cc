@@ -21,10 +21,10 @@ namespace {
 // A pipe takes as much at once, and no secret is as long.
 constexpr std::size_t kPipeBytes = std::size_t{64} << 10;
 
-Result<std::pair<OwnedDescriptor, OwnedDescriptor>> MakePipe() {
+Result<std::pair<Descriptor, Descriptor>> MakePipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError("pipe", errno);
-  return std::pair(OwnedDescriptor(ends[0]), OwnedDescriptor(ends[1]));
+  return std::pair(Descriptor(ends[0]), Descriptor(ends[1]));
 }
 
 // Waits until nobody writes any more, and returns how much there is.
@@ -89,20 +89,20 @@ bool MountSecret::CanBeReadAgain() const {
          stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
-Result<OwnedDescriptor> MountSecret::Get() {
+Result<Descriptor> MountSecret::Get() {
   if (!kept_.open()) {
-    OwnedDescriptor read = TRY(Read());
+    Descriptor read = TRY(Read());
     if (CanBeReadAgain()) return read;
     kept_ = std::move(read);
   }
   if (AwaitWhole(kept_.number()) == 0) return Error(ErrorCode::kCancelled, "no passphrase was given");
-  if (CanBeReadAgain()) return std::exchange(kept_, OwnedDescriptor());
+  if (CanBeReadAgain()) return std::exchange(kept_, Descriptor());
   auto [out, in] = TRY(MakePipe());
   if (tee(kept_.number(), in.number(), kPipeBytes, 0) <= 0) return SystemError("pipe", errno);
   return std::move(out);
 }
 
-Result<OwnedDescriptor> MountSecret::Read() {
+Result<Descriptor> MountSecret::Read() {
   auto [out, in] = TRY(MakePipe());
   auto [failures, failure] = TRY(MakePipe());
   const pid_t reader = fork();

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <string>
 
-#include "fs/fuse/owned_descriptor.h"
+#include "crypto/base/descriptor.h"
 #include "tools/system.h"
 #include "tools/unlock.h"
 
@@ -25,23 +25,23 @@ Result<UnlockSecret> ReceiveSecret(int from);
 class MountSecret {
  public:
   // `first` is a pipe into which somebody else writes the first one, or has; none where nobody does.
-  MountSecret(std::filesystem::path keystore, UnlockOptions unlock, OwnedDescriptor first)
+  MountSecret(std::filesystem::path keystore, UnlockOptions unlock, Descriptor first)
       : keystore_(std::move(keystore)), unlock_(std::move(unlock)), kept_(std::move(first)) {}
 
   // Returns a pipe that holds the secret, for one daemon. kInvalidArgument and the rest of ReadUnlockSecret
   // if it cannot be read; kCancelled if whoever was to write it did not.
-  Result<OwnedDescriptor> Get();
+  Result<Descriptor> Get();
 
   // The pipe in which it waits, -1 where it is read again.
   int kept() const noexcept { return kept_.number(); }
 
  private:
   bool CanBeReadAgain() const;
-  Result<OwnedDescriptor> Read();
+  Result<Descriptor> Read();
 
   const std::filesystem::path keystore_;
   const UnlockOptions unlock_;
-  OwnedDescriptor kept_;
+  Descriptor kept_;
 };
 
 }  // namespace certfs

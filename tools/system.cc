@@ -15,19 +15,6 @@
 
 namespace certfs {
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    Close();
-    number_ = std::exchange(other.number_, -1);
-  }
-  return *this;
-}
-
-void Descriptor::Close() noexcept {
-  if (number_ >= 0) close(number_);
-  number_ = -1;
-}
-
 namespace {
 
 // What the mount means by them, as far as a tool tells them apart (fs/errno.cc).

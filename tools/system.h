@@ -8,34 +8,13 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <utility>
 
 #include "crypto/base/bytes.h"
+#include "crypto/base/descriptor.h"
 #include "crypto/base/result.h"
 #include "crypto/base/secret.h"
 
 namespace certfs {
-
-// A file descriptor that is closed when it goes.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { Close(); }
-
-  int number() const noexcept { return number_; }
-  bool open() const noexcept { return number_ >= 0; }
-  void Close() noexcept;
-  // Gives it up: the caller closes it, and sees what that says.
-  int Release() noexcept { return std::exchange(number_, -1); }
-
- private:
-  int number_ = -1;
-};
 
 // Returns what went wrong with `path`, `error` being an errno: "certs/web.pem: No such file or directory".
 Error SystemError(const std::filesystem::path& path, int error);

@@ -62,9 +62,9 @@ struct Connection::Page {
   std::array<Note, kNotes> notes;
 };
 
-Result<OwnedDescriptor> Connection::NewPage() {
+Result<Descriptor> Connection::NewPage() {
   static_assert(sizeof(Page) <= kPageBytes);
-  OwnedDescriptor page(memfd_create("certfs-connection", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  Descriptor page(memfd_create("certfs-connection", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!page.open() || ftruncate(page.number(), kPageBytes) != 0 ||
       pwrite(page.number(), kMagic.data(), kMagic.size(), 0) != static_cast<ssize_t>(kMagic.size()) ||
       fcntl(page.number(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
@@ -88,7 +88,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(ConnectionParts parts) {
   return connection;
 }
 
-Connection::Connection(OwnedDescriptor device, Page* page)
+Connection::Connection(Descriptor device, Page* page)
     : device_(std::move(device)),
       page_(page),
       resumed_(page->agreed.load() == 1),

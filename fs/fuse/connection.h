@@ -17,8 +17,8 @@
 #include <memory>
 #include <vector>
 
+#include "crypto/base/descriptor.h"
 #include "crypto/base/result.h"
-#include "fs/fuse/owned_descriptor.h"
 #include "fs/fuse/redirect.h"
 
 struct fuse_session;
@@ -27,14 +27,14 @@ struct iovec;
 namespace certfs {
 
 struct ConnectionParts {
-  OwnedDescriptor device;
-  OwnedDescriptor page;
+  Descriptor device;
+  Descriptor page;
 };
 
 class Connection final : public NoteKeeper {
  public:
   // Returns a page for a mount that nobody has served yet. kIo if there is no memory to be had.
-  static Result<OwnedDescriptor> NewPage();
+  static Result<Descriptor> NewPage();
 
   // Takes both over, for one daemon more. kCorrupt if the page is not what a daemon of this format leaves;
   // kIo if it cannot be mapped.
@@ -70,9 +70,9 @@ class Connection final : public NoteKeeper {
 
  private:
   struct Page;
-  Connection(OwnedDescriptor device, Page* page);
+  Connection(Descriptor device, Page* page);
 
-  OwnedDescriptor device_;  // Until it is the session's.
+  Descriptor device_;  // Until it is the session's.
   Page* const page_;
   const bool resumed_;
   const std::uint32_t incarnation_;

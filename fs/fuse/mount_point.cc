@@ -85,12 +85,12 @@ bool ResendsRequests() {
 // A device for one daemon. Where the kernel sends again what one has left unanswered, they all share theirs;
 // elsewhere each has one of its own, with whose end that is answered by an error, lest its callers wait for
 // ever.
-OwnedDescriptor DeviceForDaemon(int device) {
-  if (ResendsRequests()) return OwnedDescriptor(fcntl(device, F_DUPFD_CLOEXEC, 0));
-  OwnedDescriptor own(open("/dev/fuse", O_RDWR | O_CLOEXEC));
+Descriptor DeviceForDaemon(int device) {
+  if (ResendsRequests()) return Descriptor(fcntl(device, F_DUPFD_CLOEXEC, 0));
+  Descriptor own(open("/dev/fuse", O_RDWR | O_CLOEXEC));
   auto source = static_cast<std::uint32_t>(device);
   if (own.open() && ioctl(own.number(), kCloneDevice, &source) == 0) return own;
-  return OwnedDescriptor(fcntl(device, F_DUPFD_CLOEXEC, 0));
+  return Descriptor(fcntl(device, F_DUPFD_CLOEXEC, 0));
 }
 
 // What a user who is not root asks instead.
@@ -143,9 +143,8 @@ Result<void> MountPoint::Mount() {
   session = fuse_session_new(&arguments, &nothing, sizeof nothing, nullptr);
   fuse_opt_free_args(&arguments);
   if (session == nullptr) return Error(ErrorCode::kInternal, "libfuse refused the mount options");
-  OwnedDescriptor device;
-  if (fuse_session_mount(session, mountpoint.c_str()) == 0)
-    device = OwnedDescriptor(fuse_session_fd(session));
+  Descriptor device;
+  if (fuse_session_mount(session, mountpoint.c_str()) == 0) device = Descriptor(fuse_session_fd(session));
   if (!device.open() || fcntl(device.number(), F_SETFD, FD_CLOEXEC) != 0) {
     return Error(ErrorCode::kIo,
                  mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
@@ -159,13 +158,13 @@ Result<void> MountPoint::Mount() {
 
 Result<Mounted> MountPoint::Connect() {
   if (!is_mounted()) {
-    OwnedDescriptor page = TRY(Connection::NewPage());
+    Descriptor page = TRY(Connection::NewPage());
     TRY(Mount());
     parts_.page = std::move(page);
   }
   Mounted mounted;
   mounted.parts.device = DeviceForDaemon(parts_.device.number());
-  mounted.parts.page = OwnedDescriptor(fcntl(parts_.page.number(), F_DUPFD_CLOEXEC, 0));
+  mounted.parts.page = Descriptor(fcntl(parts_.page.number(), F_DUPFD_CLOEXEC, 0));
   mounted.number = number_;
   if (!mounted.parts.device.open() || !mounted.parts.page.open())
     return Error(ErrorCode::kIo, std::string("the device: ") + std::strerror(errno));

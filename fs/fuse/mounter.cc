@@ -77,7 +77,7 @@ int Milliseconds(std::chrono::steady_clock::duration duration) {
 
 struct Mounter::Daemon {
   pid_t process = 0;
-  OwnedDescriptor line;
+  Descriptor line;
   bool ready = false;
   Clock::time_point ready_since;
   std::optional<int> status;  // Once it has ended, as waitpid(2) tells it.
@@ -93,7 +93,7 @@ Mounter::~Mounter() = default;
 Result<int> Mounter::Run() {
   const sigset_t signals = Signals();
   if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return Error(ErrorCode::kInternal, "no signal mask");
-  signals_ = OwnedDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  signals_ = Descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.open()) return Error(ErrorCode::kIo, std::string("signalfd: ") + std::strerror(errno));
   for (;;) {
     if (auto ended = TRY(Start())) return *std::move(ended);
@@ -104,7 +104,7 @@ Result<int> Mounter::Run() {
 }
 
 Result<std::optional<Result<int>>> Mounter::Start() {
-  OwnedDescriptor secret = TRY(hooks_.secret());
+  Descriptor secret = TRY(hooks_.secret());
   WakerProcess waker = TRY(WakerProcess::Start());
   auto ends = TRY(MounterLine::Make());
   const pid_t mounter = getpid();

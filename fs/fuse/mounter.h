@@ -24,13 +24,13 @@ namespace certfs {
 struct DaemonParts {
   MounterLine& line;
   WakerProcess waker;
-  OwnedDescriptor secret;  // What the keystore is unlocked with, to be read to its end.
+  Descriptor secret;  // What the keystore is unlocked with, to be read to its end.
 };
 
 struct MounterHooks {
   // Returns a pipe from which a daemon reads the secret. Its own failures are its to tell; it returns the
   // code that the process is to end with then.
-  std::function<Result<OwnedDescriptor>()> secret;
+  std::function<Result<Descriptor>()> secret;
   // In the new process: serves the mount, and returns the code that the process ends with.
   std::function<Result<int>(DaemonParts)> serve;
   // The mount answers, for the first time or again.
@@ -80,7 +80,7 @@ class Mounter {
 
   const std::unique_ptr<MountPoint> point_;
   const MounterHooks hooks_;
-  OwnedDescriptor signals_;
+  Descriptor signals_;
   std::unique_ptr<Daemon> daemon_;
   bool served_ = false;        // Once a daemon has.
   bool ending_ = false;        // This process was told to end.

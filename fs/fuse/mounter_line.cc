@@ -37,7 +37,7 @@ constexpr std::size_t kDescriptors = 2;
 struct Answer {
   Told told;
   std::string text;
-  std::array<OwnedDescriptor, kDescriptors> descriptors;
+  std::array<Descriptor, kDescriptors> descriptors;
 
   static Answer Of(const Error& error) {
     Answer answer;
@@ -90,7 +90,7 @@ Result<Answer> ReceiveAnswer(int socket) {
   if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
     std::array<int, kDescriptors> numbers{-1, -1};
     std::memcpy(numbers.data(), CMSG_DATA(header), std::min(sizeof numbers, header->cmsg_len - CMSG_LEN(0)));
-    for (std::size_t i = 0; i < kDescriptors; ++i) answer.descriptors[i] = OwnedDescriptor(numbers[i]);
+    for (std::size_t i = 0; i < kDescriptors; ++i) answer.descriptors[i] = Descriptor(numbers[i]);
   }
   text.resize(static_cast<std::size_t>(size) - sizeof answer.told);
   answer.text = std::move(text);
@@ -142,11 +142,11 @@ Answer AnswerTo(const Asked& asked, MountPoint& point) {
 
 }  // namespace
 
-Result<std::pair<OwnedDescriptor, OwnedDescriptor>> MounterLine::Make() {
+Result<std::pair<Descriptor, Descriptor>> MounterLine::Make() {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return Error(ErrorCode::kIo, std::string("socketpair: ") + std::strerror(errno));
-  return std::pair(OwnedDescriptor(ends[0]), OwnedDescriptor(ends[1]));
+  return std::pair(Descriptor(ends[0]), Descriptor(ends[1]));
 }
 
 Result<Mounted> MounterLine::Connect() {

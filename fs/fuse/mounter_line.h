@@ -15,9 +15,9 @@
 #include <string>
 #include <utility>
 
+#include "crypto/base/descriptor.h"
 #include "fs/fuse/mount_host.h"
 #include "fs/fuse/mount_point.h"
-#include "fs/fuse/owned_descriptor.h"
 
 namespace certfs {
 
@@ -25,9 +25,9 @@ namespace certfs {
 class MounterLine final : public MountHost, private ProcessTable {
  public:
   // Both ends. kIo if there are none to be had.
-  static Result<std::pair<OwnedDescriptor, OwnedDescriptor>> Make();
+  static Result<std::pair<Descriptor, Descriptor>> Make();
 
-  MounterLine(OwnedDescriptor socket, pid_t mounter) : socket_(std::move(socket)), mounter_(mounter) {}
+  MounterLine(Descriptor socket, pid_t mounter) : socket_(std::move(socket)), mounter_(mounter) {}
 
   Result<Mounted> Connect() override;
   void Abort() noexcept override;
@@ -45,7 +45,7 @@ class MounterLine final : public MountHost, private ProcessTable {
   Result<bool> IsDyingOfSignal(std::int32_t thread) const override;
   std::optional<std::string> ExecutableOf(std::int32_t thread) const override;
 
-  const OwnedDescriptor socket_;
+  const Descriptor socket_;
   const pid_t mounter_;
   mutable std::mutex mutex_;
 };

@@ -67,7 +67,7 @@ RequestServer::~RequestServer() { State::serving = nullptr; }
 
 Result<std::unique_ptr<RequestServer>> RequestServer::Make(Keystore& keystore, const VolumeOptions& options,
                                                            std::function<void(BytesView)> answer) {
-  auto connection = TRY(Connection::Open({OwnedDescriptor(), TRY(Connection::NewPage())}));
+  auto connection = TRY(Connection::Open({Descriptor(), TRY(Connection::NewPage())}));
   auto state = std::make_unique<State>(keystore, options, std::move(connection), std::move(answer));
   fuse_lowlevel_ops operations{};
   SetNameOperations(operations);

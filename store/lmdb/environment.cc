@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/examiner.h"
 #include "store/lmdb/transaction.h"
 #include "store/lmdb/unreadable_page.h"
@@ -74,7 +74,7 @@ Result<int> OpenLockFile(const std::filesystem::path& directory) {
 Result<void> ReserveLockFile(const std::filesystem::path& directory) {
   constexpr off_t kBytes = 64 * (kReadersMax + 4);  // A reader has 64 bytes; the header has less than four.
   const Descriptor file(TRY(OpenLockFile(directory)));
-  const int code = posix_fallocate(file.get(), 0, kBytes);
+  const int code = posix_fallocate(file.number(), 0, kBytes);
   // Where blocks cannot be reserved nothing is lost but the warning.
   if (code != 0 && code != EOPNOTSUPP && code != EINVAL) return OpenFailure(directory, code);
   return {};

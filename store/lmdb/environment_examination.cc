@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/examiner.h"
 #include "store/lmdb/environment.h"
 
@@ -38,15 +38,15 @@ Result<bool> Verdict(int file, const Result<void>& examined) {
 Result<bool> Environment::ExamineFile() {
   const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open()) return Failure("open " + data_.string(), errno);
-  return Verdict(file.get(), Examine(file.get(), Extent::kPages));
+  return Verdict(file.number(), Examine(file.number(), Extent::kPages));
 }
 
 Result<bool> Environment::ExamineAhead() {
   const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open()) return Failure("open " + data_.string(), errno);
-  auto examination = TRY(BeginExamination(file.get(), Extent::kPages));
+  auto examination = TRY(BeginExamination(file.number(), Extent::kPages));
   const auto first = examination->AwaitFirst();
-  if (!first.has_value()) return Verdict(file.get(), first.error());
+  if (!first.has_value()) return Verdict(file.number(), first.error());
   if (!first.value()) return true;
   const std::lock_guard lock(ahead_mutex_);
   ahead_ = std::move(examination);

@@ -13,7 +13,7 @@
 #include <set>
 #include <sstream>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/sealed_table.h"
 #include "tests/store/data_file.h"
 #include "tests/store/keystore_fixture.h"
@@ -39,7 +39,7 @@ class Examiner : public testing::Test {
   const filesystem::path& path() const { return directory_.path(); }
   Result<void> Look(Extent extent = Extent::kPages, std::optional<milliseconds> patience = {}) const {
     const Descriptor file(open((path() / "data.mdb").c_str(), O_RDONLY | O_CLOEXEC));
-    return Examine(file.get(), extent, patience);
+    return Examine(file.number(), extent, patience);
   }
   Result<void> Open() const {
     TRY(OpenSealedTable(path(), TestKeys()));
@@ -205,7 +205,7 @@ TEST_F(Examiner, LooksAgainWhereSomethingIsDamaged) {
   const auto spoil = [&](std::size_t offset, std::uint8_t mask) {
     const auto byte = static_cast<std::uint8_t>(data.good()[offset] ^ mask);
     const Descriptor file(open(data.path().c_str(), O_WRONLY | O_CLOEXEC));
-    EXPECT_EQ(pwrite(file.get(), &byte, 1, static_cast<off_t>(offset)), 1);
+    EXPECT_EQ(pwrite(file.number(), &byte, 1, static_cast<off_t>(offset)), 1);
   };
   // The bytes of a file, which are read anew; later a page that says it is another one, which LMDB never
   // asks.
@@ -229,7 +229,7 @@ TEST_F(Examiner, WhatItFindsThenIsRefused) {
   bytes[static_cast<std::size_t>(data.Tree(contents).At(0).value.data() - data.good().data()) + 90] ^= 1;
   bytes[DataFile::Offset(data.LeafOf(data.TableFacts("nodes").root))] ^= 1;
   const Descriptor file(open(data.path().c_str(), O_WRONLY | O_CLOEXEC));
-  ASSERT_EQ(pwrite(file.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+  ASSERT_EQ(pwrite(file.number(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
   {
     const auto snapshot = Must(table->Snapshot());
     const auto first =

@@ -10,7 +10,7 @@
 
 #include <csignal>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/lmdb/transaction.h"
 #include "store/sealed_table.h"
 #include "tests/store/data_file.h"
@@ -44,7 +44,7 @@ class PageCheck : public testing::Test {
   Result<lmdb::PageFacts> Check() const {
     const Descriptor file(open((path() / "data.mdb").c_str(), O_RDONLY | O_CLOEXEC));
     EXPECT_TRUE(file.open());
-    return lmdb::CheckPages(file.get());
+    return lmdb::CheckPages(file.number());
   }
 
  private:
@@ -248,14 +248,14 @@ TEST(PageCheckOfFew, ANewTable) {
   const TemporaryDirectory directory;
   Must(CreateSealedTable(directory.path(), TestKeys()));
   const Descriptor file(open((directory.path() / "data.mdb").c_str(), O_RDONLY | O_CLOEXEC));
-  EXPECT_GT(Must(lmdb::CheckPages(file.get())).pages, 3U);
+  EXPECT_GT(Must(lmdb::CheckPages(file.number())).pages, 3U);
 }
 
 TEST(PageCheckOfFew, WhatIsNoFile) {
   const Descriptor directory(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  EXPECT_EQ(CodeOf(lmdb::CheckPages(directory.get())), ErrorCode::kIo);
+  EXPECT_EQ(CodeOf(lmdb::CheckPages(directory.number())), ErrorCode::kIo);
   const Descriptor zeros(open("/dev/zero", O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(CodeOf(lmdb::CheckPages(zeros.get())), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf(lmdb::CheckPages(zeros.number())), ErrorCode::kCorrupt);
 }
 
 // Commits until it is killed, or a thousand times at least.
