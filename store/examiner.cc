@@ -17,8 +17,8 @@
 #include <mutex>
 #include <string>
 
-#include "store/files.h"
 #include "store/examination_process.h"
+#include "store/files.h"
 
 namespace certfs {
 
@@ -41,48 +41,53 @@ bool ever_started = false;  // Guarded by `starting`.
 
 // --- Messages with descriptors
 
-union Carriage {
-  cmsghdr header;  // For its alignment.
-  std::array<char, CMSG_SPACE(sizeof(int) * kDescriptors)> bytes;
+// A request, and room for the descriptors that go with it. Borrows the request.
+class Carriage {
+ public:
+  explicit Carriage(ExaminationRequest& request) : part_{&request, sizeof(request)} {
+    message_.msg_iov = &part_;
+    message_.msg_iovlen = 1;
+    message_.msg_control = room_.data();
+    message_.msg_controllen = room_.size();
+  }
+  Carriage(const Carriage&) = delete;
+  Carriage& operator=(const Carriage&) = delete;
+
+  // What stands before the descriptors; null where there are none.
+  cmsghdr* header() { return CMSG_FIRSTHDR(&message_); }
+
+  // Hands it to sendmsg(2) or recvmsg(2). Returns what that does.
+  template <typename Call>
+  ssize_t Pass(Call call, int socket, int flags) {
+    for (;;) {
+      const ssize_t passed = call(socket, &message_, flags);
+      if (passed >= 0 || errno != EINTR) return passed;
+    }
+  }
+
+ private:
+  iovec part_;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptors)> room_{};
+  msghdr message_{};
 };
 
 bool Send(int to, const ExaminationRequest& request, std::array<int, kDescriptors> descriptors) {
   ExaminationRequest copy = request;
-  iovec part{&copy, sizeof(copy)};
-  Carriage carriage{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = carriage.bytes.data();
-  message.msg_controllen = carriage.bytes.size();
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  Carriage carriage(copy);
+  cmsghdr* const header = carriage.header();
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(descriptors));
   std::memcpy(CMSG_DATA(header), descriptors.data(), sizeof(descriptors));
-  ssize_t sent = 0;
-  do {
-    sent = sendmsg(to, &message, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent == static_cast<ssize_t>(sizeof(copy));
+  return carriage.Pass(sendmsg, to, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof(copy));
 }
 
 // Returns whether there was anything; the descriptors are -1 where it was no request.
 bool Receive(int from, ExaminationRequest& request, std::array<int, kDescriptors>& descriptors) {
   descriptors.fill(-1);
-  iovec part{&request, sizeof(request)};
-  Carriage carriage{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = carriage.bytes.data();
-  message.msg_controllen = carriage.bytes.size();
-  ssize_t got = 0;
-  do {
-    got = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
-  if (got <= 0) return false;
-  const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  Carriage carriage(request);
+  if (carriage.Pass(recvmsg, from, MSG_CMSG_CLOEXEC) <= 0) return false;
+  const cmsghdr* const header = carriage.header();
   if (header != nullptr && header->cmsg_type == SCM_RIGHTS &&
       header->cmsg_len == CMSG_LEN(sizeof(descriptors)))
     std::memcpy(descriptors.data(), CMSG_DATA(header), sizeof(descriptors));
@@ -124,21 +129,27 @@ void LeaveEverything(int socket) {
 
 Error Failed(const std::string& how) { return {ErrorCode::kIo, "data.mdb cannot be examined: " + how}; }
 
-Result<void> StartLocked() {
-  ever_started = true;
+// To the examiner, or to what it forks.
+struct Line {
+  Descriptor ours;
+  Descriptor theirs;
+};
+
+Result<Line> NewLine() {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return Failed(std::string("socketpair: ") + std::strerror(errno));
+  return Line{Descriptor(pair[0]), Descriptor(pair[1])};
+}
+
+Result<void> StartLocked() {
+  ever_started = true;
+  Line line = TRY(NewLine());
   const pid_t child = fork();
-  if (child == 0) Serve(pair[1]);
-  close(pair[1]);
-  if (child < 0) {
-    const int error = errno;
-    close(pair[0]);
-    return Failed(std::string("fork: ") + std::strerror(error));
-  }
-  const int before = control.exchange(pair[0]);
-  if (before >= 0) close(before);
+  if (child == 0) Serve(line.theirs.number());
+  if (child < 0) return Failed(std::string("fork: ") + std::strerror(errno));
+  line.theirs.Close();
+  const Descriptor before(control.exchange(line.ours.Release()));
   process = child;
   return {};
 }
@@ -228,13 +239,10 @@ Result<std::unique_ptr<Examination>> BeginExamination(int file, Extent extent,
   }
   milliseconds limit = patience.value_or(milliseconds(0));
   const ExaminationRequest request = TRY(RequestFor(file, extent, limit, patience.has_value()));
-  std::array<int, 2> pair{};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
-    return Failed(std::string("socketpair: ") + std::strerror(errno));
-  auto examination = std::make_unique<Examination>(pair[0], limit);
-  // Ours goes as soon as the examiner has its own: then its end is seen.
-  const Descriptor given(pair[1]);
-  if (!Send(control, request, {file, given.number()})) return Failed("the examiner has ended");
+  // Theirs is closed here as soon as the examiner has its own: then its end is seen.
+  Line line = TRY(NewLine());
+  auto examination = std::make_unique<Examination>(line.ours.Release(), limit);
+  if (!Send(control, request, {file, line.theirs.number()})) return Failed("the examiner has ended");
   return examination;
 }
 

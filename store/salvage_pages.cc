@@ -79,11 +79,6 @@ Result<PageScan> PageScan::Begin(int file) {
   return scan;
 }
 
-bool PageScan::ReadPage(PageNumber page, Bytes& into) const {
-  into.resize(page_bytes_);
-  return page < standings_.size() && ReadAt(file_, page * page_bytes_, into) == page_bytes_;
-}
-
 Bytes PageScan::Read(FilePlace place) const {
   Bytes bytes(place.size);
   if (ReadAt(file_, place.offset, bytes) != bytes.size()) return {};
@@ -106,19 +101,25 @@ void PageScan::FindStandings() {
   FollowFree(meta.free.root, 1);
 }
 
-void PageScan::Follow(PageNumber number, std::size_t depth, bool main) {
-  Bytes page;
-  if (depth > kDepthMax || number < lmdb::kMetas || !ReadPage(number, page)) return;
+std::optional<TreePage> PageScan::Enter(PageNumber number, std::size_t depth, Standing standing,
+                                        Bytes& bytes) {
+  if (depth > kDepthMax || number < lmdb::kMetas || number >= standings_.size()) return std::nullopt;
   // Each is followed once: damage may lead in circles.
-  if (standings_[number] == Standing::kCurrent) return;
-  standings_[number] = Standing::kCurrent;
+  if (standings_[number] != Standing::kUnknown) return std::nullopt;
+  bytes.resize(page_bytes_);
+  if (ReadAt(file_, number * page_bytes_, bytes) != page_bytes_) return std::nullopt;
+  standings_[number] = standing;
   const char* wrong = nullptr;
-  const auto sound = TreePage::Parse(page, number, &wrong);
-  if (!sound) return;
-  const TreePage& parsed = *sound;
-  for (std::size_t i = 0; i < parsed.count(); ++i) {
-    const Node node = parsed.At(i);
-    if (!parsed.is_leaf()) {
+  return TreePage::Parse(bytes, number, &wrong);
+}
+
+void PageScan::Follow(PageNumber number, std::size_t depth, bool main) {
+  Bytes bytes;
+  const auto page = Enter(number, depth, Standing::kCurrent, bytes);
+  if (!page) return;
+  for (std::size_t i = 0; i < page->count(); ++i) {
+    const Node node = page->At(i);
+    if (!page->is_leaf()) {
       Follow(node.child, depth + 1, main);
     } else if (main && node.flags == lmdb::kTreeNode && node.size == lmdb::kTreeFactsBytes) {
       Follow(lmdb::TreeFacts::Parse(node.value).root, 1, false);
@@ -127,17 +128,12 @@ void PageScan::Follow(PageNumber number, std::size_t depth, bool main) {
 }
 
 void PageScan::FollowFree(PageNumber number, std::size_t depth) {
-  Bytes page;
-  if (depth > kDepthMax || number < lmdb::kMetas || !ReadPage(number, page)) return;
-  if (standings_[number] != Standing::kUnknown) return;
-  standings_[number] = Standing::kFree;  // It holds no row of ours.
-  const char* wrong = nullptr;
-  const auto sound = TreePage::Parse(page, number, &wrong);
-  if (!sound) return;
-  const TreePage& parsed = *sound;
-  for (std::size_t i = 0; i < parsed.count(); ++i) {
-    const Node node = parsed.At(i);
-    if (!parsed.is_leaf()) {
+  Bytes bytes;
+  const auto page = Enter(number, depth, Standing::kFree, bytes);  // It holds no row of ours.
+  if (!page) return;
+  for (std::size_t i = 0; i < page->count(); ++i) {
+    const Node node = page->At(i);
+    if (!page->is_leaf()) {
       FollowFree(node.child, depth + 1);
       continue;
     }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "crypto/base/bytes.h"
@@ -66,7 +67,9 @@ class PageScan {
   void FindStandings();
   void Follow(lmdb::PageNumber page, std::size_t depth, bool main);
   void FollowFree(lmdb::PageNumber page, std::size_t depth);
-  bool ReadPage(lmdb::PageNumber page, Bytes& into) const;
+  // Reads the page of a tree into `bytes`, and notes its standing. Nothing where it cannot be followed.
+  std::optional<lmdb::TreePage> Enter(lmdb::PageNumber number, std::size_t depth, Standing standing,
+                                      Bytes& bytes);
   // A row of the page at hand.
   struct Spot {
     lmdb::PageNumber page = 0;

@@ -15,8 +15,8 @@
 #include <thread>
 #include <utility>
 
-#include "store/files.h"
 #include "store/examiner.h"
+#include "store/files.h"
 #include "store/lmdb/transaction.h"
 #include "store/lmdb/unreadable_page.h"
 

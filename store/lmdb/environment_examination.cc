@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "store/files.h"
 #include "store/examiner.h"
+#include "store/files.h"
 #include "store/lmdb/environment.h"
 
 namespace certfs::lmdb {

@@ -1,36 +1,15 @@
 #include "store/hash_tree.h"
 
 #include <map>
-#include <tuple>
+#include <vector>
 
 #include "crypto/sealing.h"
-#include "store/node_cache.h"
 #include "tests/fuzz/targets.h"
+#include "tests/store/map_nodes.h"
 
 namespace certfs::fuzz {
 
 namespace {
-
-class MapNodes final : public NodeTable {
- public:
-  using Place = std::tuple<Number, std::uint8_t, Bytes>;
-
-  Result<std::optional<BytesView>> Get(Number tree, std::uint8_t depth, BytesView prefix) override {
-    const auto found = nodes.find({tree, depth, Bytes(prefix.begin(), prefix.end())});
-    if (found == nodes.end()) return std::optional<BytesView>();
-    return std::optional<BytesView>(found->second);
-  }
-  Result<void> Put(Number tree, std::uint8_t depth, BytesView prefix, BytesView node) override {
-    nodes[{tree, depth, Bytes(prefix.begin(), prefix.end())}] = Bytes(node.begin(), node.end());
-    return {};
-  }
-  Result<void> Remove(Number tree, std::uint8_t depth, BytesView prefix) override {
-    nodes.erase({tree, depth, Bytes(prefix.begin(), prefix.end())});
-    return {};
-  }
-
-  std::map<Place, Bytes> nodes;
-};
 
 void ReadNode(BytesView bytes) {
   const auto node = TreeNode::Decode(bytes);

@@ -44,7 +44,8 @@ def raise_limit():
 
 
 class Other:
-    """A process of somebody else that runs a function and says what that returned (JSON). It may be told to go on, and to end."""
+    """A process of somebody else that runs a function and says what that returned (JSON). It may be told to go on, and keeps what it has open
+    until the block ends."""
 
     def __init__(self, uid, work, *arguments):
         self.out, out = os.pipe()
@@ -87,7 +88,10 @@ class Other:
             raise AssertionError(value["failed"])
         return value
 
-    def end(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
         os.close(self.go)
         os.close(self.out)
         os.kill(self.pid, signal.SIGKILL)
@@ -95,11 +99,17 @@ class Other:
 
 
 def as_user(uid, work, *arguments):
-    other = Other(uid, work, *arguments)
-    try:
+    with Other(uid, work, *arguments) as other:
         return other.says()
-    finally:
-        other.end()
+
+
+def kept_open(take, most=8192):
+    """How many files somebody gets who keeps all of them open, by `take`, which adds one to its list; and by which errno one was refused."""
+    raise_limit()
+    handles, refused = [], None
+    while refused is None and len(handles) < most:
+        refused = errno_of(take, handles)
+    return [len(handles), refused]
 
 
 def outcomes(attempts):
@@ -152,7 +162,6 @@ class Attacks(harness.MountTest):
             os.unlink(mine + "/.probe.tmp")
             return "well"
 
-        other = Other(OTHER, work, self.victim, self.honest, self.others, text.decode().encode())
         result = {}
 
         def root():
@@ -160,18 +169,28 @@ class Attacks(harness.MountTest):
             put(self.honest, text)
             result["secret"] = pki.read(self.honest)
 
-        thread = threading.Thread(target=root, daemon=True)
-        thread.start()
-        try:
+        with Other(OTHER, work, self.victim, self.honest, self.others, text) as other:
+            thread = threading.Thread(target=root, daemon=True)
+            thread.start()
             self.assertEqual(other.says(20), "well")
             thread.join(20)
             self.assertEqual(result, {"key": self.key_bytes, "secret": text})
-        finally:
-            other.end()
         self.assertEqual(self.mount.pid(), self.daemon)
 
     def assert_all(self, answers, *allowed):
         self.assertEqual({name: answer for name, answer in answers.items() if answer not in allowed}, {})
+
+    def held(self, work, *arguments, rounds=3, meanwhile=lambda i: None):
+        """What the attacker says. While he holds what he has, the others go on."""
+        with Other(ATTACKER, work, *arguments) as attacker:
+            said = attacker.says(300)
+            for i in range(rounds):
+                meanwhile(i)
+                self.assert_others_go_on()
+        return said
+
+    def renew(self, i):
+        put(self.victim + "/cert.pem", b"# %d\n" % i + self.leaf)
 
     # --- What is somebody else's
 
@@ -295,17 +314,10 @@ class Attacks(harness.MountTest):
             hold({"watched": watched, "answers": answers})
             return "held"
 
-        other = Other(ATTACKER, work, self.victim, os.path.dirname(self.honest))
-        try:
-            said = other.says()
-            self.assertGreater(said["watched"], 0)
-            self.assert_all(said["answers"], "EPERM", "EACCES", "EAGAIN")
-            for i in range(5):
-                put(self.victim + "/cert.pem", b"# %d\n" % i + self.leaf)
-                self.assert_others_go_on()
-        finally:
-            other.end()
+        said = self.held(work, self.victim, os.path.dirname(self.honest), rounds=5, meanwhile=self.renew)
         put(self.victim + "/cert.pem", self.chain)
+        self.assertGreater(said["watched"], 0)
+        self.assert_all(said["answers"], "EPERM", "EACCES", "EAGAIN")
 
     # --- In his own entry, where he may do much
 
@@ -373,7 +385,7 @@ class Attacks(harness.MountTest):
             errno_of(os.unlink, path)
             return answers
 
-        answers = as_user(ATTACKER, work, self.theirs, self.key_bytes.decode().encode())
+        answers = as_user(ATTACKER, work, self.theirs, self.key_bytes)
         self.assertEqual(answers.pop("statfs"), "done")
         self.assertIn(answers.pop("direct"), ("done", "EINVAL"))
         self.assertEqual(answers.pop("mmap"), "ENODEV")
@@ -428,16 +440,6 @@ class Attacks(harness.MountTest):
 
     # --- Floods. Each is held while the others go on.
 
-    def held(self, work, *arguments):
-        other = Other(ATTACKER, work, *arguments)
-        try:
-            said = other.says(300)
-            for _ in range(3):
-                self.assert_others_go_on()
-            return said
-        finally:
-            other.end()
-
     def test_a_hundred_thousand_scratch_files(self):
         def work(theirs, count):
             made, refused, until = 0, {}, time.monotonic() + 15
@@ -459,7 +461,7 @@ class Attacks(harness.MountTest):
         self.assertIn("too many temporary files", words)
 
     def test_large_files_that_are_never_finished(self):
-        def work(theirs, hold):
+        def work(theirs):
             handles, taken = [], 0
             for i in range(64):
                 try:
@@ -468,25 +470,19 @@ class Attacks(harness.MountTest):
                         taken += os.write(handles[-1], b"-----BEGIN" + b" " * 65526)
                 except OSError as error:
                     assert error.errno == errno.ENOMEM, error
-            hold(taken)
-            return 0
+            return taken
 
         taken = self.held(work, self.theirs)
         self.assertLessEqual(taken, 4 * MIB)
         self.assertGreater(taken, MIB)
 
     def test_writers_of_a_byte_at_a_time(self):
-        def work(theirs, hold):
-            raise_limit()
-            handles, refused = [], None
-            while refused is None and len(handles) < 8192:
-                try:
-                    handles.append(os.open(theirs + "/key.pem", os.O_CREAT | os.O_WRONLY))
-                    os.write(handles[-1], b"-")
-                except OSError as error:
-                    refused = errno.errorcode[error.errno]
-            hold([len(handles), refused])
-            return 0
+        def work(theirs):
+            def take(handles):
+                handles.append(os.open(theirs + "/key.pem", os.O_CREAT | os.O_WRONLY))
+                os.write(handles[-1], b"-")
+
+            return kept_open(take)
 
         handles, refused = self.held(work, self.theirs)
         self.assertEqual(refused, "ENOMEM")
@@ -495,18 +491,13 @@ class Attacks(harness.MountTest):
 
     def test_files_without_a_name(self):
         """A name that is taken away gives no room back while the file is open."""
-        def work(theirs, hold):
-            raise_limit()
-            handles, refused = [], None
-            while refused is None and len(handles) < 8192:
-                try:
-                    handles.append(os.open(theirs + "/.nameless", os.O_CREAT | os.O_WRONLY))
-                    os.unlink(theirs + "/.nameless")
-                    os.write(handles[-1], b"x")
-                except OSError as error:
-                    refused = errno.errorcode[error.errno]
-            hold([len(handles), refused])
-            return 0
+        def work(theirs):
+            def take(handles):
+                handles.append(os.open(theirs + "/.nameless", os.O_CREAT | os.O_WRONLY))
+                os.unlink(theirs + "/.nameless")
+                os.write(handles[-1], b"x")
+
+            return kept_open(take)
 
         handles, refused = self.held(work, self.theirs)
         self.assertEqual(refused, "ENOMEM")
@@ -518,16 +509,11 @@ class Attacks(harness.MountTest):
             with open(f"/proc/{self.daemon}/status") as status:
                 return int(next(line.split()[1] for line in status if line.startswith("VmRSS")))
 
-        def work(mount, hold):
-            raise_limit()
-            handles, refused = [], None
-            while refused is None and len(handles) < 15000:
-                try:
-                    handles.append(os.open(mount + "/status/" + ("metrics.prom", "why")[len(handles) % 2], os.O_RDONLY))
-                except OSError as error:
-                    refused = errno.errorcode[error.errno]
-            hold([len(handles), refused])
-            return 0
+        def work(mount):
+            def take(handles):
+                handles.append(os.open(mount + "/status/" + ("metrics.prom", "why")[len(handles) % 2], os.O_RDONLY))
+
+            return kept_open(take, 15000)
 
         before = rss()
         handles, refused = self.held(work, self.mount.path)
@@ -535,22 +521,12 @@ class Attacks(harness.MountTest):
         self.assertLess(rss() - before, 128 << 10)
 
     def test_locks_hold_up_no_writer(self):
-        def work(victim, hold):
-            certificate = os.open(victim + "/cert.pem", os.O_RDONLY)
-            fcntl.flock(certificate, fcntl.LOCK_EX)
-            directory = os.open(victim, os.O_RDONLY)
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            hold(0)
-            return 0
+        def work(victim):
+            for path in (victim + "/cert.pem", victim):
+                fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_EX)
+            return "locked"
 
-        other = Other(ATTACKER, work, self.victim)
-        try:
-            other.says()
-            for i in range(3):
-                put(self.victim + "/cert.pem", b"# %d\n" % i + self.leaf)
-                self.assert_others_go_on()
-        finally:
-            other.end()
+        self.held(work, self.victim, meanwhile=self.renew)
         put(self.victim + "/cert.pem", self.chain)
 
     # --- Races
@@ -577,21 +553,18 @@ class Attacks(harness.MountTest):
                     read += errno_of(os.open, victim + "/key.pem", flags) is None
             return {"answers": answers, "read": read}
 
-        attacker = Other(ATTACKER, work, self.theirs, self.victim, self.key_bytes)
-        self.assertEqual(attacker.says(), "begun")
-        os.write(attacker.go, b"\n")
-        try:
+        with Other(ATTACKER, work, self.theirs, self.victim, self.key_bytes) as attacker:
+            self.assertEqual(attacker.says(), "begun")
+            os.write(attacker.go, b"\n")
             commented = b"# renewed\n" + self.key_bytes
             for i in range(20):
                 put(self.victim + "/key.pem", commented if i % 2 == 0 else self.key_bytes)
-                put(self.victim + "/cert.pem", b"# %d\n" % i + self.leaf)
+                self.renew(i)
                 # What he makes may be gone again, or stand in the way; nothing of it is half.
                 code = errno_of(put, self.theirs + "/key.pem", self.key_bytes)
                 self.assertIn(code, (None, "ENOENT", "ESTALE", "EEXIST", "EKEYREJECTED", "EISDIR"))
             self.assert_others_go_on()
             said = attacker.says()
-        finally:
-            attacker.end()
         self.assertEqual(said["read"], 0)
         self.assertEqual(set(said["answers"]) - {"done", "EINVAL", "ENOENT", "EEXIST", "EPERM", "EKEYREJECTED", "ENOTEMPTY", "ESTALE", "EBUSY", "EACCES", "ENOMEM"}, set(), said)
         status = os.stat(self.victim + "/key.pem")
