@@ -79,6 +79,7 @@ Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver
   state_->foreign_commits = foreign.has_value() ? foreign.value() : 0;
   const auto stores = StoresOf(keystore_);
   if (stores.has_value()) state_->listed = stores.value();
+  InheritPairs();
 }
 
 Volume::~Volume() = default;
@@ -202,7 +203,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   if (state_->first_halves.IsAway(place.entry->number, *member, caller.thread, now)) return NoSuchName();
   const bool moving = state_->pins.IsMoving(place.entry->number, now);
   if (moving) {
-    if (const auto pinned = state_->pins.Find(place.entry->number, *member, caller.thread, now))
+    if (const auto pinned = state_->pins.Find(place.entry->number, *member, caller, now))
       return NodeOf(*pinned);
   }
   if (!place.entry->file(*member)) {
@@ -361,24 +362,23 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
       if (!released.has_value()) return RefuseOpen(caller, node, std::move(released).error());
     }
     const HandleId handle = add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
-    if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller.thread, now);
+    if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller, now);
     return handle;
   }
   if (entry && !entry->file(*member) && node.HasRevision(entry->revision)) {
     if (const auto live = TRY(state_->FindWentLive(*snapshot, *entry, *member, now)))
       return add_reader(TRY(LoadContent(*snapshot, *live, *member, node)));
   }
-  if (auto pinned = state_->pins.Find(node.number(), *member, caller.thread, now);
-      pinned && pinned->node == node) {
+  if (auto pinned = state_->pins.Find(node.number(), *member, caller, now); pinned && pinned->node == node) {
     const HandleId handle = add_reader(std::move(pinned));
-    state_->pins.Opened(node.number(), node.revision(), *member, caller.thread, now);
+    state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
     return handle;
   }
   if (state_->stale_answers.Tell(caller.thread, now))
     return Error(ErrorCode::kStale, "a superseded revision");
   ContentPointer kept = state_->superseded.Find(node, now);
   if (!kept) return Error(ErrorCode::kStale, "a superseded revision");
-  state_->pins.Opened(node.number(), node.revision(), *member, caller.thread, now);
+  state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
   return add_reader(std::move(kept));
 }
 

@@ -28,6 +28,7 @@ namespace certfs {
 struct AuditActor;      // store/audit_event.h.
 class AuditedRequest;   // store/audit_event.h.
 class OperationCounts;  // fs/operation_counts.h.
+class PairNotes;        // fs/pair_notes.h.
 struct Content;         // Private to fs/.
 struct SeenEntry;
 struct Staging;
@@ -47,6 +48,8 @@ struct Caller {
   std::uint32_t umask = 0;  // Known while a directory is made.
   // Whose process it is, where that must not be asked any more; else null.
   std::shared_ptr<const AuditActor> known = nullptr;
+  // An earlier daemon was asked this already, and ended without an answer: it may be done.
+  bool resent = false;
 };
 
 // What the volume asks about its callers. Real: fs/fuse/process.h; tests have one of their own.
@@ -150,6 +153,8 @@ struct VolumeOptions {
   // Which daemon of its mount this is: 1 for the first, and above for its successors, of whose predecessors
   // the kernel has nodes and handles. 0 where there is no mount.
   std::uint32_t incarnation = 0;
+  // Where it is noted who is between the halves of a pair, if that is to outlive the volume. Borrowed.
+  PairNotes* pairs = nullptr;
 };
 
 class Volume {
@@ -336,6 +341,7 @@ class Volume {
   void TellForeign(const ForeignChange& change, const std::vector<NodeId>& held);
   Result<void> CatchUpListings(TableSnapshot& snapshot);
   Result<void> KeepReplaced(TableSnapshot& snapshot, const Entry& entry, Revision before);
+  void InheritPairs();
   Result<void> Resize(const Caller& caller, Staging& staging, std::uint64_t size);
   // What was set on a name of `next` whose file went live in the entry `live`: its times are the live file's.
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);

@@ -66,4 +66,18 @@ Result<ContentPointer> Volume::Adopt(NodeId node, HandleId handle) {
   return content;
 }
 
+// Those who are between the halves of a pair get what they began with, also where the daemon before has
+// replaced it: if it had no time to tell what BACKUP_STORE keeps, nobody has.
+void Volume::InheritPairs() {
+  for (const PairNote& note : state_->pins.Inherit(state_->Now())) {
+    // What cannot be looked at, or is kept no more, costs them their pair.
+    static_cast<void>(WithinMemory([&]() -> Result<void> {
+      const auto snapshot = TRY(keystore_.Snapshot());
+      const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(note.entry));
+      if (!entry || entry->revision == note.revision) return {};
+      return KeepReplaced(*snapshot, *entry, note.revision);
+    }));
+  }
+}
+
 }  // namespace certfs

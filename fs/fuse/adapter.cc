@@ -80,7 +80,7 @@ Adapter& AdapterOf(fuse_req_t request) { return *static_cast<Adapter*>(fuse_req_
 
 Caller CallerOf(fuse_req_t request) {
   const fuse_ctx* const context = fuse_req_ctx(request);
-  return {context->uid, context->gid, context->pid, context->umask};
+  return {context->uid, context->gid, context->pid, context->umask, nullptr, Connection::IsResent()};
 }
 
 struct stat StatOf(const Adapter& adapter, const Node& node) {

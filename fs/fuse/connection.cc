@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -22,10 +23,13 @@ namespace certfs {
 namespace {
 
 constexpr std::array<char, 8> kMagic{'C', 'E', 'R', 'T', 'F', 'S', 'M', '1'};
-constexpr std::size_t kPageBytes = 8192;
+constexpr std::size_t kPageBytes = 49152;
 // fuse_in_header and fuse_init_in, and room for what later kernels add.
 constexpr std::size_t kInitBytesMax = 256;
 constexpr std::size_t kNotes = 128;
+// Those of pairs lie in sets of kWays, by the thread.
+constexpr std::size_t kPairNotes = 1024;
+constexpr std::size_t kWays = 8;
 
 // Of a request that is sent again (fuse.h of Linux 6.9, FUSE_UNIQUE_RESEND).
 constexpr std::uint64_t kResentBit = std::uint64_t{1} << 63;
@@ -51,6 +55,16 @@ struct Connection::Page {
     std::int64_t made;  // Of the monotonic clock, which all processes of a machine share.
   };
 
+  struct Pair {
+    std::atomic<std::int32_t> thread;  // As above.
+    std::uint8_t opened;
+    std::uint8_t ended;
+    std::uint16_t unused;
+    std::uint64_t entry;
+    std::uint64_t revision;
+    std::int64_t first;
+  };
+
   std::array<char, 8> magic;
   std::atomic<std::uint32_t> daemons;
   std::atomic<std::uint32_t> agreed;  // 1 once the kernel has its answer, and all below is there.
@@ -60,6 +74,13 @@ struct Connection::Page {
   std::uint32_t unused;
   std::array<std::byte, kInitBytesMax> init;
   std::array<Note, kNotes> notes;
+  std::array<Pair, kPairNotes> pairs;
+
+  // Where notes of `thread` may lie.
+  std::span<Pair> PairsOf(std::int32_t thread) {
+    const std::size_t set = static_cast<std::uint32_t>(thread) % (kPairNotes / kWays);
+    return std::span(pairs).subspan(set * kWays, kWays);
+  }
 };
 
 Result<Descriptor> Connection::NewPage() {
@@ -206,6 +227,45 @@ std::vector<RedirectNote> Connection::Kept() {
   for (const Page::Note& each : page_->notes) {
     const std::int32_t thread = each.thread;
     if (thread != 0) notes.push_back({thread, NodeId(each.live), NodeId(each.staging), InstantOf(each.made)});
+  }
+  return notes;
+}
+
+void Connection::KeepPair(const PairNote& note) {
+  // As above. A thread in the middle of more than kWays pairs is out of step in the oldest of them.
+  const std::span<Page::Pair> pairs = page_->PairsOf(note.thread);
+  Page::Pair* place = &pairs.front();
+  for (Page::Pair& each : pairs) {
+    if (each.thread == note.thread && each.entry == note.entry) {
+      place = &each;
+      break;
+    }
+    if ((each.thread == 0 && place->thread != 0) ||
+        (each.thread != 0 && place->thread != 0 && each.first < place->first))
+      place = &each;
+  }
+  place->thread = 0;
+  place->opened = static_cast<std::uint8_t>(note.opened);
+  place->ended = note.ended ? 1 : 0;
+  place->entry = note.entry;
+  place->revision = note.revision;
+  place->first = SinceStart(note.first);
+  place->thread = note.thread;
+}
+
+void Connection::DropPair(std::int32_t thread, Number entry) {
+  for (Page::Pair& each : page_->PairsOf(thread)) {
+    if (each.thread == thread && each.entry == entry) each.thread = 0;
+  }
+}
+
+std::vector<PairNote> Connection::KeptPairs() {
+  std::vector<PairNote> notes;
+  for (const Page::Pair& each : page_->pairs) {
+    const std::int32_t thread = each.thread;
+    if (thread == 0) continue;
+    notes.push_back({thread, each.entry, static_cast<Member>(each.opened), each.revision,
+                     InstantOf(each.first), each.ended == 1});
   }
   return notes;
 }

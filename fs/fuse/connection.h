@@ -20,6 +20,7 @@
 #include "crypto/base/descriptor.h"
 #include "crypto/base/result.h"
 #include "fs/fuse/redirect.h"
+#include "fs/pair_notes.h"
 
 struct fuse_session;
 struct iovec;
@@ -31,7 +32,7 @@ struct ConnectionParts {
   Descriptor page;
 };
 
-class Connection final : public NoteKeeper {
+class Connection final : public NoteKeeper, public PairNotes {
  public:
   // Returns a page for a mount that nobody has served yet. kIo if there is no memory to be had.
   static Result<Descriptor> NewPage();
@@ -63,6 +64,11 @@ class Connection final : public NoteKeeper {
   void Keep(const RedirectNote& note) override;
   void Drop(std::int32_t thread) override;
   std::vector<RedirectNote> Kept() override;
+
+  // --- The notes of readers between the halves of a pair (fs/pair_notes.h). Not thread-safe.
+  void KeepPair(const PairNote& note) override;
+  void DropPair(std::int32_t thread, Number entry) override;
+  std::vector<PairNote> KeptPairs() override;
 
   // What libfuse calls for each request and each answer; may run on any thread.
   std::ptrdiff_t Receive(int device, void* buffer, std::size_t size);

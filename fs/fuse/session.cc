@@ -154,6 +154,7 @@ Result<MountEnd> RunMount(Keystore& keystore, const VolumeOptions& volume, const
   VolumeOptions served = volume;
   served.read_only = options.read_only;
   served.incarnation = connection->incarnation();
+  served.pairs = connection.get();
   Adapter adapter(keystore, served, options.stores_only, host, *connection, ready);
   fuse_lowlevel_ops operations{};
   SetNameOperations(operations);

@@ -68,7 +68,7 @@ struct Volume::State {
         key_release(keystore),
         views(keystore, {options.uid, options.gid}),
         backups(keystore, options.spool_directory),
-        pins(processes_in),
+        pins(processes_in, options.pairs),
         first_halves(processes_in),
         stores_changed(began) {}
 

@@ -3,6 +3,7 @@
 // second is asked for what the first gave out.
 
 #include "fs/fuse/redirect.h"
+#include "fs/pair_notes.h"
 #include "tests/fs/volume_fixture.h"
 
 namespace certfs::test {
@@ -205,6 +206,132 @@ TEST_F(SuccessorTest, BelievesNoNoteThatCannotBeTrue) {
     after.Arrived(kUser, staging);
     EXPECT_EQ(Failure(next_.Open(kUser, staging, kReplace)), ErrorCode::kStale);
   }
+}
+
+// --- The notes of readers between the halves of a pair
+
+class Pairs final : public PairNotes {
+ public:
+  void KeepPair(const PairNote& note) override { notes[{note.thread, note.entry}] = note; }
+  void DropPair(std::int32_t thread, Number entry) override { notes.erase({thread, entry}); }
+  std::vector<PairNote> KeptPairs() override {
+    std::vector<PairNote> kept;
+    for (const auto& [key, note] : notes) kept.push_back(note);
+    return kept;
+  }
+  std::map<std::pair<std::int32_t, Number>, PairNote> notes;
+};
+
+class PairSuccessorTest : public SuccessorTest {
+ protected:
+  // The daemon that serves now ends, and the next one takes over.
+  void Succeed() {
+    daemon_.reset();
+    VolumeOptions options = Options(++incarnation_);
+    options.pairs = &pairs_;
+    daemon_ = std::make_unique<Volume>(*tree_.keystore, tree_.processes, listener_, options);
+  }
+  // The revision that `caller` gets, who looks up and opens `name` of the entry.
+  Revision Opened(const Caller& caller, std::string_view name) {
+    const NodeId node = Must(daemon_->Lookup(caller, tree_.At("stores/machine/web").id, name)).id;
+    daemon_->Release(node, Must(daemon_->Open(caller, node, kRead)));
+    return node.revision();
+  }
+  // A renewal for the same key, which gives both files a new revision.
+  void Renew() {
+    const NodeId live = Must(daemon_->Lookup(kRoot, tree_.At("stores/machine/web").id, "cert.pem")).id;
+    const Node staging = Must(daemon_->Stage(kRoot, live));
+    const HandleId handle = Must(daemon_->Open(kRoot, staging.id, kReplace));
+    const std::string renewal = "# renewal " + std::to_string(++renewals_) + "\n" + TextOf("leaf.pem");
+    Must(daemon_->Write(kRoot, handle, 0, AsBytes(renewal)));
+    Must(daemon_->Flush(kRoot, handle));
+    daemon_->Release(staging.id, handle);
+  }
+  static Caller Again(Caller caller) {
+    caller.resent = true;
+    return caller;
+  }
+
+  Pairs pairs_;
+  std::uint32_t incarnation_ = 0;
+  int renewals_ = 0;
+  std::unique_ptr<Volume> daemon_;
+};
+
+TEST_F(PairSuccessorTest, GivesTheOtherHalfOfWhatItsPredecessorBegan) {
+  Succeed();
+  for (const auto& [first, second] : {std::pair{"cert.pem", "key.pem"}, std::pair{"key.pem", "cert.pem"}}) {
+    // Replaced before the one that takes over, or by it.
+    for (const bool before : {true, false}) {
+      const Revision began = Opened(kUser, first);
+      if (before) Renew();
+      Succeed();
+      if (!before) Renew();
+      EXPECT_EQ(Opened(kRoot, second), began + 1) << second;
+      EXPECT_EQ(Opened(kUser, second), began) << second << before;
+      // Whatever he opens next begins a pair.
+      EXPECT_EQ(Opened(kUser, second), began + 1) << second;
+      Renew();
+      EXPECT_EQ(Opened(kUser, first), began + 1) << first;
+      tree_.now += std::chrono::minutes(1);
+    }
+  }
+}
+
+TEST_F(PairSuccessorTest, IsInStepWithWhomItsPredecessorServed) {
+  Succeed();
+  const Revision began = Opened(kUser, "cert.pem");
+  EXPECT_EQ(Opened(kUser, "key.pem"), began);
+  Succeed();
+  Renew();
+  // His pair was whole: this begins one.
+  EXPECT_EQ(Opened(kUser, "key.pem"), began + 1);
+  Renew();
+  Succeed();
+  EXPECT_EQ(Opened(kUser, "cert.pem"), began + 1);
+}
+
+TEST_F(PairSuccessorTest, IsInStepWithWhoeverGotNoAnswer) {
+  for (const bool second : {false, true}) {
+    Succeed();
+    const Revision began = Opened(kUser, "cert.pem");
+    if (second) Opened(kUser, "key.pem");
+    Renew();
+    Succeed();
+    // Of a first half, what is live; of a second one, what the first was of.
+    if (second) {
+      EXPECT_EQ(Opened(Again(kUser), "key.pem"), began);
+    } else {
+      EXPECT_EQ(Opened(Again(kUser), "cert.pem"), began + 1);
+      EXPECT_EQ(Opened(kUser, "key.pem"), began + 1);
+    }
+    Renew();
+    EXPECT_EQ(Opened(kUser, "key.pem"), began + 2) << second;
+    tree_.now += std::chrono::minutes(1);
+  }
+}
+
+TEST_F(PairSuccessorTest, BelievesNoNoteOfAPairThatCannotBeTrue) {
+  Succeed();
+  const Revision began = Opened(kUser, "cert.pem");
+  Renew();
+  ASSERT_EQ(pairs_.notes.size(), 1U);
+  const PairNote good = pairs_.notes.begin()->second;
+  const auto tells = [&](auto change) {
+    pairs_.notes.begin()->second = good;
+    change(pairs_.notes.begin()->second);
+    Succeed();
+    return Opened(kUser, "key.pem");
+  };
+  EXPECT_EQ(tells([](PairNote& note) { note.first += std::chrono::hours(1); }), began + 1);
+  EXPECT_EQ(tells([](PairNote& note) { note.first -= std::chrono::seconds(3); }), began + 1);
+  EXPECT_EQ(tells([](PairNote& note) { note.opened = Member::kSecret; }), began + 1);
+  EXPECT_EQ(tells([](PairNote& note) { note.opened = static_cast<Member>(200); }), began + 1);
+  EXPECT_EQ(tells([](PairNote& note) { note.entry = 1; }), began + 1);
+  EXPECT_EQ(tells([](PairNote& note) { note.entry = ~Number{0}; }), began + 1);
+  EXPECT_EQ(tells([](PairNote& note) { note.revision += 17; }), began + 1);
+  EXPECT_EQ(tells([](PairNote& note) { note.thread = -5; }), began + 1);
+  EXPECT_EQ(tells([](PairNote&) {}), began);
 }
 
 }  // namespace
