@@ -26,6 +26,12 @@
 
 namespace certfs {
 
+void DropBoundingSet(std::uint64_t kept) noexcept {
+  for (int each = 0; prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each) {
+    if ((kept >> each & 1) == 0) prctl(PR_CAPBSET_DROP, each, 0, 0, 0);
+  }
+}
+
 namespace {
 
 std::string Words(int error) { return std::generic_category().message(error); }
@@ -37,9 +43,7 @@ std::vector<std::string> DropCapabilities(std::uint64_t kept) {
   std::vector<std::string> failed;
   // Neither of these is granted to whoever has no privileges, and it has nothing to give up there.
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  for (int each = 0; prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each) {
-    if ((kept >> each & 1) == 0) prctl(PR_CAPBSET_DROP, each, 0, 0, 0);
-  }
+  DropBoundingSet(kept);
   // Nor does a program that root starts get them back.
   if (kept == 0) prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

@@ -60,6 +60,11 @@ struct ConfinementReport {
 // knows; kNotFound and kIo for a path to keep that cannot be opened: then nothing has been given up yet.
 Result<ConfinementReport> Confine(const ConfinementPlan& plan);
 
+// Has nothing that this thread executes ever get capabilities, but those of `kept`. Confine does it as well;
+// who is about to become a user who may not do it calls it before. What the caller is not allowed to give up
+// it keeps.
+void DropBoundingSet(std::uint64_t kept) noexcept;
+
 // The report of this process; empty (Text() too) before Confine.
 const ConfinementReport& OwnConfinement();
 

@@ -82,6 +82,7 @@ Result<void> BecomeOwnerOf(const std::string& keystore) {
   if (geteuid() != 0 || status.st_uid == 0) return {};
   const rlimit locked{kLockedBytes, kLockedBytes};
   setrlimit(RLIMIT_MEMLOCK, &locked);
+  DropBoundingSet(0);
   if (setgroups(0, nullptr) != 0 || setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 ||
       setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
     return SystemError("become the owner of " + keystore, errno);
