@@ -32,7 +32,7 @@ class PrefixTest(unittest.TestCase):
     def test_everything_is_there(self):
         for name in ("bin/certfs", "bin/certool", "bin/vecs-cli", "bin/certificate-manager", "etc/certfs/certfs.toml",
                      "lib/systemd/system/certfs@.service", "lib/systemd/system/certfs-watch@.service",
-                     "lib/systemd/system/certfs-renew.service", "lib/systemd/system/certfs-renew.timer",
+                     "lib/systemd/system/certfs-renew.service", "lib/systemd/system/certfs-renew.timer", "lib/sysusers.d/certfs.conf",
                      "share/man/man1/certfs.1.gz", "share/man/man1/certfs-ca.1.gz", "share/man/man1/vecs-cli.1.gz",
                      "share/man/man5/certfs.toml.5.gz", "share/man/man8/mount.certfs.8.gz",
                      "share/bash-completion/completions/certfs", "share/zsh/vendor-completions/_certfs",
