@@ -43,10 +43,12 @@ inline constexpr std::uint16_t kTreeNode = 0x02;  // The value is the facts of a
 // A commit that LMDB could never get past: its numbers go on from there.
 inline constexpr std::uint64_t kCommitEnd = std::uint64_t{1} << 63;
 
-// Returns the number that stands at `at`. Precondition: it lies within the view.
+// Returns the number that stands at `at`; 0 where it would leave the view: what was looked at may be another
+// thing by now.
 template <typename T>
 T NumberAt(BytesView bytes, std::size_t at) {
-  T value;
+  T value = 0;
+  if (at > bytes.size() || bytes.size() - at < sizeof(value)) return value;
   std::memcpy(&value, bytes.data() + at, sizeof(value));
   return value;
 }

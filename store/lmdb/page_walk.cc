@@ -142,7 +142,8 @@ Result<void> Walk::Compare(const Tree& tree) const {
 
 bool Walk::Less(const Tree& tree, BytesView a, BytesView b) const {
   if (tree.kind == Kind::kFree) return NumberAt<std::uint64_t>(a, 0) < NumberAt<std::uint64_t>(b, 0);
-  const int order = std::memcmp(a.data(), b.data(), std::min(a.size(), b.size()));
+  const std::size_t common = std::min(a.size(), b.size());
+  const int order = common == 0 ? 0 : std::memcmp(a.data(), b.data(), common);
   return order != 0 ? order < 0 : a.size() < b.size();
 }
 

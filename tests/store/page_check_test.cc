@@ -5,6 +5,7 @@
 #include "store/lmdb/page_check.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -265,6 +266,7 @@ class Committer {
     EXPECT_EQ(pipe(done_), 0);
     child_ = fork();
     if (child_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     RawLmdb raw(directory);
     for (std::uint32_t i = 0;; ++i) {
       Bytes key;
@@ -314,8 +316,9 @@ TEST_F(PageCheck, WhoeverCommitsMeanwhileDamagesNothing) {
     const auto checked = Check();
     if (checked.has_value()) ++sound;
     if (!checked.has_value() || checked.value().attempts > 1) ++disturbed;
-    if (!checked.has_value())
+    if (!checked.has_value()) {
       ASSERT_EQ(checked.error().code(), ErrorCode::kBusy) << checked.error().message();
+    }
   }
   std::cout << sound << " of " << Rounds() << " walks came to an end, " << disturbed << " were disturbed\n";
 }

@@ -46,7 +46,9 @@ class Salvage : public testing::Test {
       const auto found = seen.values.find(name);
       EXPECT_TRUE(found != seen.values.end()) << name;
       const bool numbered = name == "authority" || name.starts_with("line ");
-      if (found != seen.values.end() && !numbered) EXPECT_EQ(found->second, value) << name;
+      if (found != seen.values.end() && !numbered) {
+        EXPECT_EQ(found->second, value) << name;
+      }
     }
     for (const auto& [name, value] : seen.values)
       EXPECT_TRUE(keystore_.good().count(name) != 0 || name.starts_with("SALVAGED"))
