@@ -174,7 +174,9 @@ def said(name, action):
     try: action(); print(name, "done")
     except OSError as error: print(name, errno.errorcode[error.errno])
 def call(*arguments):
-    if libc.syscall(*arguments) < 0: raise OSError(ctypes.get_errno(), "")
+    # As a number of the machine's: what an int leaves of it on the stack is anything.
+    words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    if libc.syscall(*words) < 0: raise OSError(ctypes.get_errno(), "")
 for name in ("mem", "environ", "maps", "smaps", "auxv", "pagemap", "stack", "syscall", "io", "personality"):
     said(name, lambda: open(f"/proc/{pid}/{name}", "rb").read(1))
 for name in ("exe", "cwd", "root", "fd/0"):

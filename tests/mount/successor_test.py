@@ -214,7 +214,12 @@ http {{
         config, place = self.nginx(servers.free_port())
         secret = self.mount.entry("APPLMGMT_PASSWORD", "count") + "/secret"
         put(secret, b"0")
-        end = time.monotonic() + SECONDS
+        # Where a daemon needs long to begin, sanitized say, it is killed as much later: else nothing else would happen.
+        begun = time.monotonic()
+        os.kill(self.mount.pid(), signal.SIGKILL)
+        pki.read(secret)
+        period = max(0.2, 3 * (time.monotonic() - begun))
+        end = time.monotonic() + max(SECONDS, 10 * period)
         for i, (cert, key) in enumerate(pairs):
             pki.write(os.path.join(self.work, f"storm{i}.pem"), cert)
 
@@ -277,7 +282,7 @@ http {{
         reloading.start()
         try:
             while time.monotonic() < end:
-                time.sleep(0.2)
+                time.sleep(period)
                 os.kill(self.mount.pid(), signal.SIGKILL)
                 kills += 1
         finally:
@@ -292,7 +297,7 @@ http {{
         failed = [line for line in pki.read(place + "/error.log").decode().splitlines() if "[emerg]" in line]
         # One whose two opens a kill and a commit separated.
         excused = [line for line in failed if "key values mismatch" in line]
-        print(f"{kills} kills, {reads} reads of pairs, {mixed} of them mixed across a kill, {rotations} rotations, {acknowledged} acknowledged writes, "
+        print(f"{kills} kills, one each {period * 1000:.0f} ms, {reads} reads of pairs, {mixed} of them mixed across a kill, {rotations} rotations, {acknowledged} acknowledged writes, "
               f"{reloads} reloads, {len(excused)} of them mixed across a kill", flush=True)
         self.assertEqual([line for line in failed if line not in excused], [])
         self.assertTrue(kills and rotations and reads and reloads and acknowledged)
@@ -351,6 +356,8 @@ class Upgrade(SuccessorTest):
                 try:
                     put(self.entry + "/cert.pem", (self.chain, self.leaf)[writes % 2])
                     writes += 1
+                    # Two revisions that come while a file is open, and an upgrade: of that nothing is left.
+                    time.sleep(0.1)
                 except OSError as error:
                     assert error.errno == errno.EIO, error
             return writes
