@@ -193,8 +193,9 @@ void OnGetAttributes(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
   AttributesRequest request(req);
   Answer(request, "getattr", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const Node node =
-        TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0));
+    const NodeId asked = adapter.FromKernel(inode);
+    if (asked.is_staging()) adapter.redirect.Asked(CallerOf(req), asked);
+    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), asked, file ? file->fh : 0));
     request.ReplyAttributes(StatOf(adapter, node), AttributesTimeoutOf(node));
     return {};
   });

@@ -75,7 +75,9 @@ void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t 
       Reply(request, AsBytes(TRY(AttributeOf(adapter, inode, name))), size);
       return {};
     }
-    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), 0));
+    const NodeId asked = adapter.FromKernel(inode);
+    if (asked.is_staging()) adapter.redirect.Asked(CallerOf(req), asked);
+    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), asked, 0));
     const AccessControlList& list = node.attributes.*acl->value;
     if (list.empty()) {
       request.ReplyError(ENODATA);

@@ -95,15 +95,26 @@ std::optional<NodeId> Redirect::Find(const Caller& caller, NodeId parent, std::s
   return note->second.staging;
 }
 
-void Redirect::Arrived(const Caller& caller, NodeId staging) {
-  const std::lock_guard lock(mutex_);
-  const auto note = notes_.find(caller.thread);
-  if (note != notes_.end() && note->second.staging == staging) notes_.erase(note);
+void Redirect::MakeInherited(const Caller& caller, NodeId staging) {
   const auto left = inherited_.find(caller.thread);
   if (left == inherited_.end() || left->second.staging != staging) return;
-  const auto inherited = TakeInherited(caller.thread, std::chrono::steady_clock::now());
+  const auto note = TakeInherited(caller.thread, std::chrono::steady_clock::now());
   // Where that is refused now, opening it says so.
-  if (inherited) static_cast<void>(volume_.Stage(caller, inherited->live, staging).has_value());
+  if (!note || !volume_.Stage(caller, note->live, staging).has_value()) return;
+  notes_.insert_or_assign(caller.thread,
+                          Note{note->live.number(), *note->live.member(), staging, true, note->made});
+}
+
+void Redirect::Asked(const Caller& caller, NodeId staging) {
+  const std::lock_guard lock(mutex_);
+  MakeInherited(caller, staging);
+}
+
+void Redirect::Arrived(const Caller& caller, NodeId staging) {
+  const std::lock_guard lock(mutex_);
+  MakeInherited(caller, staging);
+  const auto note = notes_.find(caller.thread);
+  if (note != notes_.end() && note->second.staging == staging) notes_.erase(note);
 }
 
 void Redirect::Done(const Caller& caller) {

@@ -60,8 +60,12 @@ class Redirect {
   // `caller` has a note.
   std::optional<NodeId> Find(const Caller& caller, NodeId parent, std::string_view name, Instant now);
 
-  // Says that `caller` arrived at `staging` and is about to open it. Forgets its note, if that is where it
-  // led; where the daemon before led it there, there is such an inode again.
+  // Says that the kernel asks about `staging` for `caller`, as it does before an open. Where the daemon
+  // before led `caller` there, there is such an inode again.
+  void Asked(const Caller& caller, NodeId staging);
+
+  // Says that `caller` arrived at `staging` and is about to open it. Does as Asked, and forgets the note, if
+  // that is where it led.
   void Arrived(const Caller& caller, NodeId staging);
 
   // Says that the open of `caller` was answered: a successor need not lead it anywhere.
@@ -85,6 +89,7 @@ class Redirect {
   void DropExpired(Instant now);
   // The note that the daemon before left of `thread`, and forgets it.
   std::optional<RedirectNote> TakeInherited(std::int32_t thread, Instant now);
+  void MakeInherited(const Caller& caller, NodeId staging);
   std::optional<NodeId> FindInherited(const Caller& caller, NodeId parent, std::string_view name,
                                       Instant now);
 

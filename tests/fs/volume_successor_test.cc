@@ -181,6 +181,13 @@ TEST_F(SuccessorTest, OpensTheStagingInodeThatItsPredecessorMade) {
   Redirect after(next_, &notes);
   after.Arrived(kRoot, *staging);
   EXPECT_EQ(Failure(next_.Open(kUser, *staging, kReplace)), ErrorCode::kStale);
+  // Before it opens it, the kernel asks who may.
+  EXPECT_EQ(Failure(next_.GetAttributes(kUser, *staging, 0)), ErrorCode::kStale);
+  after.Asked(kRoot, *staging);
+  EXPECT_EQ(Failure(next_.GetAttributes(kUser, *staging, 0)), ErrorCode::kStale);
+  after.Asked(kUser, *staging);
+  EXPECT_EQ(Must(next_.GetAttributes(kUser, *staging, 0)).id, *staging);
+  EXPECT_EQ(notes.notes.size(), 1U);
   after.Arrived(kUser, *staging);
   const HandleId handle = Must(next_.Open(kUser, *staging, kReplace));
   Must(next_.Write(kUser, handle, 0, Vector("chain.pem")));
