@@ -88,6 +88,15 @@ class Mount:
         mounted = run(CERTFS, "mount", self.keystore, self.path, *self.options)
         if mounted.returncode:
             raise RuntimeError("mount: " + mounted.stderr)
+        self.began = (self.mounter(), self.pid())
+
+    def has_ended(self):
+        """Whether a daemon has ended since it was mounted, by whatever defect: its successor goes on as if nothing had been."""
+        try:
+            mounter, daemon = self.mounter(), self.pid()
+        except OSError:
+            return False  # It is not mounted.
+        return mounter == self.began[0] and daemon != self.began[1]
 
     def unmount(self):
         done = run(CERTFS, "umount", self.path)
@@ -157,6 +166,7 @@ class MountTest(unittest.TestCase):
     """One mount and one small PKI for all tests of a class."""
 
     OPTIONS = ()
+    ENDS = False  # Whether the tests end the daemon.
 
     @classmethod
     def setUpClass(cls):
@@ -174,6 +184,9 @@ class MountTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.mount.close()
         shutil.rmtree(cls.work, ignore_errors=True)
+
+    def tearDown(self):
+        self.assertFalse(self.mount.has_ended() and not self.ENDS, "the daemon has ended, and another one goes on")
 
     @classmethod
     def trust_root(cls):

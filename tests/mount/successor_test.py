@@ -29,6 +29,8 @@ READERS = 16
 
 
 class SuccessorTest(harness.MountTest):
+    ENDS = True
+
     def setUp(self):
         self.entry = self.mount.entry("machine", "web")
         if not os.path.exists(self.entry + "/key.pem"):
@@ -456,6 +458,8 @@ class Manager:
 class Service(harness.MountTest):
     """A service of systemd whose processes are all killed."""
 
+    ENDS = True
+
     def test_started_anew_it_goes_on(self):
         with tempfile.TemporaryDirectory(prefix="certfs-service-") as place:
             keystore, point = os.path.join(place, "keystore"), os.path.join(place, "mnt")
@@ -493,6 +497,8 @@ class Service(harness.MountTest):
 
 
 class GivingUp(harness.MountTest):
+    ENDS = True
+
     def test_without_its_key_nobody_waits(self):
         """The key file has gone: no daemon can take over, and every caller hears of it."""
         entry = self.mount.entry("APPLMGMT_PASSWORD", "kept")
