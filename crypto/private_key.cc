@@ -147,7 +147,7 @@ std::string Key::Describe() const {
     return std::string("EC ") + (nist != nullptr ? nist : group);
   }
   const char* name = EVP_PKEY_get0_type_name(handle());
-  const std::string type = name != nullptr ? name : "?";
+  std::string type = name != nullptr ? name : "?";
   if (type == "RSA" || type == "RSA-PSS" || type == "DSA")
     return type + " " + std::to_string(EVP_PKEY_get_bits(handle()));
   return type;

@@ -135,7 +135,7 @@ Result<std::vector<std::string>> Values(const KeyRow& row, std::string_view text
       return Wrong(line, "'" + shown + "' is over " + std::to_string(row.bytes_max) + " bytes");
     }
     if (const std::string fault = Fault(row.key, value); !fault.empty())
-      return Wrong(line, "'" + value + "' " + fault);
+      return Wrong(line, ("'" + value).append("' ").append(fault));
     auto canonical = Canonical(row.key, value);
     if (!canonical.has_value()) return Wrong(line, canonical.error().message());
     values.push_back(std::move(canonical).value());
