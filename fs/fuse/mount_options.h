@@ -17,9 +17,9 @@ struct MountOptions {
   std::string source;        // What mountinfo shows as the source: the keystore's path.
   bool stores_only = false;  // -o subtree=stores
   bool read_only = false;    // -o ro
-  AuditLimits audit;         // -o audit-mib=, audit-files=
+  AuditLimits audit = {};    // -o audit-mib=, audit-files=
   // Somebody, perhaps another process, has written to data.mdb. Called from a thread; may be empty.
-  std::function<void()> written;
+  std::function<void()> written = {};
 };
 
 }  // namespace certfs
