@@ -15,9 +15,10 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -76,9 +77,14 @@ Result<void> CheckMountpoint(const std::string& path) {
 // Whether this kernel sends again what a daemon took and did not answer (FUSE_NOTIFY_RESEND, Linux 6.9).
 bool ResendsRequests() {
   utsname system{};
+  if (uname(&system) != 0) return false;
+  const std::string_view release(system.release);  // "6.18.2-amd64"
+  const char* const end = release.data() + release.size();
   int major = 0;
   int minor = 0;
-  if (uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
+  const auto first = std::from_chars(release.data(), end, major);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return false;
+  if (std::from_chars(first.ptr + 1, end, minor).ec != std::errc()) return false;
   return major > 6 || (major == 6 && minor >= 9);
 }
 

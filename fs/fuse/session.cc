@@ -94,7 +94,8 @@ class HandoverWatch {
     // While requests are still answered: what it waits for may wait for an answer.
     adapter_.notifier->Stop();
     asked_ = true;
-    pthread_kill(main_, SIGTERM);
+    // libfuse has a handler for it, which ends its loop alone.
+    pthread_kill(main_, SIGTERM);  // NOLINT(bugprone-bad-signal-to-kill-thread,cert-pos44-c)
     // Whoever asks again is told by the end.
     while (!ending_) sigwait(&signals, &number);
   }
