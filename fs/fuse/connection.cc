@@ -37,6 +37,10 @@ constexpr std::int32_t kNotifyResend = 7;  // FUSE_NOTIFY_RESEND
 
 thread_local bool resent = false;
 
+// All of a request, save one that writes.
+constexpr std::size_t kRequestBytes = 8192;
+thread_local const void* touched = nullptr;
+
 std::int64_t SinceStart(Instant instant) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(instant.time_since_epoch()).count();
 }
@@ -167,6 +171,10 @@ Result<void> Connection::Resume(fuse_session* session) {
 bool Connection::IsResent() noexcept { return resent; }
 
 std::ptrdiff_t Connection::Receive(int device, void* buffer, std::size_t size) {
+  // To a process that is being killed the kernel gives no page any more: what it then cannot copy there it
+  // answers itself, with EIO, and does not send again.
+  if (touched != buffer) std::memset(buffer, 0, std::min(size, kRequestBytes));
+  touched = buffer;
   const ssize_t got = read(device, buffer, size);
   fuse_in_header header;
   if (got < static_cast<ssize_t>(sizeof header)) return got;
