@@ -56,9 +56,10 @@ Result<void> Gatherer::Block(const PemBlock& block, BytesView text) {
     return {};
   }
   if (block.label == "EC PARAMETERS") return {};
-  if (block.label == "ENCRYPTED PRIVATE KEY") return KeyOf(TRY(openssl::DecryptPkcs8(der, decryption_)));
+  if (block.label == "ENCRYPTED PRIVATE KEY")
+    return Key(TRY(openssl::DecryptPkcs8(der, decryption_)).Reveal());
   if (block.label == "PRIVATE KEY" || block.label == "RSA PRIVATE KEY" || block.label == "EC PRIVATE KEY") {
-    if (block.encrypted) return KeyOf(TRY(openssl::DecryptTraditional(text, password_)));
+    if (block.encrypted) return Key(TRY(openssl::DecryptTraditional(text, password_)).Reveal());
     return Key(der);
   }
   bags_.skipped.push_back("a PEM block that is neither certificate, key nor CRL: " + block.label);
@@ -85,7 +86,8 @@ Result<void> Gatherer::Key(BytesView der) {
   auto key = PrivateKey::FromDer(der);
   if (key.has_value()) return KeyOf(TRY(key.value().ToPkcs8()));
   if (key.error().code() == ErrorCode::kPasswordRequired) {
-    return KeyOf(TRY(openssl::DecryptPkcs8(der, decryption_)));
+    // What was encrypted begins as a key that is not: it does not come here again.
+    return Key(TRY(openssl::DecryptPkcs8(der, decryption_)).Reveal());
   }
   if (key.error().code() != ErrorCode::kRejected) return std::move(key).error();
   bags_.skipped.push_back("a key of a kind that no store takes: " + key.error().message());

@@ -58,7 +58,8 @@ class Certificate {
   // The names of subjectAltName that AlternativeNames knows; of others nothing is told.
   AlternativeNames alternative_names() const;
 
-  // The SubjectPublicKeyInfo (RFC 5280, 4.1.2.7) as it stands in the certificate; lives as long as any copy.
+  // The SubjectPublicKeyInfo (RFC 5280, 4.1.2.7) in DER; lives as long as any copy. As it stands in the
+  // certificate, but for what of it is BER there (padding bits of its BIT STRING that are not zero).
   BytesView key_der() const noexcept;
 
   // The content of subjectKeyIdentifier (RFC 5280, 4.2.1.2); empty where there is none. Lives as long as any

@@ -134,9 +134,9 @@ Result<CertificateSubject> SubjectOf(const RequestConfig& config, const PublicKe
 
 Result<CertificateSubject> SubjectOf(const Certificate& certificate, const PublicKey* key) {
   const BytesView name = certificate.subject_der();
+  PublicKey certified = key != nullptr ? *key : TRY(PublicKey::Of(certificate));
   return CertificateSubject{Bytes(name.begin(), name.end()), certificate.common_name(),
-                            certificate.alternative_names(),
-                            key != nullptr ? *key : TRY(PublicKey::Of(certificate))};
+                            certificate.alternative_names(), std::move(certified)};
 }
 
 Result<Bytes> DistinguishedName(const RequestConfig& fields) {

@@ -61,6 +61,11 @@ Result<PrivateKey> PrivateKey::FromDer(BytesView der) {
   }
   if (at != der.data() + der.size())
     return Error(ErrorCode::kMalformed, "trailing-data", "bytes after the key");
+  // DSA had a form of its own before PKCS#8.
+  if (!IsKnown(EVP_PKEY_get_base_id(key.get()))) {
+    const char* const name = EVP_PKEY_get0_type_name(key.get());
+    return Error(ErrorCode::kRejected, "key-algorithm", name != nullptr ? name : "an unknown algorithm");
+  }
   return PrivateKey(std::shared_ptr<evp_pkey_st>(key.release(), EVP_PKEY_free));
 }
 
@@ -142,7 +147,7 @@ std::string Key::Describe() const {
     return std::string("EC ") + (nist != nullptr ? nist : group);
   }
   const char* name = EVP_PKEY_get0_type_name(handle());
-  const std::string type = name != nullptr ? name : "?";
+  std::string type = name != nullptr ? name : "?";
   if (type == "RSA" || type == "RSA-PSS" || type == "DSA")
     return type + " " + std::to_string(EVP_PKEY_get_bits(handle()));
   return type;

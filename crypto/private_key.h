@@ -66,7 +66,7 @@ class PrivateKey : public Key {
 
   // Parses exactly one DER key: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017, A.1.2) or SEC 1 (RFC 5915).
   // Returns kPasswordRequired ("encrypted-key") for an EncryptedPrivateKeyInfo, kRejected ("key-algorithm")
-  // for a PKCS#8 key that is neither RSA, EC nor EdDSA, kMalformed ("unreadable") for anything else that is
+  // for a key that is neither RSA, EC nor EdDSA, kMalformed ("unreadable") for anything else that is
   // not a key, ("trailing-data") when bytes follow it.
   static Result<PrivateKey> FromDer(BytesView der);
 

@@ -13,6 +13,7 @@
 #include "crypto/base/toml_text.h"
 #include "crypto/base/utf8.h"
 #include "crypto/host_name.h"
+#include "crypto/openssl/words.h"
 #include "crypto/profile.h"
 
 namespace certfs {
@@ -23,7 +24,7 @@ constexpr std::size_t kFileBytesMax = std::size_t{64} << 10;
 constexpr std::size_t kListMax = 1000;
 constexpr std::size_t kUrlBytesMax = 1024;
 constexpr std::int64_t kDaysMax = 36525;
-constexpr std::int64_t kBackdateMinutesMax = 7 * 24 * 60;
+constexpr std::int64_t kBackdateMinutesMax = std::int64_t{7} * 24 * 60;
 constexpr std::int64_t kPathLengthMax = 7;  // The chain of a leaf has at most 8 certificates.
 constexpr int kRsaBitsMin = 2048;
 constexpr int kRsaBitsMax = 16384;
@@ -52,9 +53,9 @@ constexpr std::array kPurposes{
 };
 constexpr std::array<std::string_view, 4> kCurves{"ec-p256", "ec-p384", "ec-p521", "ed25519"};
 
-Error Wrong(const toml::source_region& where, std::string words) {
+Error Wrong(const toml::source_region& where, const std::string& words) {
   return {ErrorCode::kMalformed, "profile",
-          "line " + std::to_string(where.begin.line) + ": " + std::move(words)};
+          "line " + std::to_string(where.begin.line) + ": " + openssl::OneLine(words)};
 }
 
 // Says whether `text` is an object identifier that an ObjectIdentifier can hold: arcs of up to 28 bits.

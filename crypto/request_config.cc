@@ -7,6 +7,7 @@
 
 #include "crypto/base/utf8.h"
 #include "crypto/host_name.h"
+#include "crypto/openssl/words.h"
 
 namespace certfs {
 
@@ -70,8 +71,9 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-Error Wrong(std::size_t line, std::string reason) {
-  return {ErrorCode::kMalformed, "request-config", "line " + std::to_string(line) + ": " + std::move(reason)};
+Error Wrong(std::size_t line, const std::string& reason) {
+  return {ErrorCode::kMalformed, "request-config",
+          "line " + std::to_string(line) + ": " + openssl::OneLine(reason)};
 }
 
 // RFC 5280, A.1: printableString of two letters (ISO 3166).
@@ -133,7 +135,7 @@ Result<std::vector<std::string>> Values(const KeyRow& row, std::string_view text
       return Wrong(line, "'" + shown + "' is over " + std::to_string(row.bytes_max) + " bytes");
     }
     if (const std::string fault = Fault(row.key, value); !fault.empty())
-      return Wrong(line, "'" + value + "' " + fault);
+      return Wrong(line, ("'" + value).append("' ").append(fault));
     auto canonical = Canonical(row.key, value);
     if (!canonical.has_value()) return Wrong(line, canonical.error().message());
     values.push_back(std::move(canonical).value());

@@ -63,24 +63,40 @@ std::optional<Fixed> FixedChild(Fixed parent, std::string_view name) {
 
 // --- Volume
 
+// Of the numbers of handles and staging inodes: room for two thousand million of each a daemon.
+constexpr int kIncarnationShift = 32;
+
 Volume::Volume(Keystore& keystore, const ProcessTable& processes, VolumeObserver& observer,
                VolumeOptions options)
     : keystore_(keystore),
       state_(std::make_unique<State>(keystore, processes, observer, std::move(options))) {
-  // A successor process must not give out its predecessor's numbers again.
-  const auto start = static_cast<std::uint64_t>(
-      std::chrono::floor<std::chrono::seconds>(keystore_.Now()).time_since_epoch().count());
-  state_->next_handle = start << 24 | 1;
-  state_->next_staging = state_->next_handle;
+  // A successor process must not give out its predecessors' numbers again.
+  state_->last_handle = std::uint64_t{state_->options.incarnation} << kIncarnationShift;
+  state_->next_staging = state_->last_handle + 1;
+  // What those have told the kernel it knows, and nobody else does.
+  if (state_->options.incarnation > 1) state_->superseded.SupposeNamed();
   const auto foreign = keystore.ForeignCommits();
   state_->foreign_commits = foreign.has_value() ? foreign.value() : 0;
   const auto stores = StoresOf(keystore_);
   if (stores.has_value()) state_->listed = stores.value();
+  InheritPairs();
 }
 
 Volume::~Volume() = default;
 
 OperationCounts& Volume::counts() { return state_->counts; }
+
+Volume::Held Volume::GetHeld() {
+  const std::lock_guard lock(state_->mutex);
+  Held held;
+  held.handles = state_->readers.size() + state_->open_contents.size() + state_->status_handles.size() +
+                 state_->status_openers.size() + state_->writers.size() + state_->scratch_handles.size() +
+                 state_->controls.size() + state_->backups_read.size();
+  held.stagings = state_->stagings.size();
+  held.scratch = state_->scratch.size();
+  held.staged_bytes = state_->shares.taken();
+  return held;
+}
 
 Error Volume::State::Refuse(const Caller& caller, Time now, std::string path, Error error) {
   NoteRefusal(caller, path, error);
@@ -99,6 +115,26 @@ Result<StatusText> Volume::State::Show(Keystore& keystore, const StatusFile& fil
     failure = list_failure;
   }
   return file.show({keystore, options, refusals, counts, reports, std::move(failure), caller, wanted});
+}
+
+bool Volume::State::AddStatusHandle(const StatusOpener& opener, NodeId node, HandleId handle) {
+  std::size_t& held = status_bytes[opener.uid];
+  // One at least, however long it is.
+  if (held != 0 && held + opener.bytes > kStatusBytesOfUserMax) return false;
+  held += opener.bytes;
+  status_handles.emplace(opener.thread, node, handle);
+  status_openers.emplace(handle, opener);
+  return true;
+}
+
+void Volume::State::RemoveStatusHandle(NodeId node, HandleId handle) {
+  const auto found = status_openers.find(handle);
+  if (found == status_openers.end()) return;
+  const StatusOpener& opener = found->second;
+  const auto held = status_bytes.find(opener.uid);
+  if (held != status_bytes.end() && (held->second -= opener.bytes) == 0) status_bytes.erase(held);
+  status_handles.erase({opener.thread, node, handle});
+  status_openers.erase(found);
 }
 
 Result<std::optional<Entry>> Volume::State::FindWentLive(TableSnapshot& snapshot, const Entry& next,
@@ -167,7 +203,7 @@ Result<Node> Volume::Lookup(const Caller& caller, NodeId parent, std::string_vie
   if (state_->first_halves.IsAway(place.entry->number, *member, caller.thread, now)) return NoSuchName();
   const bool moving = state_->pins.IsMoving(place.entry->number, now);
   if (moving) {
-    if (const auto pinned = state_->pins.Find(place.entry->number, *member, caller.thread, now))
+    if (const auto pinned = state_->pins.Find(place.entry->number, *member, caller, now))
       return NodeOf(*pinned);
   }
   if (!place.entry->file(*member)) {
@@ -244,6 +280,7 @@ Result<Node> Volume::GetAttributes(const Caller& caller, NodeId node, HandleId h
       if (went) return NodeOf(*place.entry, *went, *member);
     }
     if (auto superseded = state_->FindSuperseded(node, state_->Now())) return *std::move(superseded);
+    if (auto kept = TRY(KeptAttributes(*snapshot, place, node))) return *std::move(kept);
     return Error(ErrorCode::kStale, "a superseded revision");
   }
   if (place.entry) return NodeOf(*place.entry);
@@ -275,7 +312,7 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
   const auto add_reader = [&](ContentPointer content) -> HandleId {
     state_->stale_answers.Clear(caller.thread);
     const std::lock_guard lock(state_->mutex);
-    const HandleId handle = state_->next_handle++;
+    const HandleId handle = state_->NewHandle(HandleUse::kReads);
     auto& open = state_->open_contents[content->node];
     open.content = content;
     ++open.handles;
@@ -289,11 +326,17 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
     if (mode.write) return Error(ErrorCode::kReadOnly, "a generated file");
     const StatusFile* const file = FindStatusFile(*fixed);
     if (file == nullptr) return Error(ErrorCode::kStale, "there is no such file");
-    const HandleId handle = add_reader(TRY(state_->Show(keystore_, *file, caller, Wanted::kBytes)).content);
-    const std::lock_guard lock(state_->mutex);
-    state_->status_handles.emplace(caller.thread, node, handle);
-    state_->status_openers.emplace(handle, caller.thread);
-    return handle;
+    ContentPointer content = TRY(state_->Show(keystore_, *file, caller, Wanted::kBytes)).content;
+    // Of what is made for him alone, memory for each handle.
+    constexpr std::size_t kHandleBytes = 1024;
+    const std::size_t own = kHandleBytes + (content.use_count() == 1 ? content->plain.size() : 0);
+    const HandleId handle = add_reader(std::move(content));
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (state_->AddStatusHandle({caller.thread, caller.uid, own}, node, handle)) return handle;
+    }
+    Release(node, handle);
+    return Error(ErrorCode::kNoMemory, "too-many-handles", "too many files of status/ are open: close some");
   }
   if (node.is_view()) {
     if (!node.view_kind()) return Error(ErrorCode::kIsADirectory, "not a file");
@@ -319,24 +362,23 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
       if (!released.has_value()) return RefuseOpen(caller, node, std::move(released).error());
     }
     const HandleId handle = add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
-    if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller.thread, now);
+    if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller, now);
     return handle;
   }
   if (entry && !entry->file(*member) && node.HasRevision(entry->revision)) {
     if (const auto live = TRY(state_->FindWentLive(*snapshot, *entry, *member, now)))
       return add_reader(TRY(LoadContent(*snapshot, *live, *member, node)));
   }
-  if (auto pinned = state_->pins.Find(node.number(), *member, caller.thread, now);
-      pinned && pinned->node == node) {
+  if (auto pinned = state_->pins.Find(node.number(), *member, caller, now); pinned && pinned->node == node) {
     const HandleId handle = add_reader(std::move(pinned));
-    state_->pins.Opened(node.number(), node.revision(), *member, caller.thread, now);
+    state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
     return handle;
   }
   if (state_->stale_answers.Tell(caller.thread, now))
     return Error(ErrorCode::kStale, "a superseded revision");
   ContentPointer kept = state_->superseded.Find(node, now);
   if (!kept) return Error(ErrorCode::kStale, "a superseded revision");
-  state_->pins.Opened(node.number(), node.revision(), *member, caller.thread, now);
+  state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
   return add_reader(std::move(kept));
 }
 
@@ -355,7 +397,9 @@ Result<std::optional<std::string>> Volume::PathOfDirectory(NodeId directory) {
     const Place place = TRY(Resolve(*snapshot, directory));
     if (place.store) return std::optional(PathOf(*place.store));
     if (!place.entry) return std::optional<std::string>();
-    return std::optional(PathOf(*snapshot, *place.entry));
+    const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(place.entry->store));
+    if (!store) return std::optional<std::string>();
+    return std::optional(PathOf(*store) + "/" + place.entry->alias.text());
   });
 }
 

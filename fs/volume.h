@@ -28,6 +28,7 @@ namespace certfs {
 struct AuditActor;      // store/audit_event.h.
 class AuditedRequest;   // store/audit_event.h.
 class OperationCounts;  // fs/operation_counts.h.
+class PairNotes;        // fs/pair_notes.h.
 struct Content;         // Private to fs/.
 struct SeenEntry;
 struct Staging;
@@ -47,6 +48,8 @@ struct Caller {
   std::uint32_t umask = 0;  // Known while a directory is made.
   // Whose process it is, where that must not be asked any more; else null.
   std::shared_ptr<const AuditActor> known = nullptr;
+  // An earlier daemon was asked this already, and ended without an answer: it may be done.
+  bool resent = false;
 };
 
 // What the volume asks about its callers. Real: fs/fuse/process.h; tests have one of their own.
@@ -147,6 +150,11 @@ struct VolumeOptions {
   bool read_only = false;  // Nothing is signed anew, or noted, by itself.
   // Where it is noted that a backup was read: the keystore's directory. Empty: only while the volume lives.
   std::filesystem::path note_directory = {};
+  // Which daemon of its mount this is: 1 for the first, and above for its successors, of whose predecessors
+  // the kernel has nodes and handles. 0 where there is no mount.
+  std::uint32_t incarnation = 0;
+  // Where it is noted who is between the halves of a pair, if that is to outlive the volume. Borrowed.
+  PairNotes* pairs = nullptr;
 };
 
 class Volume {
@@ -173,7 +181,6 @@ class Volume {
   // entry that the kernel holds, besides what changed.
   Result<void> CatchUp();
 
-  // kNotFound; kCorrupt.
   // kNotFound; kNameTooLong for what no directory, or not this one, can hold; kCorrupt.
   Result<Node> Lookup(const Caller& caller, NodeId parent, std::string_view name);
   // `handle` is 0 or an open handle of this node. kStale for a superseded revision that nobody has open.
@@ -216,9 +223,9 @@ class Volume {
   Result<Node> Link(const Caller& caller, NodeId node, NodeId parent, std::string_view name);
 
   // Makes a staging inode for the live file `live`, to which the write-open of `caller` is then led. Until it
-  // is opened it shows the live attributes. kReadOnly for generated files, kIsADirectory, kStale if the file
-  // is gone.
-  Result<Node> Stage(const Caller& caller, NodeId live);
+  // is opened it shows the live attributes. It has a number of its own, or is `as`, of an earlier daemon,
+  // which the kernel knows already. kReadOnly for generated files, kIsADirectory, kStale if the file is gone.
+  Result<Node> Stage(const Caller& caller, NodeId live, NodeId as = NodeId());
   // Forgets a staging inode that nobody opened. Does nothing for others.
   void Unstage(NodeId staging);
 
@@ -236,11 +243,14 @@ class Volume {
 
   // Opens a file for reading, or a staging inode for writing, once. kStale: look the name up again (a
   // superseded revision; an unused staging inode opened for reading). kNotPermitted: a live file, or a
-  // staging inode in use, opened for writing. kNoSpace, kIo: a key, and the audit log cannot be written.
+  // staging inode in use, opened for writing. kNoSpace, kReadOnly, kIo: a key, and the audit log cannot be
+  // written.
   Result<HandleId> Open(const Caller& caller, NodeId node, OpenMode mode);
 
-  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) are resolved by
-  // node: kStale if they cannot be.
+  // Returns at most `size` bytes at `offset`. Handles of an earlier daemon (unknown ones) that read are
+  // resolved by node, as far as that shows what it did: the current revision, and the one that BACKUP_STORE
+  // keeps; else kStale. Of handles of an earlier daemon that wrote, everything is kIo, in all calls below:
+  // what was written and not committed is lost.
   Result<SecretBytes> Read(NodeId node, HandleId handle, std::uint64_t offset, std::size_t size);
   Result<void> Write(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes);
   Result<void> Flush(const Caller& caller, HandleId handle);
@@ -263,6 +273,17 @@ class Volume {
   // are counted here.
   OperationCounts& counts();
 
+  // What is remembered for those who have something open or temporary: as before, once they have closed it
+  // and it is gone.
+  struct Held {
+    std::size_t handles = 0;       // Open ones, with what is noted of each.
+    std::size_t stagings = 0;      // Inodes that are written, or about to be.
+    std::size_t scratch = 0;       // Files, directories and placeholders.
+    std::size_t staged_bytes = 0;  // In all of these.
+    friend bool operator==(const Held&, const Held&) = default;
+  };
+  Held GetHeld();
+
  private:
   struct State;
   // Runs `change` and records its refusal under the path of (parent, name).
@@ -276,6 +297,14 @@ class Volume {
   // Has it noted that what `node` shows was read; it must not be where that fails (volume_audit.cc).
   Result<void> NoteReading(const AuditedRequest& request, NodeId node);
 
+  // What an earlier daemon of this mount showed through `handle` (volume_successor.cc).
+  Result<std::shared_ptr<const Content>> Adopt(NodeId node, HandleId handle);
+  // The entry of BACKUP_STORE that holds the revision which `node` shows, a file of `entry`; nothing if none
+  // does.
+  Result<std::optional<Entry>> FindKept(TableSnapshot& snapshot, const Entry& entry, NodeId node);
+  // What stat shows of that revision to whoever had it open when the daemon before ended.
+  Result<std::optional<Node>> KeptAttributes(TableSnapshot& snapshot, const struct Place& place, NodeId node);
+
   // Null for a handle that does not write.
   std::shared_ptr<Staging> FindWriter(HandleId handle);
   Result<HandleId> OpenStaging(const Caller& caller, NodeId node, OpenMode mode);
@@ -284,8 +313,8 @@ class Volume {
   // Makes a writer of the file `name` of the entry directory `parent`; refuses what the entry may not hold.
   // The file that its process removed before, if it did, is the writer's to bring back.
   Result<std::shared_ptr<Staging>> NewStaging(const Caller& caller, NodeId parent, std::string_view name);
-  // Gives it a node by which it can be opened.
-  NodeId Register(const std::shared_ptr<Staging>& staging);
+  // Gives it a node by which it can be opened: a new one, or `as`.
+  NodeId Register(const std::shared_ptr<Staging>& staging, NodeId as = NodeId());
 
   class Replacement;
   Replacement BeginReplacing(std::span<const Number> entries);
@@ -312,6 +341,7 @@ class Volume {
   void TellForeign(const ForeignChange& change, const std::vector<NodeId>& held);
   Result<void> CatchUpListings(TableSnapshot& snapshot);
   Result<void> KeepReplaced(TableSnapshot& snapshot, const Entry& entry, Revision before);
+  void InheritPairs();
   Result<void> Resize(const Caller& caller, Staging& staging, std::uint64_t size);
   // What was set on a name of `next` whose file went live in the entry `live`: its times are the live file's.
   Result<Node> SetWentLive(const Entry& next, Number live, Member member, const AttributeChange& change);
@@ -375,8 +405,8 @@ class Volume {
   // Tells the kernel what `untold` says, while it holds `busy`, which it hears of last.
   void TellAround(NodeId busy, const std::vector<std::pair<NodeId, std::string_view>>& untold);
   // Makes a scratch file live as the file `name` of the entry directory `parent`; `moves` says that the name
-  // by which it was asked for is to go.
-  Result<void> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
+  // by which it was asked for is to go. Returns what the name leads to.
+  Result<Node> CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent, std::string_view name,
                              bool replace, bool moves,
                              std::vector<std::pair<NodeId, std::string_view>>& untold);
 

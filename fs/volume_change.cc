@@ -181,6 +181,7 @@ Result<void> Volume::RemoveDirectory(const Caller& caller, NodeId parent, std::s
     const Place place = TRY(Resolve(keystore_, parent));
     // Scratch is no reason to stay, and goes along.
     const auto child = Lookup(caller, parent, name);
+    if (!child.has_value() && child.error().code() != ErrorCode::kNotFound) return child.error();
     const auto with_scratch = [&](Result<void> removed) {
       if (removed.has_value() && child.has_value()) state_->scratch.Clear(child.value().id);
       return removed;
@@ -325,8 +326,10 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
       if (change.access_acl || change.default_acl)
         return Error(ErrorCode::kUnsupported, "ca/requests has an owner, a group and a mode");
       // Its times are those of the mount, whatever is set.
+      Node requests = TRY(GetAttributes(caller, node, handle));
       if (change.SetsPermissions()) TRY(state_->authority.SetRequestsAttributes(change));
-      return GetAttributes(caller, node, handle);
+      SetPermissions(requests.attributes, change);
+      return requests;
     }
     // Of what is taken as it is, times and permissions are nobody's to set; tools do so all the same.
     if (AuthorityFileOf(node) == AuthorityFile::kProfile && !size) return GetAttributes(caller, node, handle);

@@ -143,6 +143,8 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   const Entry& holder = live ? *live : outcome.value().entry;
   staging.attributes = holder.file(staging.member)->attributes;
   staging.went_live = live.has_value();
+  staging.became = live ? NodeOf(outcome.value().entry, *live, staging.member)
+                        : NodeOf(outcome.value().entry, staging.member);
   for (const Number number : {staging.entry, holder.number}) {
     state_->first_halves.Replaced(number, staging.member);
     for (const Member member : kMembers) {
@@ -181,7 +183,7 @@ Result<bool> Volume::PutLive(const Caller& caller, Staging& staging, BytesView b
   return true;
 }
 
-Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent,
+Result<Node> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, NodeId parent,
                                    std::string_view name, bool replace, bool moves,
                                    std::vector<std::pair<NodeId, std::string_view>>& untold) {
   if (scratch.directory) return NotPermitted("a directory is no " + std::string(name));
@@ -211,7 +213,7 @@ Result<void> Volume::CommitScratch(const Caller& caller, ScratchFile& scratch, N
   if (changed.has_value()) {
     // With another name left it stays what it is.
     scratch.went_live = moves && state_->scratch.LinksOf(scratch.node) <= 1;
-    return {};
+    return staging->became;
   }
   BringBack(caller, *staging);
   return std::move(changed).error();

@@ -113,7 +113,7 @@ Result<void> Volume::ChangeByAuthority(const Caller& caller, KernelHolds holds,
 
 Result<HandleId> Volume::OpenControl() {
   const std::lock_guard lock(state_->mutex);
-  const HandleId handle = state_->next_handle++;
+  const HandleId handle = state_->NewHandle(HandleUse::kReads);
   state_->controls.emplace(handle, std::make_shared<ControlHandle>());
   return handle;
 }

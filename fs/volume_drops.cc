@@ -316,7 +316,7 @@ Result<HandleId> Volume::OpenProfileToWrite(const Caller& caller, NodeId node, O
   writer->profile = name;
   state_->scratch.Opened(scratch);
   const std::lock_guard lock(state_->mutex);
-  const HandleId handle = state_->next_handle++;
+  const HandleId handle = state_->NewHandle(HandleUse::kWrites);
   state_->scratch_handles.emplace(handle, State::ScratchHandle{scratch, mode.append, std::move(writer)});
   return handle;
 }
@@ -327,6 +327,7 @@ std::optional<Result<void>> Volume::RenameProfileAway(const Caller& caller, Node
   const bool away = parent.fixed() == Fixed::kProfiles && new_parent == parent && IsDropScratchName(new_name);
   if (!away) return std::nullopt;
   const auto live = Lookup(caller, parent, name);
+  if (!live.has_value() && live.error().code() != ErrorCode::kNotFound) return Result<void>(live.error());
   if (!live.has_value() || AuthorityFileOf(live.value().id) != AuthorityFile::kProfile) return std::nullopt;
   const auto copy = [&]() -> Result<void> {
     const ContentPointer content = TRY(OpenAuthority(caller, live.value().id));

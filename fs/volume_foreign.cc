@@ -64,29 +64,19 @@ Result<void> Volume::CatchUpListings(TableSnapshot& snapshot) {
 }
 
 // Puts the pair of `entry` as it was at `before` back at hand, for those who are between opening its halves.
-// The process that replaced it has it no more, but BACKUP_STORE does, if it was replaced only once since.
+// The process that replaced it has it no more, but BACKUP_STORE may.
 Result<void> Volume::KeepReplaced(TableSnapshot& snapshot, const Entry& entry, Revision before) {
-  if (entry.revision != before + 1 || entry.is_staged()) return {};
-  const std::optional<Store> store = TRY(snapshot.FindStoreByNumber(entry.store));
-  const std::optional<Store> backup = TRY(snapshot.FindStore(TRY(StoreName::Parse(kBackupStore))));
-  if (!store || !backup) return {};
-  const std::string name = std::string(kKeptPrefix) + entry.alias.text();
-  for (const std::string& candidate : {name, name + "@" + store->name.text()}) {
-    const auto alias = Alias::ParseGiven(candidate);
-    if (!alias.has_value()) continue;
-    const std::optional<Entry> kept = TRY(snapshot.FindEntryFolded(backup->number, alias.value()));
-    if (!kept || kept->origin != entry.store || !kept->is_pair()) continue;
-    std::vector<ContentPointer> contents;
-    for (const Member member : {Member::kCertificate, Member::kKey}) {
-      contents.push_back(
-          TRY(LoadContent(snapshot, *kept, member, NodeId::OfFile(entry.number, member, before))));
-    }
-    const Instant now = state_->Now();
-    for (const ContentPointer& content : contents) state_->superseded.Add(now, content);
-    // Nobody here has committed it, so that nobody is to read what he wrote.
-    state_->pins.Replacing(entry.number, before, contents, 0, now);
-    return {};
-  }
+  const NodeId certificate = NodeId::OfFile(entry.number, Member::kCertificate, before);
+  const std::optional<Entry> kept = TRY(FindKept(snapshot, entry, certificate));
+  if (!kept || !kept->is_pair()) return {};
+  std::vector<ContentPointer> contents;
+  for (const Member member : {Member::kCertificate, Member::kKey})
+    contents.push_back(
+        TRY(LoadContent(snapshot, *kept, member, NodeId::OfFile(entry.number, member, before))));
+  const Instant now = state_->Now();
+  for (const ContentPointer& content : contents) state_->superseded.Add(now, content);
+  // Nobody here has committed it, so that nobody is to read what he wrote.
+  state_->pins.Replacing(entry.number, before, contents, 0, now);
   return {};
 }
 

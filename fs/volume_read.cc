@@ -71,24 +71,7 @@ Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t off
     const std::lock_guard lock(staging->mutex);
     return part(staging->buffer.Reveal());
   }
-  if (!content) {
-    // A handle that an earlier process of this mount gave out: its node still says what it shows.
-    const auto member = node.member();
-    if (!member) return Error(ErrorCode::kStale, "an unknown handle");
-    const auto snapshot = TRY(keystore_.Snapshot());
-    const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
-    if (!entry || !entry->file(*member) || !node.HasRevision(entry->revision)) {
-      return Error(ErrorCode::kStale, "a superseded revision");
-    }
-    if (IsKeyMaterial(*member)) {
-      // Who has the handle, nobody knows any more.
-      const UnknownCaller unknown;
-      AuditedRequest request(unknown, "read", NodePath(keystore_, node));
-      request.Describe("through a handle of an earlier daemon");
-      TRY(NoteReading(request, node));
-    }
-    content = TRY(OpenContent(*snapshot, *entry, *member));
-  }
+  if (!content) content = TRY(Adopt(node, handle));
   if (content->audit) return SecretBytes::CopyOf(TRY(content->audit->Read(offset, size)));
   if (content->spooled) {
     SecretBytes bytes = TRY(content->spooled->Read(offset, size));

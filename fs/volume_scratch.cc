@@ -150,7 +150,7 @@ void Volume::AddPlaceholder(Staging& staging) {
   if (!due) return;
   // Somebody else may have made the file meanwhile.
   const auto there = Lookup(staging.opener, NodeId::OfDirectory(staging.entry), FileName(staging.member));
-  if (there.has_value() || there.error().code() != ErrorCode::kNotFound) return;
+  if (there.has_value()) return;
   NodeId node;
   {
     const std::lock_guard lock(state_->mutex);
@@ -192,7 +192,7 @@ Result<HandleId> Volume::OpenScratch(const Caller& caller, const ScratchPointer&
   state_->scratch.Opened(scratch);
   auto drop = mode.write ? BeginDrop(caller, scratch->node) : nullptr;
   const std::lock_guard lock(state_->mutex);
-  const HandleId handle = state_->next_handle++;
+  const HandleId handle = state_->NewHandle(mode.write ? HandleUse::kWrites : HandleUse::kReads);
   state_->scratch_handles.emplace(handle, State::ScratchHandle{scratch, mode.append, std::move(drop)});
   return handle;
 }
@@ -203,8 +203,7 @@ Result<void> Volume::WriteScratch(const Caller& caller, HandleId handle, std::ui
   {
     const std::lock_guard lock(state_->mutex);
     const auto found = state_->scratch_handles.find(handle);
-    if (found == state_->scratch_handles.end())
-      return Error(ErrorCode::kIo, "what was staged is lost: its daemon ended");
+    if (found == state_->scratch_handles.end()) return LostWithItsDaemon();
     open = found->second;
   }
   ScratchFile& scratch = *open.file;
@@ -365,14 +364,19 @@ Result<Node> Volume::Link(const Caller& caller, NodeId node, NodeId parent, std:
         std::vector<std::pair<NodeId, std::string_view>> untold;
         auto committed = CommitScratch(caller, *scratch, parent, name, false, false, untold);
         TellAround(parent, untold);
-        TRY(std::move(committed));
-        return Lookup(caller, parent, name);
+        const Node became = TRY(std::move(committed));
+        // It is done, also where it cannot be looked at any more.
+        auto found = Lookup(caller, parent, name);
+        return found.has_value() ? found : became;
       }
       if (IsDropDirectory(parent)) {
         if (FindScratch(caller, parent, name)) return NameTaken();
         const std::lock_guard lock(scratch->mutex);
-        if (TRY(Take(caller, *scratch, parent, name)) == DropKind::kProfile)
-          return Lookup(caller, parent, name);
+        if (TRY(Take(caller, *scratch, parent, name)) == DropKind::kProfile) {
+          auto found = Lookup(caller, parent, name);
+          // Its name is looked up again before anybody uses it.
+          return found.has_value() ? found : NodeOf(*scratch, 1);
+        }
       }
       TRY(state_->scratch.Add(NameOf(caller, parent, name), scratch, state_->Now()));
       return NodeOfScratch(*scratch);

@@ -106,10 +106,9 @@ Result<std::vector<Volume::SeenView>> Volume::ViewsOf(const Caller& caller, Tabl
                                                       const Entry& entry) {
   std::vector<SeenView> seen;
   const Instant now = state_->Now();
-  const ContentPointer pinned =
-      state_->pins.IsMoving(entry.number, now)
-          ? state_->pins.Find(entry.number, Member::kCertificate, caller.thread, now)
-          : nullptr;
+  const ContentPointer pinned = state_->pins.IsMoving(entry.number, now)
+                                    ? state_->pins.Find(entry.number, Member::kCertificate, caller, now)
+                                    : nullptr;
   for (ShownView& each : TRY(state_->views.OfEntry(snapshot, entry))) {
     if (!pinned || !HalfOf(each.view->kind)) seen.push_back({std::move(each), nullptr});
   }
@@ -347,7 +346,7 @@ Result<ContentPointer> Volume::OpenView(const Caller& caller, NodeId node) {
   if (!entry || !entry->is_pair()) return content;
   const NodeId shows =
       seen->pinned ? seen->pinned->node : NodeId::OfFile(entry->number, half, entry->revision);
-  state_->pins.Opened(entry->number, shows.revision(), half, caller.thread, state_->Now());
+  state_->pins.Opened(entry->number, shows.revision(), half, caller, state_->Now());
   return content;
 }
 

@@ -26,9 +26,16 @@ Attributes NewAttributesOf(Member member, const Caller& caller, const Entry& ent
   return NewFileAttributes(member, owner, entry.attributes, now);
 }
 
+// One that `caller` writes to.
+Result<StagingPointer> MakeStaging(WriterShares& shares, const Caller& caller) {
+  auto staging = std::make_shared<Staging>(shares.Of(caller.uid), shares.WritersOf(caller.uid));
+  if (staging->Count()) return staging;
+  return Error(ErrorCode::kNoMemory, "too-many-writers", "too many files are open for writing: close some");
+}
+
 }  // namespace
 
-Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
+Result<Node> Volume::Stage(const Caller& caller, NodeId live, NodeId as) {
   if (live.fixed() || live.is_view()) return Error(ErrorCode::kReadOnly, "a generated file");
   const auto member = live.member();
   if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
@@ -44,7 +51,7 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   const std::optional<Store> store = TRY(snapshot->FindStoreByNumber(entry->store));
   if (store && PolicyOf(store->name).holds == Holds::kNothing) return WrittenByCertfs(*store);
 
-  auto staging = std::make_shared<Staging>(state_->staged);
+  auto staging = TRY(MakeStaging(state_->shares, caller));
   staging->entry = entry->number;
   staging->member = *member;
   staging->shown_as = live;
@@ -56,7 +63,7 @@ Result<Node> Volume::Stage(const Caller& caller, NodeId live) {
   staging->basis = shown->number;
   staging->replaces = entry->is_staged() ? entry->origin : 0;
   staging->opener = caller;
-  Register(staging);
+  Register(staging, as);
   const std::lock_guard lock(staging->mutex);
   return NodeOf(*staging);
 }
@@ -91,7 +98,7 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
     return NotPermitted("this entry holds no " + std::string(name));
   }
 
-  auto staging = std::make_shared<Staging>(state_->staged);
+  auto staging = TRY(MakeStaging(state_->shares, caller));
   staging->entry = place.entry->number;
   staging->member = *member;
   staging->path = PathOf(*snapshot, *place.entry) + "/" + std::string(name);
@@ -109,10 +116,10 @@ Result<StagingPointer> Volume::NewStaging(const Caller& caller, NodeId parent, s
   return staging;
 }
 
-NodeId Volume::Register(const StagingPointer& staging) {
+NodeId Volume::Register(const StagingPointer& staging, NodeId as) {
   const std::lock_guard lock(state_->mutex);
-  staging->node = NodeId::OfStaging(state_->next_staging++);
-  state_->stagings.emplace(staging->node, staging);
+  staging->node = as != NodeId() ? as : NodeId::OfStaging(state_->next_staging++);
+  state_->stagings.insert_or_assign(staging->node, staging);
   return staging->node;
 }
 
@@ -184,7 +191,7 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
   staging->opener_process = state_->processes.ProcessOf(caller.thread);
   staging->append = mode.append;
   const std::lock_guard lock(state_->mutex);
-  const HandleId handle = state_->next_handle++;
+  const HandleId handle = state_->NewHandle(HandleUse::kWrites);
   state_->writers.emplace(handle, staging);
   return handle;
 }
@@ -199,6 +206,7 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
   const StagingPointer staging = FindWriter(handle);
   if (!staging) {
     if (const auto control = FindControl(handle)) return Command(caller, *control, bytes);
+    if (state_->IsLostWriter(handle)) return LostWithItsDaemon();
     return WriteScratch(caller, handle, offset, bytes);
   }
   std::unique_lock lock(staging->mutex);
@@ -238,6 +246,7 @@ Result<void> Volume::Write(const Caller& caller, HandleId handle, std::uint64_t 
 
 Result<void> Volume::Flush(const Caller& closer, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
+  if (!staging && state_->IsLostWriter(handle)) return LostWithItsDaemon();
   if (!staging) return FlushDrop(closer, handle, false);
   bool changed = false;
   const auto flush = [&]() -> Result<void> {
@@ -279,6 +288,7 @@ Result<void> Volume::Flush(const Caller& closer, HandleId handle) {
 
 Result<void> Volume::Sync(const Caller& caller, HandleId handle) {
   const StagingPointer staging = FindWriter(handle);
+  if (!staging && state_->IsLostWriter(handle)) return LostWithItsDaemon();
   if (!staging) return FlushDrop(caller, handle, true);
   bool changed = false;
   const auto sync = [&]() -> Result<void> {
@@ -302,10 +312,7 @@ void Volume::Release(NodeId node, HandleId handle) {
     if (const auto reader = state_->readers.find(handle); reader != state_->readers.end()) {
       const auto open = state_->open_contents.find(reader->second->node);
       if (--open->second.handles == 0) state_->open_contents.erase(open);
-      if (const auto opener = state_->status_openers.find(handle); opener != state_->status_openers.end()) {
-        state_->status_handles.erase({opener->second, reader->second->node, handle});
-        state_->status_openers.erase(opener);
-      }
+      state_->RemoveStatusHandle(reader->second->node, handle);
       state_->readers.erase(reader);
     }
     const auto writer = state_->writers.find(handle);

@@ -63,7 +63,7 @@ Result<void> AuditFile::Lock() {
   // disk.
   for (bool open = file_ != nullptr;; open = false) {
     if (!open) TRY(OpenCurrent());
-    TRY(LockFile(file_->get()));
+    TRY(LockFile(file_->number()));
     std::uint64_t size = 0;
     const auto current = IsCurrent(size);
     if (current.has_value() && current.value()) {
@@ -77,7 +77,7 @@ Result<void> AuditFile::Lock() {
   }
 }
 
-void AuditFile::Unlock() { flock(file_->get(), LOCK_UN); }
+void AuditFile::Unlock() { flock(file_->number(), LOCK_UN); }
 
 // One look at the name tells both whether another process has put a new file there and whether it has
 // appended to this one.
@@ -93,7 +93,7 @@ Result<bool> AuditFile::IsCurrent(std::uint64_t& size) const {
 
 Result<void> AuditFile::Take(std::shared_ptr<const Descriptor> file) {
   struct stat status {};
-  if (fstat(file->get(), &status) != 0) return Failure("look at");
+  if (fstat(file->number(), &status) != 0) return Failure("look at");
   device_ = status.st_dev;
   inode_ = status.st_ino;
   file_ = std::move(file);
@@ -150,10 +150,10 @@ Result<std::shared_ptr<const Descriptor>> AuditFile::MakeBeside(const std::files
       open(beside.c_str(), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kMode));
   if (!file->open()) return Failure("make");
   const auto fill = [&]() -> Result<void> {
-    if (fchmod(file->get(), kMode) != 0) return Failure("make");
-    TRY(KeepOwner(file->get(), directory_ / "data.mdb"));
-    TRY(WriteAll(file->get(), EncodeAuditHeader(cipher_.store_id(), first)));
-    if (fsync(file->get()) != 0) return Failure("sync");
+    if (fchmod(file->number(), kMode) != 0) return Failure("make");
+    TRY(KeepOwner(file->number(), directory_ / "data.mdb"));
+    TRY(WriteAll(file->number(), EncodeAuditHeader(cipher_.store_id(), first)));
+    if (fsync(file->number()) != 0) return Failure("sync");
     return {};
   };
   auto filled = fill();
@@ -173,7 +173,7 @@ Result<AuditPosition> AuditFile::EndOfOthers() const {
   const auto newest =
       TRY(OpenAuditSegment(directory_ / AuditSegmentName(numbers.back()), cipher_.store_id()));
   if (!newest) return end;
-  AuditFrames frames(newest->file->get(), kAuditHeaderBytes,
+  AuditFrames frames(newest->file->number(), kAuditHeaderBytes,
                      std::max(newest->size, std::uint64_t{kAuditHeaderBytes}));
   while (const auto sealed = TRY(frames.Next())) {
     const std::uint64_t number = AuditCipher::NumberOf(*sealed);
@@ -186,7 +186,7 @@ Result<AuditPosition> AuditFile::EndOfOthers() const {
 Result<AuditFile::Found> AuditFile::Look(AuditPosition from, std::uint64_t size) const {
   const AuditPosition known = Known();
   Found found{from, 0, from.number == known.number && from.digest == known.digest};
-  AuditFrames frames(file_->get(), from.offset, std::max(size, from.offset));
+  AuditFrames frames(file_->number(), from.offset, std::max(size, from.offset));
   while (const auto sealed = TRY(frames.Next())) {
     const std::uint64_t number = AuditCipher::NumberOf(*sealed);
     const auto line = cipher_.Unseal(number, *sealed);
@@ -215,7 +215,7 @@ Result<AuditPosition> AuditFile::Beginning(std::uint64_t first, std::uint64_t si
 
 Result<void> AuditFile::CatchUp(std::uint64_t size) {
   Bytes header(kAuditHeaderBytes);
-  const ssize_t got = pread(file_->get(), header.data(), header.size(), 0);
+  const ssize_t got = pread(file_->number(), header.data(), header.size(), 0);
   if (got < 0) return Failure("read");
   header.resize(static_cast<std::size_t>(got));
   const auto named = DecodeAuditHeader(cipher_.store_id(), header);
@@ -256,7 +256,7 @@ Result<void> AuditFile::CatchUp(std::uint64_t size) {
   if (another) Miss(known);
   located_ = true;
   if (found.bad == 0) return {};
-  if (ftruncate(file_->get(), static_cast<off_t>(head_.offset)) != 0 || fdatasync(file_->get()) != 0)
+  if (ftruncate(file_->number(), static_cast<off_t>(head_.offset)) != 0 || fdatasync(file_->number()) != 0)
     return Failure("mend");
   Mend(std::to_string(found.bad) + " bytes behind line " + std::to_string(head_.number) +
        " were no whole line, and were cut off");
@@ -290,7 +290,7 @@ Result<bool> AuditFile::Holds(const AuditPosition& line, const AuditPosition& be
   const bool near =
       before.segment == line.segment && before.offset > kAuditHeaderBytes && before.offset < line.offset;
   for (const std::uint64_t from : {near ? before.offset : line.offset, std::uint64_t{kAuditHeaderBytes}}) {
-    AuditFrames frames(file->get(), from, std::max(line.offset, from));
+    AuditFrames frames(file->number(), from, std::max(line.offset, from));
     while (const auto sealed = TRY(frames.Next())) {
       if (AuditCipher::NumberOf(*sealed) != line.number) continue;
       const auto text = cipher_.Unseal(line.number, *sealed);
@@ -315,7 +315,7 @@ void AuditFile::Miss(const AuditPosition& line) {
 void AuditFile::Reserve() {
   if (head_.offset + kReservedLeft <= reserved_) return;
   // Where the filesystem cannot do that, lines go in as long as there is room.
-  static_cast<void>(fallocate(file_->get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(head_.offset),
+  static_cast<void>(fallocate(file_->number(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(head_.offset),
                               static_cast<off_t>(kReservedBytes)));
   reserved_ = head_.offset + kReservedBytes;
 }
@@ -324,10 +324,10 @@ Result<void> AuditFile::Append(std::string_view line) {
   Reserve();
   const std::uint64_t number = head_.number + 1;
   const Bytes frame = TRY(cipher_.Seal(number, line));
-  auto written = WriteAll(file_->get(), frame);
+  auto written = WriteAll(file_->number(), frame);
   if (!written.has_value()) {
     // Where a part of it stays, it is cut off before the next line.
-    if (ftruncate(file_->get(), static_cast<off_t>(head_.offset)) != 0) located_ = false;
+    if (ftruncate(file_->number(), static_cast<off_t>(head_.offset)) != 0) located_ = false;
     return written;
   }
   head_ = {number, DigestOfLine(line), head_.segment, head_.offset + frame.size()};
@@ -335,13 +335,13 @@ Result<void> AuditFile::Append(std::string_view line) {
 }
 
 Result<void> AuditFile::Rotate() {
-  if (fdatasync(file_->get()) != 0) return Failure("sync");
+  if (fdatasync(file_->number()) != 0) return Failure("sync");
   const std::filesystem::path beside = directory_ / kBesideName;
   const std::filesystem::path away = directory_ / AuditSegmentName(head_.segment);
   const std::uint64_t first = head_.number + 1;
   auto next = TRY(MakeBeside(beside, first));
   const auto put = [&]() -> Result<void> {
-    TRY(LockFile(next->get()));  // Before anybody else can have it.
+    TRY(LockFile(next->number()));  // Before anybody else can have it.
     // A second name first, so that audit.log is always there.
     if (link(path_.c_str(), away.c_str()) != 0) {
       if (errno != EEXIST) return Failure("rotate");

@@ -14,7 +14,7 @@
 #include "crypto/base/result.h"
 #include "store/audit_anchor.h"
 #include "store/audit_format.h"
-#include "store/descriptor.h"
+#include "store/files.h"
 
 namespace certfs {
 

@@ -52,7 +52,7 @@ Result<void> AuditLog::Learn(const AuditAnchor& known) {
     if (!file_->mended().empty()) {
       // On disk before anything takes the place of this anchor, which is the only evidence.
       TRY(AppendHeld(nullptr));
-      TRY(NoteSynced(file_->head(), fdatasync(file_->file()->get()) == 0 ? 0 : errno));
+      TRY(NoteSynced(file_->head(), fdatasync(file_->file()->number()) == 0 ? 0 : errno));
     }
   }
   durable_.Advance(known);

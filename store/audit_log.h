@@ -7,9 +7,9 @@
 // a line, and at the end. More than one process may append.
 //
 // Thread-safety: any thread. Ownership: an AuditLog owns a thread from its first line on, which ends with it;
-// it borrows the table that it anchors itself in. Errors, of whatever writes: kNoSpace and kIo ("audit-log")
-// when a line cannot be written, or one of before could not be brought to disk: then what was to be noted
-// must not happen. kNoMemory where there is no thread.
+// it borrows the table that it anchors itself in. Errors, of whatever writes: kNoSpace, kReadOnly and kIo
+// ("audit-log") when a line cannot be written, or one of before could not be brought to disk: then what was
+// to be noted must not happen. kNoMemory where there is no thread.
 
 #pragma once
 

@@ -40,12 +40,12 @@ Result<std::shared_ptr<const Descriptor>> HoldCurrent(const std::filesystem::pat
         std::make_shared<const Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY));
     if (!held->open() && errno == ENOENT) return std::shared_ptr<const Descriptor>();
     if (!held->open()) return Failure("open");
-    while (flock(held->get(), LOCK_SH) != 0) {
+    while (flock(held->number(), LOCK_SH) != 0) {
       if (errno != EINTR) return Failure("lock");
     }
     struct stat named {};
     struct stat opened {};
-    if (fstat(held->get(), &opened) != 0) return Failure("look at");
+    if (fstat(held->number(), &opened) != 0) return Failure("look at");
     if (lstat(path.c_str(), &named) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev)
       return held;
   }
@@ -60,12 +60,12 @@ Result<std::optional<AuditSegment>> OpenAuditSegment(const std::filesystem::path
       std::make_shared<const Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY));
   if (!segment.file->open() && errno == ENOENT) return std::optional<AuditSegment>();
   struct stat status {};
-  if (!segment.file->open() || fstat(segment.file->get(), &status) != 0) return Failure("open");
+  if (!segment.file->open() || fstat(segment.file->number(), &status) != 0) return Failure("open");
   segment.device = status.st_dev;
   segment.inode = status.st_ino;
   segment.size = static_cast<std::uint64_t>(status.st_size);
   Bytes header;
-  TRY(ReadAt(segment.file->get(), 0, kAuditHeaderBytes, header));
+  TRY(ReadAt(segment.file->number(), 0, kAuditHeaderBytes, header));
   auto first = DecodeAuditHeader(store_id, header);
   if (first.has_value()) {
     segment.first = first.value();

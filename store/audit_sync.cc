@@ -66,7 +66,7 @@ Result<void> AuditLog::Sync(std::unique_lock<std::mutex>& lock) {
   const AuditPosition head = file_->head();
   const auto file = file_->file();
   lock.unlock();
-  const int code = fdatasync(file->get()) == 0 ? 0 : errno;
+  const int code = fdatasync(file->number()) == 0 ? 0 : errno;
   lock.lock();
   return NoteSynced(head, code);
 }
@@ -124,7 +124,7 @@ Result<void> AuditLog::DropFiles(std::unique_lock<std::mutex>& lock) {
   const std::uint64_t first = rotated[rotated.size() - kept];
   const auto segment = TRY(OpenAuditSegment(directory_ / AuditSegmentName(first), cipher_->store_id()));
   if (!segment) return {};  // Another process is at it.
-  AuditFrames frames(segment->file->get(), kAuditHeaderBytes, segment->size);
+  AuditFrames frames(segment->file->number(), kAuditHeaderBytes, segment->size);
   AuditAnchor anchor;
   anchor.first = first;
   if (const auto sealed = TRY(frames.Next())) {

@@ -18,7 +18,7 @@ std::uint64_t TextOf(BytesView sealed) { return sealed.size() - kSealOverhead + 
 }  // namespace
 
 Result<void> AuditText::Walk(Part& part, std::uint64_t size) {
-  AuditFrames frames(part.file->get(), part.bytes, std::max(size, part.bytes));
+  AuditFrames frames(part.file->number(), part.bytes, std::max(size, part.bytes));
   for (;;) {
     const std::uint64_t start = frames.offset();
     const auto sealed = TRY(frames.Next());
@@ -77,7 +77,7 @@ Result<void> AuditText::ReadPart(const Part& part, std::uint64_t offset, std::si
   const auto behind = std::upper_bound(part.points.begin(), part.points.end(), offset,
                                        [](std::uint64_t at, const Point& point) { return at < point.text; });
   const Point from = *std::prev(behind);
-  AuditFrames frames(part.file->get(), from.file, part.bytes);
+  AuditFrames frames(part.file->number(), from.file, part.bytes);
   std::uint64_t at = from.text;
   while (into.size() < size) {
     const auto sealed = TRY(frames.Next());

@@ -101,7 +101,7 @@ Result<void> Walk::Take(const AuditSegment& segment, bool is_last) {
   } else {
     Skip(segment.first);
   }
-  AuditFrames frames(segment.file->get(), kAuditHeaderBytes,
+  AuditFrames frames(segment.file->number(), kAuditHeaderBytes,
                      std::max<std::uint64_t>(segment.size, kAuditHeaderBytes));
   while (const auto sealed = TRY(frames.Next())) TakeLine(*sealed);
   if (frames.rest() == 0) return {};

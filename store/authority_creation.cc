@@ -39,7 +39,8 @@ Result<Newcomer> CertificateAuthority::State::MakeNewcomer(const NewAuthority& a
   options.excluded = authority.excluded;
   Certificate certificate = TRY(MakeRoot(options, TRY(RandomSerialNumber()),
                                          std::chrono::floor<std::chrono::seconds>(keystore.Now()), *signer));
-  return Newcomer{std::move(pkcs8), TRY(Issuer::Make(std::move(certificate), {}, std::move(signer)))};
+  auto issuer = TRY(Issuer::Make(std::move(certificate), {}, std::move(signer)));
+  return Newcomer{std::move(pkcs8), std::move(issuer)};
 }
 
 Result<Newcomer> CertificateAuthority::State::CheckNewcomer(PrivateKey key, std::vector<Certificate> chain) {

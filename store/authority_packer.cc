@@ -25,8 +25,9 @@ Result<EntryName> NameOf(TableSnapshot& snapshot, Number number) {
 Result<ArchivedAuthority> WithNames(TableSnapshot& snapshot, AuthorityRecord record) {
   ArchivedAuthority authority;
   for (AuthorityCertificate& each : record.certificates) {
-    authority.places.push_back(
-        {TRY(NameOf(snapshot, each.root_entry)), TRY(NameOf(snapshot, each.crl_entry))});
+    EntryName root = TRY(NameOf(snapshot, each.root_entry));
+    EntryName list = TRY(NameOf(snapshot, each.crl_entry));
+    authority.places.push_back({std::move(root), std::move(list)});
     each.root_entry = each.crl_entry = 0;
   }
   if (record.last_operation) {
@@ -67,7 +68,8 @@ class LedgerPacker {
   LedgerPacker(TableSnapshot& snapshot, const ArchiveFileSink& sink) : snapshot_(snapshot), sink_(sink) {}
 
   Result<void> Add(const IssuedCertificate& issued) {
-    ArchivedLine line{issued.Clone(), TRY(NameOf(snapshot_, issued.entry))};
+    EntryName entry = TRY(NameOf(snapshot_, issued.entry));
+    const ArchivedLine line{issued.Clone(), std::move(entry)};
     const SecretBytes text = LineText(line);
     file_.insert(file_.end(), text.Reveal().begin(), text.Reveal().end());
     ++lines_;

@@ -151,7 +151,8 @@ Result<Extras> Packer::ExtrasOf(const StorePolicy& policy, const Entry& entry) {
 
 Result<void> Packer::PutEntry(const StorePolicy& policy, const Entry& entry, const std::string& path) {
   ++counts_.entries;
-  TRY(archive_.Put({path, true, entry.attributes, TRY(ExtrasOf(policy, entry))}));
+  auto extras = TRY(ExtrasOf(policy, entry));
+  TRY(archive_.Put({path, true, entry.attributes, std::move(extras)}));
   for (const Member member : kMembers) {
     if (entry.file(member)) TRY(PutFile(entry, member, path + "/" + std::string(FileName(member))));
   }

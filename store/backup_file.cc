@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 
 namespace certfs {
 
@@ -44,16 +44,16 @@ Result<BackupFile> BackupFile::Open(const std::filesystem::path& path, const Env
   if (!handle->file.open() && errno == ENOENT) return Error(ErrorCode::kNotFound, "there is no such file");
   if (!handle->file.open()) return SystemFailure("open", errno);
   struct stat status {};
-  if (fstat(handle->file.get(), &status) != 0) return SystemFailure("stat", errno);
+  if (fstat(handle->file.number(), &status) != 0) return SystemFailure("stat", errno);
   if (!S_ISREG(status.st_mode)) {
     return Error(ErrorCode::kInvalidArgument, "is no regular file; a backup is read more than once");
   }
-  auto opened = TRY(EnvelopeReader::Open(SourceOf(handle->file.get(), nullptr), key));
+  auto opened = TRY(EnvelopeReader::Open(SourceOf(handle->file.number(), nullptr), key));
   return BackupFile(std::move(handle), static_cast<std::uint64_t>(status.st_size), std::move(opened));
 }
 
 Result<EnvelopeReader> BackupFile::Read(const ReadingProgress& progress) const {
-  return EnvelopeReader::OpenAgain(SourceOf(handle_->file.get(), &progress), opened_);
+  return EnvelopeReader::OpenAgain(SourceOf(handle_->file.number(), &progress), opened_);
 }
 
 }  // namespace certfs

@@ -82,8 +82,10 @@ Result<std::optional<CertificateAuthority::PublicFace>> CertificateAuthority::Fa
   AuthorityRecord record = TRY(snapshot.GetAuthority());
   AuthorityCertificate* const issuing = record.Issuing();
   if (issuing == nullptr) return face;
-  face = PublicFace{
-      TRY(CertificateOf(*issuing)), TRY(ChainOf(*issuing)), TRY(NewestList(snapshot, *issuing)), {}};
+  auto certificate = TRY(CertificateOf(*issuing));
+  auto chain = TRY(ChainOf(*issuing));
+  auto list = TRY(NewestList(snapshot, *issuing));
+  face = PublicFace{std::move(certificate), std::move(chain), std::move(list), {}};
   face->facts = std::move(*issuing);
   face->facts.key.clear();
   return face;

@@ -17,7 +17,7 @@ Result<std::unique_ptr<DirectoryLock>> DirectoryLock::Open(const std::filesystem
 
 Result<std::unique_ptr<DirectoryLock>> DirectoryLock::Share(const std::filesystem::path& directory) {
   auto lock = TRY(Open(directory));
-  while (flock(lock->directory_.get(), LOCK_SH) != 0) {
+  while (flock(lock->directory_.number(), LOCK_SH) != 0) {
     if (errno != EINTR) return SystemFailure("lock " + directory.string(), errno);
   }
   return lock;
@@ -25,7 +25,7 @@ Result<std::unique_ptr<DirectoryLock>> DirectoryLock::Share(const std::filesyste
 
 Result<std::unique_ptr<DirectoryLock>> DirectoryLock::TryAlone(const std::filesystem::path& directory) {
   auto lock = TRY(Open(directory));
-  while (flock(lock->directory_.get(), LOCK_EX | LOCK_NB) != 0) {
+  while (flock(lock->directory_.number(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return std::unique_ptr<DirectoryLock>();
     if (errno != EINTR) return SystemFailure("lock " + directory.string(), errno);
   }

@@ -12,7 +12,7 @@
 #include <memory>
 
 #include "crypto/base/result.h"
-#include "store/descriptor.h"
+#include "store/files.h"
 
 namespace certfs {
 

@@ -97,6 +97,8 @@ struct Entry {
   std::array<std::optional<File>, kMembers.size()> files;
   // None where nothing was ever changed, or by a certfs that did not note it yet.
   std::optional<LastChange> changed;
+  // In BACKUP_STORE: which revision of the entry this state was; 0 where that was not noted yet. Of others 0.
+  Revision keeps = 0;
 
   const std::optional<File>& file(Member member) const { return files[static_cast<std::size_t>(member) - 1]; }
   std::optional<File>& file(Member member) { return files[static_cast<std::size_t>(member) - 1]; }

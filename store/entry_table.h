@@ -7,7 +7,7 @@
 // Thread-safety: a table may be used from any thread; a snapshot or transaction belongs to the thread that
 // uses it. At most one transaction exists at a time: BeginTransaction waits for the one before it. Errors,
 // from every function: kCorrupt when stored bytes fail their check (nothing of them is returned), kIo when
-// the operating system refuses. Absence is an empty optional.
+// the operating system refuses, kReadOnly when its disk is mounted like that. Absence is an empty optional.
 
 #pragma once
 

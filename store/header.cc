@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/unlocked_header.h"
 
 namespace certfs {
@@ -172,7 +172,7 @@ Result<Header> Header::Load(const std::filesystem::path& directory) {
   Bytes bytes(kBytesMax + 1);  // One more than the largest, so that a longer file shows.
   std::size_t filled = 0;
   while (filled < bytes.size()) {
-    const ssize_t got = read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    const ssize_t got = read(file.number(), bytes.data() + filled, bytes.size() - filled);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Failure("read");
     if (got == 0) break;
@@ -188,9 +188,9 @@ Result<void> Header::Save(const std::filesystem::path& directory) const {
   const auto write = [&]() -> Result<void> {
     const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.open()) return Failure("create");
-    TRY(KeepOwner(file.get(), directory / kHeaderName));
-    TRY(WriteAll(file.get(), bytes_));
-    if (fsync(file.get()) != 0) return Failure("sync");
+    TRY(KeepOwner(file.number(), directory / kHeaderName));
+    TRY(WriteAll(file.number(), bytes_));
+    if (fsync(file.number()) != 0) return Failure("sync");
     if (rename(beside.c_str(), (directory / kHeaderName).c_str()) != 0) return Failure("rename");
     return {};
   };

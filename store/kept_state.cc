@@ -60,7 +60,9 @@ Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const
 
 Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias) {
   const Store backup = TRY(GetStore(snapshot, TRY(StoreName::Parse(kBackupStore))));
-  for (const Alias& name : {TRY(FirstName(alias)), TRY(SecondName(alias, store))}) {
+  const Alias first = TRY(FirstName(alias));
+  const Alias second = TRY(SecondName(alias, store));
+  for (const Alias& name : {first, second}) {
     auto found = TRY(snapshot.FindEntryFolded(backup.number, name));
     if (found && found->origin == store.number) return found;
   }
@@ -101,6 +103,7 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
   kept.attributes = entry.attributes;
   kept.attributes.ctime = now;
   kept.changed = entry.changed;
+  kept.keeps = entry.revision;
   ++kept.revision;
   if (before != nullptr) before->revision = kept.revision;
   const Number number = TRY(transaction.PutEntry(std::move(kept)));
@@ -127,6 +130,7 @@ Result<Number> RestoreState(TableTransaction& transaction, const KeptBefore& bef
     kept->attributes = before.entry.attributes;
     kept->attributes.ctime = now;
     kept->changed = before.entry.changed;
+    kept->keeps = before.entry.keeps;
     // Forward, never back: what a revision holds must not change.
     ++kept->revision;
     TRY(transaction.PutEntry(*std::move(kept)));

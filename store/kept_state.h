@@ -1,4 +1,5 @@
-// BACKUP_STORE: the state of each entry before its last change of content. Private to store/.
+// BACKUP_STORE: the state of each entry before its last change of content. Whoever is not store/ only looks
+// there.
 //
 // Thread-safety: free functions over a transaction. Errors: those of EntryTable.
 

@@ -115,8 +115,9 @@ Result<WriteOutcome> Keystore::WriteNext(TableTransaction& transaction, const St
 Result<WriteOutcome> Keystore::GoLive(TableTransaction& transaction, const Store& store, Entry live,
                                       Entry next, Judged judged) {
   const Time now = clock_();
-  Pair pair{std::move(judged), TRY(transaction.ReadFile(next, Member::kKey)),
-            *next.file(Member::kCertificate), *next.file(Member::kKey), next.changed};
+  SecretBytes key = TRY(transaction.ReadFile(next, Member::kKey));
+  Pair pair{std::move(judged), std::move(key), *next.file(Member::kCertificate), *next.file(Member::kKey),
+            next.changed};
   WriteOutcome outcome = TRY(PutPair(transaction, store, std::move(live), std::move(pair)));
   outcome.changed = true;  // What was staged is so no more.
   for (const Member member : kMembers) {

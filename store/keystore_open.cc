@@ -6,7 +6,7 @@
 #include <system_error>
 
 #include "store/audit_opening.h"
-#include "store/descriptor.h"
+#include "store/files.h"
 #include "store/keystore_change.h"
 #include "store/memory_table.h"
 #include "store/opened_keystore.h"
@@ -42,7 +42,7 @@ class Site {
 Site::~Site() {
   std::error_code ignored;
   for (const auto& file : files_) filesystem::remove(file, ignored);
-  if (mode_before_) fchmod(open_->get(), *mode_before_);
+  if (mode_before_) fchmod(open_->number(), *mode_before_);
   if (made_directory_) filesystem::remove(directory_, ignored);
 }
 
@@ -56,7 +56,7 @@ Result<void> Site::Prepare() {
   if (!open_->open()) return SystemFailure("open", errno);
   // Two that make a keystore in one directory would each take the files of the other for leftovers of its
   // own.
-  if (flock(open_->get(), LOCK_EX | LOCK_NB) != 0) {
+  if (flock(open_->number(), LOCK_EX | LOCK_NB) != 0) {
     return Error(ErrorCode::kBusy, "somebody else is making a keystore there");
   }
   std::error_code error;
@@ -65,10 +65,10 @@ Result<void> Site::Prepare() {
   }
   if (!filesystem::is_empty(directory_, error)) return Error(ErrorCode::kAlreadyExists, "is not empty");
   struct stat status {};
-  if (fstat(open_->get(), &status) != 0) return SystemFailure("stat", errno);
+  if (fstat(open_->number(), &status) != 0) return SystemFailure("stat", errno);
   mode_before_ = status.st_mode & kPermissionBits;
   // Also where we made it: the umask may have taken the owner's own bits.
-  if (fchmod(open_->get(), 0700) != 0) return SystemFailure("chmod", errno);
+  if (fchmod(open_->number(), 0700) != 0) return SystemFailure("chmod", errno);
   files_ = {directory_ / "keystore.hdr", directory_ / "data.mdb", directory_ / "lock.mdb"};
   return {};
 }

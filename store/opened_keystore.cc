@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "store/descriptor.h"
+#include "store/files.h"
 
 namespace certfs {
 
@@ -55,8 +55,8 @@ Result<void> RewriteData(const std::filesystem::path& directory, RootKeys keys) 
     }
     const Descriptor file(open(beside.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!file.open()) return SystemFailure("open " + beside.string(), errno);
-    TRY(KeepOwner(file.get(), directory / kDataName));
-    if (fsync(file.get()) != 0) return SystemFailure("sync " + beside.string(), errno);
+    TRY(KeepOwner(file.number(), directory / kDataName));
+    if (fsync(file.number()) != 0) return SystemFailure("sync " + beside.string(), errno);
     if (rename(beside.c_str(), (directory / kDataName).c_str()) != 0)
       return SystemFailure("rename " + beside.string(), errno);
     return SyncDirectory(directory);

@@ -1,5 +1,7 @@
 #include "store/record_codec.h"
 
+#include <algorithm>
+
 #include "crypto/sealing.h"
 #include "store/record_format.h"
 
@@ -12,10 +14,12 @@ constexpr std::uint16_t kManifestFormat =
     4;  // 1 ends with the data keys, 2 with the flags, 3 with the ledger.
 constexpr std::uint16_t kSettingsFormat = 1;
 constexpr std::uint16_t kStoreFormat = 2;  // 1 ends with the name.
-constexpr std::uint16_t kEntryFormat = 2;  // 1 ends with the files.
+constexpr std::uint16_t kEntryFormat = 3;  // 1 ends with the files, 2 with the last change.
 constexpr std::uint8_t kRewritePending = 1;
 constexpr std::uint8_t kHasAuthority = 2;
 
+// Of what is counted up for ever.
+constexpr std::uint64_t kLastNumber = ~std::uint64_t{0};
 constexpr std::uint32_t kModeMax = 07777;
 
 void WriteAttributes(Writer<Bytes>& writer, const Attributes& attributes) {
@@ -40,7 +44,8 @@ bool ReadAttributes(Reader& reader, Attributes& attributes) {
     const BytesView bytes = reader.Prefixed();
     if (bytes.empty()) continue;
     auto list = AccessControlList::Parse(bytes);
-    if (!list.has_value()) return false;
+    // Its entries have one order, whatever the kernel may give them in.
+    if (!list.has_value() || !std::ranges::equal(list.value().Encode(), bytes)) return false;
     *acl = std::move(list).value();
   }
   const AccessControlList& access = attributes.access_acl;
@@ -188,7 +193,10 @@ Result<Manifest> DecodeManifest(BytesView bytes) {
     if (begun != (audit.last.number != 0) || audit.first > audit.last.number)
       return DamagedRecord("the manifest");
   }
-  if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber)
+  // Nothing gets past the last number: the next commit would be the first one again.
+  const bool goes_on = manifest.commit != kLastNumber && manifest.next_number != kLastNumber &&
+                       manifest.audit.last.number != kLastNumber;
+  if (!reader.done() || count == 0 || manifest.next_number < kFirstNumber || !goes_on)
     return DamagedRecord("the manifest");
   return manifest;
 }
@@ -270,6 +278,7 @@ Bytes EncodeEntry(const Entry& entry) {
     writer.U32(entry.changed->uid);
     writer.I64(entry.changed->at.time_since_epoch().count());
   }
+  writer.U64(entry.keeps);
   return bytes;
 }
 
@@ -283,6 +292,7 @@ Result<Entry> DecodeEntry(BytesView bytes) {
   entry.revision = reader.U64();
   const bool read = ReadAttributes(reader, entry.attributes) && ReadName(reader, entry.alias) &&
                     ReadFiles(reader, entry) && (format < 2 || ReadLastChange(reader, entry));
+  if (format >= 3) entry.keeps = reader.U64();
   if (!read || !reader.done() || entry.number < kFirstNumber || entry.store < kFirstNumber)
     return DamagedRecord("an entry");
   return entry;

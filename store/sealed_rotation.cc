@@ -88,7 +88,8 @@ Result<void> SealedTransaction::AddDataKey() {
 
 Result<void> SealedTransaction::Announce(RootKeys keys) {
   announced_.reset();
-  announced_ = Announced{std::move(keys), TRY(NextDataKey())};
+  DataKey next = TRY(NextDataKey());
+  announced_ = Announced{std::move(keys), std::move(next)};
   return {};
 }
 

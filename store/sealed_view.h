@@ -198,49 +198,49 @@ template <typename Interface>
 class SealedReads : public Interface {
  public:
   Result<std::optional<Store>> FindStoreFolded(const StoreName& name) final {
-    return view_.FindStoreFolded(name);
+    return Noted(view_.FindStoreFolded(name));
   }
   Result<std::optional<Entry>> FindEntryFolded(Number store, const Alias& alias) final {
-    return view_.FindEntryFolded(store, alias);
+    return Noted(view_.FindEntryFolded(store, alias));
   }
   Result<std::optional<Store>> FindStoreByNumber(Number number) final {
-    return view_.FindStoreByNumber(number);
+    return Noted(view_.FindStoreByNumber(number));
   }
   Result<std::optional<Entry>> FindEntryByNumber(Number number) final {
-    return view_.FindEntryByNumber(number);
+    return Noted(view_.FindEntryByNumber(number));
   }
   Result<std::optional<std::uint64_t>> FindEntryMark(Number number) final {
-    return view_.FindEntryMark(number);
+    return Noted(view_.FindEntryMark(number));
   }
   Result<std::optional<Listed<Store>>> NextStore(Cursor after, Cursor* skipped) final {
-    return view_.NextStore(after, skipped);
+    return Noted(view_.NextStore(after, skipped));
   }
   Result<std::optional<Listed<Entry>>> NextEntry(Number store, Cursor after, Cursor* skipped) final {
-    return view_.NextEntry(store, after, skipped);
+    return Noted(view_.NextEntry(store, after, skipped));
   }
   Result<void> ListEntries(Number store, Cursor after, const EntryHeadSink& sink) final {
-    return view_.ListEntries(store, after, sink);
+    return Noted(view_.ListEntries(store, after, sink));
   }
   Result<SecretBytes> ReadFile(const Entry& entry, Member member) final {
-    return view_.ReadFile(entry, member);
+    return Noted(view_.ReadFile(entry, member));
   }
   Result<std::optional<SerialHolder>> FindSerial(const IssuedSerial& serial) final {
-    return view_.FindSerial(serial);
+    return Noted(view_.FindSerial(serial));
   }
-  Result<Settings> GetSettings() final { return view_.GetSettings(); }
-  Result<AuthorityRecord> GetAuthority() final { return view_.GetAuthority(); }
+  Result<Settings> GetSettings() final { return Noted(view_.GetSettings()); }
+  Result<AuthorityRecord> GetAuthority() final { return Noted(view_.GetAuthority()); }
   bool has_authority() final { return view_.has_authority(); }
   Result<std::optional<IssuedCertificate>> FindIssued(const SerialNumber& serial) override {
-    return view_.FindIssued(serial);
+    return Noted(view_.FindIssued(serial));
   }
   Result<std::optional<IssuedCertificate>> FindIssuedByNumber(Number number) override {
-    return view_.FindIssuedByNumber(number);
+    return Noted(view_.FindIssuedByNumber(number));
   }
   Result<void> ListIssued(Cursor after, const IssuedSink& sink) override {
-    return view_.ListIssued(after, sink);
+    return Noted(view_.ListIssued(after, sink));
   }
   Result<void> ListIssued(const IssuedGroupKey& group, const IssuedSink& sink) override {
-    return view_.ListIssued(group, sink);
+    return Noted(view_.ListIssued(group, sink));
   }
   std::uint64_t issued_count() final { return view_.issued_count(); }
   std::uint64_t commit() final { return view_.commit(); }
@@ -250,9 +250,19 @@ class SealedReads : public Interface {
  protected:
   SealedReads(SealedShared& shared, lmdb::Transaction& transaction, CheckedState& checked,
               const Manifest& manifest, const PendingStores* pending)
-      : view_(shared, transaction, checked, manifest, pending) {}
+      : view_(shared, transaction, checked, manifest, pending), environment_(*shared.environment) {}
 
   SealedView view_;
+
+ private:
+  // What is damaged in one place may be so in others, where LMDB follows it.
+  template <typename T>
+  T Noted(T result) {
+    if (!result.has_value() && result.error().code() == ErrorCode::kCorrupt) environment_.Suspect();
+    return result;
+  }
+
+  lmdb::Environment& environment_;
 };
 
 }  // namespace certfs

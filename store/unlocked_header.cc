@@ -80,9 +80,10 @@ Result<UnlockedHeader> UnlockedHeader::WithNewRootKey() const {
 
 Result<RootKeys> UnlockedHeader::Keys() const {
   const StoreId& id = header_.store_id_;
-  return RootKeys{id, TRY(DeriveFromRoot(root_key_, kManifestLabel, id)),
-                  HeaderKeys{TRY(DeriveFromRoot(root_key_, kHeaderLabel, id)),
-                             TRY(DeriveFromRoot(root_key_, kCertificateLabel, id))}};
+  SecretBytes manifest = TRY(DeriveFromRoot(root_key_, kManifestLabel, id));
+  SecretBytes header = TRY(DeriveFromRoot(root_key_, kHeaderLabel, id));
+  SecretBytes certificates = TRY(DeriveFromRoot(root_key_, kCertificateLabel, id));
+  return RootKeys{id, std::move(manifest), HeaderKeys{std::move(header), std::move(certificates)}};
 }
 
 Result<SlotNumber> UnlockedHeader::NewNumber() {

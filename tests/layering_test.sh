@@ -38,6 +38,8 @@ none='^$'
   refuse "we never throw" '\bthrow\b' '^crypto/base/secret\.cc$' $(in_rooms 'crypto|store|fs|tools')
   refuse "exceptions are caught at the edge only" '\bcatch *\(' '^(crypto/base/secret\.h|fs/fuse/.*|tools/program\.cc)$' \
     $(in_rooms 'crypto|store|fs|tools')
+  refuse "a TRY that returns from inside braces leaks what stands before it" \
+    '(\{TRY\(.*|\{std::move\([a-z_]+\)|\{[a-z_]+(\.[a-zA-Z_]+)*\(.*\)), \*?TRY\(' "$none" $(in_rooms 'crypto|store|fs|tools')
   refuse "a skipped test says why" 'GTEST_SKIP\(\) *;' "$none" $(in_rooms tests)
 }
 

@@ -13,7 +13,9 @@
 #include "tools/commands.h"
 #include "tools/doctor/check.h"
 #include "tools/doctor/isolated.h"
+#include "tools/doctor/salvage.h"
 #include "tools/mounts.h"
+#include "tools/settings.h"
 #include "tools/system.h"
 #include "tools/unlock.h"
 
@@ -27,7 +29,9 @@ struct Options {
   std::string what;  // A mountpoint or a keystore; empty for all mounts.
   UnlockOptions unlock;
   std::vector<std::string> backed_up;
+  std::string high_water;
   bool json = false;
+  std::string salvage;  // The keystore to make of what is whole; empty for none.
 };
 
 // Every certfs mount of this process's namespace.
@@ -48,7 +52,7 @@ Result<std::vector<doctor::Patient>> FindPatients(const std::string& what) {
     for (doctor::Patient& each : patients) {
       if (each.keystore == keystore) return each;
     }
-    return patients.emplace_back(doctor::Patient{keystore, {}, {}, {}});
+    return patients.emplace_back(doctor::Patient{keystore, {}, {}, {}, {}});
   };
   if (what.empty()) {
     for (const MountTableEntry& mount : mounts) patient_of(mount.source).mounts.push_back(mount);
@@ -81,11 +85,25 @@ Result<std::vector<doctor::Patient>> FindPatients(const std::string& what) {
   return patients;
 }
 
+// The high-water file that the settings name for `keystore`; none where there are no settings to be read.
+fs::path HighWaterFileOf(const fs::path& keystore) {
+  const auto settings = ReadMachineSettings({});
+  if (!settings.has_value()) return {};
+  for (const MountSettings& mount : settings.value().mounts) {
+    std::error_code failure;
+    if (!mount.high_water.empty() && fs::equivalent(mount.keystore, keystore, failure))
+      return mount.high_water;
+  }
+  return {};
+}
+
 Result<doctor::Report> Examine(doctor::Patient& patient, const Options& options) {
   UnlockOptions unlock = options.unlock;
   const auto chosen = ChooseDefaultKey(patient.keystore, unlock);
   if (chosen.has_value()) patient.key_file = unlock.key_file;
   for (const std::string& path : options.backed_up) patient.backed_up.emplace_back(path);
+  patient.high_water =
+      options.high_water.empty() ? HighWaterFileOf(patient.keystore) : TidyPath(options.high_water);
 
   doctor::Report report;
   report.keystore = patient.keystore;
@@ -106,6 +124,10 @@ Result<doctor::Report> Examine(doctor::Patient& patient, const Options& options)
 }
 
 Result<ExitCode> Doctor(const Options& options) {
+  if (!options.salvage.empty()) {
+    if (options.what.empty()) return Error(ErrorCode::kInvalidArgument, "name the KEYSTORE to salvage");
+    return doctor::Salvage({TidyPath(options.what), options.salvage, options.unlock, options.json});
+  }
   std::vector<doctor::Patient> patients = TRY(FindPatients(options.what));
   std::vector<doctor::Report> reports;
   for (doctor::Patient& patient : patients) reports.push_back(TRY(Examine(patient, options)));
@@ -130,16 +152,32 @@ void AddDoctorCommand(CLI::App& app, Action& action) {
   command->add_option(
       "--backed-up", options->backed_up,
       "A directory that a backup job copies: the key file is not to lie in it; may be repeated");
+  command
+      ->add_option("--high-water", options->high_water,
+                   "The high-water file of the keystore; without it the one that the settings name")
+      ->type_name("FILE");
   command->add_flag("--json", options->json, "One JSON object instead of text");
+  command
+      ->add_option("--salvage", options->salvage,
+                   "Copy all that is whole of KEYSTORE, however damaged, into a new one")
+      ->type_name("NEW-KEYSTORE");
   command->footer(
       "Nothing is changed, and whoever uses the keystore goes on. Without an unlock option KEYSTORE.key is\n"
       "used, if there is one; without any key what takes none is checked, and the rest is named (exit 7).\n\n"
       "Exit codes: 0 all was looked at, and nothing is wrong; 7 something is to be looked at, or could not\n"
       "be; 8 something is broken, or about to be;\n"
       "4 the keystore is damaged; 5 it is of a newer format; 3 the key does not open it.\n\n"
+      "--salvage reads KEYSTORE, which nobody may have open, and never writes to it. The new keystore is\n"
+      "opened by the same secret: name the key file with --keyfile, or copy it to NEW-KEYSTORE.key. After\n"
+      "--recovery-key it gets a key file of its own, NEW-KEYSTORE.key. It has the recovery certificates, "
+      "the\n"
+      "settings, and the authority with its ledger; the audit log stays with the old one. What is named\n"
+      "damaged or lost has to come from a backup. Exit codes: 0 everything is as it was; 7 something may\n"
+      "be of before; 4 something is lost, or nothing can be saved.\n\n"
       "Examples:\n"
       "  certfs doctor\n"
       "  certfs doctor /srv/keystore --keyfile /etc/certfs/keystore.key --backed-up /srv\n"
+      "  certfs doctor /srv/keystore --salvage /srv/salvaged\n"
       "  certfs doctor --json /certs | jq '.keystores[].findings[] | select(.severity == \"critical\")'");
   command->callback([options, &action] { action = [options] { return Doctor(*options); }; });
 }

@@ -65,6 +65,7 @@ install(CODE "
          DIR_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
   endif()")
 install(FILES systemd/certfs-renew.timer DESTINATION lib/systemd/system)
+install(FILES systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME certfs.conf)
 
 # The Debian package: tools/package-debian.
 set(CPACK_GENERATOR DEB)
@@ -90,7 +91,8 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS fuse3)
+# postinst makes the user certfs by sysusers.d: systemd's own program for that, or the same without systemd.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "fuse3, systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/debian/conffiles
     ${CMAKE_CURRENT_SOURCE_DIR}/debian/postinst ${CMAKE_CURRENT_SOURCE_DIR}/debian/prerm

@@ -1,30 +1,20 @@
 // certfs mount: unlocks a keystore and serves it, in the background unless told otherwise.
 
-#include <fcntl.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/sinks/syslog_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <syslog.h>
-#include <systemd/sd-daemon.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
-#include <csignal>
-#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "fs/fuse/session.h"
+#include "fs/fuse/mount_options.h"
 #include "tools/commands.h"
 #include "tools/log_level.h"
+#include "tools/mount_handover.h"
 #include "tools/mount_options.h"
+#include "tools/mount_processes.h"
 #include "tools/mounts.h"
 #include "tools/settings.h"
 #include "tools/system.h"
@@ -40,6 +30,7 @@ struct Options {
   UnlockOptions unlock;
   std::vector<std::string> mount_options;
   std::string settings;
+  std::string high_water;
   std::string log_level;
   bool foreground = false;
 };
@@ -62,6 +53,7 @@ Result<void> AddSettings(Options& options) {
   options.keystore = named->keystore;
   if (!options.unlock.given()) options.unlock = named->unlock;
   if (options.log_level.empty()) options.log_level = named->log_level;
+  if (options.high_water.empty()) options.high_water = named->high_water;
   if (named->stores_only) options.mount_options.emplace_back("subtree=stores");
   if (named->read_only) options.mount_options.emplace_back("ro");
   // In front, so that what the command line says holds.
@@ -99,8 +91,9 @@ Result<void> ApplyMountOption(const std::string& option, MountOptions& mount) {
   return {};
 }
 
-// Checks everything that can be checked without the secret.
-Result<MountOptions> Prepare(const Options& options) {
+// Checks everything that can be checked without the secret. What is mounted already, and waits for a daemon
+// (`resumed`), is not asked.
+Result<MountOptions> Prepare(const Options& options, bool resumed) {
   MountOptions mount;
   for (const std::string& option : options.mount_options) TRY(ApplyMountOption(option, mount));
   std::error_code failure;
@@ -108,6 +101,7 @@ Result<MountOptions> Prepare(const Options& options) {
   if (failure) return SystemError(options.keystore, failure.value());
   mount.source = source.string();
   mount.mountpoint = TRY(MountpointPath(options.mountpoint));
+  if (resumed) return mount;
   for (const Mount& other : TRY(FindMounts())) {
     if (other.mountpoint == mount.mountpoint) {
       if (IsDead(other)) return mount;  // The new mount takes its place.
@@ -122,172 +116,25 @@ Result<MountOptions> Prepare(const Options& options) {
   return mount;
 }
 
-// What the daemon's first process and the daemon say to each other.
-struct Pipe {
-  Descriptor out;  // To read from.
-  Descriptor in;   // To write to.
-
-  static Result<Pipe> Make() {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError("pipe", errno);
-    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+// Where the mount goes on, files are looked for from elsewhere.
+void MakeAbsolute(UnlockOptions& unlock) {
+  for (std::string* each : {&unlock.key_file, &unlock.passphrase_file, &unlock.recovery_key}) {
+    if (!each->empty()) *each = std::filesystem::absolute(*each).string();
   }
-};
-
-Result<void> Serve(const Options& options, const MountOptions& mount, const UnlockSecret& secret,
-                   WakerProcess waker, const std::function<void()>& ready) {
-  const auto keystore = TRY(Keystore::Open(mount.source, secret, std::chrono::system_clock::now));
-  VolumeOptions volume{geteuid(), getegid(), "certfs " CERTFS_VERSION "\n", mount.source};
-  volume.note_directory = mount.source;
-  bool answered = false;
-  Result<void> end = RunMount(*keystore, volume, mount, std::move(waker), [&] {
-    answered = true;
-    ready();
-  });
-  // Before it answered, main tells the terminal; afterwards nobody but the log listens.
-  if (!end.has_value() && answered && !options.foreground) spdlog::error("{}", end.error().message());
-  return end;
-}
-
-void LogTo(bool foreground, const Options& options) {
-  if (foreground) {
-    spdlog::set_default_logger(spdlog::stderr_logger_mt("certfs"));
-  } else {
-    spdlog::set_default_logger(spdlog::syslog_logger_mt("certfs", "certfs", LOG_PID, LOG_DAEMON));
-    spdlog::set_pattern("%v");  // The journal has its own times and levels.
-  }
-  if (!options.log_level.empty()) SetLogLevel(options.log_level);
-}
-
-void WarnIfUnlocked(bool locked) {
-  if (!locked) spdlog::warn("RLIMIT_MEMLOCK is too low: secrets may be written to the swap device");
-}
-
-// Closes what the caller had open beyond the three standard descriptors, lest a daemon hold its pipes for
-// ever; `kept`, in rising order, stay. Only after the secret was read, because that may come from one of them
-// (/dev/fd/N).
-void CloseInherited(std::initializer_list<int> kept) {
-  unsigned first = STDERR_FILENO + 1;
-  for (const int each : kept) {
-    const auto number = static_cast<unsigned>(each);
-    if (number > first) close_range(first, number - 1, 0);
-    first = std::max(first, number + 1);
-  }
-  close_range(first, ~0U, 0);
-}
-
-// Leaves the terminal and the caller's directory.
-void Detach() {
-  if (chdir("/") != 0) spdlog::warn("cannot change to /");
-  const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!null.open()) return;
-  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.number(), standard);
-}
-
-Result<ExitCode> ServeInForeground(const Options& options, const MountOptions& mount) {
-  WakerProcess waker = TRY(WakerProcess::Start());
-  const bool locked = ProtectProcess();
-  LogTo(true, options);
-  WarnIfUnlocked(locked);
-  const UnlockSecret secret = TRY(ReadUnlockSecret(mount.source, options.unlock));
-  TRY(Serve(options, mount, secret, std::move(waker), [&] {
-    spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string());
-    // A service of Type=notify is up when its mount answers; nobody else listens.
-    sd_notify(1, "READY=1");
-  }));
-  return ExitCode::kOk;
-}
-
-Result<UnlockSecret> ReceiveSecret(int from) {
-  std::uint8_t type = 0;
-  // Nothing comes when the asking failed: the parent has said why.
-  if (read(from, &type, 1) != 1) return Error(ErrorCode::kCancelled, "no passphrase was given");
-  SecretBytes secret;
-  std::uint8_t byte = 0;
-  while (read(from, &byte, 1) == 1) secret.push_back(byte);
-  Wipe({&byte, 1});
-  return UnlockSecret{static_cast<SlotType>(type), std::move(secret)};
-}
-
-// The daemon. Only it opens the keystore: LMDB does not survive a fork, and neither do memory locks.
-Result<ExitCode> ServeAsDaemon(const Options& options, const MountOptions& mount, Pipe secrets, Pipe report) {
-  setsid();
-  secrets.in.Close();
-  report.out.Close();
-  WakerProcess waker = TRY(WakerProcess::Start());
-  const bool locked = ProtectProcess();
-  const UnlockSecret secret = TRY(options.unlock.may_ask() ? ReceiveSecret(secrets.out.number())
-                                                           : ReadUnlockSecret(mount.source, options.unlock));
-  secrets.out.Close();
-  CloseInherited(
-      {std::min(report.in.number(), waker.socket()), std::max(report.in.number(), waker.socket())});
-  LogTo(false, options);
-  WarnIfUnlocked(locked);
-  TRY(Serve(options, mount, secret, std::move(waker), [&] {
-    spdlog::info("serving {} on {}", mount.source, mount.mountpoint.string());
-    Detach();
-    const char mounted = 1;
-    if (write(report.in.number(), &mounted, 1) != 1) spdlog::debug("nobody waits for the mount");
-    report.in.Close();
-  }));
-  spdlog::info("{} is unmounted", mount.mountpoint.string());
-  return ExitCode::kOk;
-}
-
-// Asks for the passphrase here, where the terminal is, and hands the secret to the daemon.
-Result<void> SendSecret(const Options& options, const MountOptions& mount, Descriptor to) {
-  ProtectProcess();
-  const UnlockSecret secret = TRY(ReadUnlockSecret(mount.source, options.unlock));
-  SecretBytes message;
-  message.push_back(static_cast<std::uint8_t>(secret.type));
-  Writer(message).Raw(secret.bytes.Reveal());
-  const BytesView bytes = message.Reveal();
-  // A pipe takes 64 KiB at once, and no secret is as long; a daemon that has gone reports below.
-  if (write(to.number(), bytes.data(), bytes.size()) < 0 && errno != EPIPE) return SystemError("pipe", errno);
-  return {};
-}
-
-Result<ExitCode> AwaitDaemon(pid_t daemon, Pipe report) {
-  report.in.Close();
-  char mounted = 0;
-  ssize_t got = 0;
-  do {
-    got = read(report.out.number(), &mounted, 1);
-  } while (got < 0 && errno == EINTR);
-  if (got == 1) return ExitCode::kOk;
-  int status = 0;
-  while (waitpid(daemon, &status, 0) < 0 && errno == EINTR) {
-  }
-  // It has said why on the same stderr.
-  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) return static_cast<ExitCode>(WEXITSTATUS(status));
-  if (WIFEXITED(status)) return Error(ErrorCode::kCancelled, "unmounted before it answered");
-  return Error(ErrorCode::kInternal, "the daemon was killed by signal " + std::to_string(WTERMSIG(status)) +
-                                         " before the mount answered");
 }
 
 Result<ExitCode> RunMountCommand(Options& options) {
   TRY(AddSettings(options));
-  const MountOptions mount = TRY(Prepare(options));
-  TRY(ChooseDefaultKey(mount.source, options.unlock));
-  if (options.foreground) return ServeInForeground(options, mount);
-  signal(SIGPIPE, SIG_IGN);
-  Pipe secrets = TRY(Pipe::Make());
-  Pipe report = TRY(Pipe::Make());
-  const pid_t daemon = fork();
-  if (daemon < 0) return SystemError("fork", errno);
-  if (daemon == 0) return ServeAsDaemon(options, mount, std::move(secrets), std::move(report));
-  secrets.out.Close();
-  if (options.unlock.may_ask()) {
-    auto sent = SendSecret(options, mount, std::move(secrets.in));
-    if (!sent.has_value()) {
-      kill(daemon, SIGKILL);  // It waits for a secret that will not come, and has opened nothing.
-      waitpid(daemon, nullptr, 0);
-      return std::move(sent).error();
-    }
-  } else {
-    secrets.in.Close();
-  }
-  return AwaitDaemon(daemon, std::move(report));
+  auto handed = TakeHandedOver();
+  MountPlan plan;
+  plan.mount = TRY(Prepare(options, handed.has_value()));
+  TRY(ChooseDefaultKey(plan.mount.source, options.unlock));
+  plan.unlock = options.unlock;
+  MakeAbsolute(plan.unlock);
+  if (!options.high_water.empty()) plan.high_water = TidyPath(options.high_water);
+  plan.log_level = options.log_level;
+  plan.foreground = options.foreground;
+  return RunMountProcesses(std::move(plan), std::move(handed));
 }
 
 }  // namespace
@@ -311,6 +158,10 @@ void AddMountCommand(CLI::App& app, Action& action) {
   command
       ->add_option("--log-level", options->log_level, "The least that is logged; info unless said otherwise")
       ->check(CLI::IsMember(kLogLevels));
+  command
+      ->add_option("--high-water", options->high_water,
+                   "Remember in FILE, outside of the keystore, how far it has come; refuse one that is older")
+      ->type_name("FILE");
   AddSettingsOption(*command, options->settings);
   command->footer(
       std::string(kUnlockFooter) +

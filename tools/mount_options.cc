@@ -31,6 +31,8 @@ constexpr std::array kRows{
                    "Unlock with the private key of a recovery certificate."},
     MountOptionRow{"log-level", "LEVEL", Kind::kCommand,
                    "The least that is logged: error, warning, info or debug."},
+    MountOptionRow{"high-water", "FILE", Kind::kCommand,
+                   "Remember there how far the keystore has come, and refuse one that is older."},
     MountOptionRow{"settings", "FILE", Kind::kCommand,
                    "The settings to use, instead of /etc/certfs/certfs.toml."},
     MountOptionRow{"rw", "", Kind::kMount, kAlways},

@@ -78,9 +78,9 @@ Result<std::filesystem::path> MountpointPath(const std::filesystem::path& path) 
   return SystemError(path, ELOOP);
 }
 
-Descriptor OpenDaemon(const std::filesystem::path& mountpoint) {
+Descriptor OpenMounter(const std::filesystem::path& mountpoint) {
   std::array<char, 32> text{};
-  const ssize_t size = getxattr(mountpoint.c_str(), kPidAttribute, text.data(), text.size());
+  const ssize_t size = getxattr(mountpoint.c_str(), kMounterAttribute, text.data(), text.size());
   if (size <= 0) return Descriptor();
   pid_t process = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + size, process);

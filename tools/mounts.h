@@ -32,9 +32,9 @@ Result<Mount> ChooseMount(const std::string& option);
 // Says whether the daemon of `mount` died and left it behind: nothing can be reached through it any more.
 bool IsDead(const Mount& mount);
 
-// Returns a descriptor of the daemon that serves `mountpoint`, readable when it has ended (pidfd_open(2));
-// none if it cannot be told.
-Descriptor OpenDaemon(const std::filesystem::path& mountpoint);
+// Returns a descriptor of the process that keeps the mount at `mountpoint`, readable when it has ended, and
+// with it the mount (pidfd_open(2)); none if it cannot be told.
+Descriptor OpenMounter(const std::filesystem::path& mountpoint);
 
 // Returns `path` as mountinfo would show it. Only its parent is asked for, so that a mount that is dead, or
 // hangs, still has a path.

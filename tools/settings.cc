@@ -38,6 +38,9 @@ constexpr std::array kRows{
                "The least that is logged: \"error\", \"warning\", \"info\" or \"debug\". Without it: info."},
     SettingRow{kMountTable, "audit_mib", "1 to 1024", "How large a file of the audit log grows, in MiB."},
     SettingRow{kMountTable, "audit_files", "2 to 200", "How many files of the audit log are kept."},
+    SettingRow{kMountTable, "high_water", "path",
+               "Remember in this file, outside of the keystore, how far that has come; refuse one that is "
+               "older."},
     SettingRow{kRenewTable, "within", "text",
                "certfs renew --all renews what expires within so many days. Without it: \"30d\"."},
     SettingRow{kRenewTable, "mount", "path",
@@ -148,6 +151,7 @@ Result<MountSettings> ReadMount(const std::string& name, const toml::node& node)
     return section.Wrong("log_level", "is error, warning, info or debug");
   TRY(section.Number("audit_mib", 1, 1024, mount.audit_mib));
   TRY(section.Number("audit_files", 2, 200, mount.audit_files));
+  TRY(section.Path("high_water", mount.high_water));
   return mount;
 }
 

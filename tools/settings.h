@@ -34,6 +34,7 @@ struct MountSettings {
   std::string log_level;       // Empty: as without settings.
   std::int64_t audit_mib = 0;  // 0: as without settings.
   std::int64_t audit_files = 0;
+  std::string high_water;
 };
 
 // [renew]

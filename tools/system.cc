@@ -11,20 +11,9 @@
 #include <string>
 #include <system_error>
 
+#include "store/examiner.h"
+
 namespace certfs {
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    Close();
-    number_ = std::exchange(other.number_, -1);
-  }
-  return *this;
-}
-
-void Descriptor::Close() noexcept {
-  if (number_ >= 0) close(number_);
-  number_ = -1;
-}
 
 namespace {
 
@@ -111,14 +100,21 @@ std::filesystem::path TidyPath(const std::filesystem::path& path) {
 
 bool ProtectProcess() {
   umask(077);
+  // It gets a copy of what is in memory, in which there are no secrets yet. Whoever needs it hears why it is
+  // not there.
+  static_cast<void>(StartExaminer().has_value());
   return ProtectSecrets();
 }
 
 bool ProtectSecrets() {
+  HideProcess();
+  return LockSecrets();
+}
+
+void HideProcess() {
   const rlimit no_cores{0, 0};
   setrlimit(RLIMIT_CORE, &no_cores);
   prctl(PR_SET_DUMPABLE, 0);
-  return LockSecrets();
 }
 
 }  // namespace certfs

@@ -8,34 +8,13 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <utility>
 
 #include "crypto/base/bytes.h"
+#include "crypto/base/descriptor.h"
 #include "crypto/base/result.h"
 #include "crypto/base/secret.h"
 
 namespace certfs {
-
-// A file descriptor that is closed when it goes.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { Close(); }
-
-  int number() const noexcept { return number_; }
-  bool open() const noexcept { return number_ >= 0; }
-  void Close() noexcept;
-  // Gives it up: the caller closes it, and sees what that says.
-  int Release() noexcept { return std::exchange(number_, -1); }
-
- private:
-  int number_ = -1;
-};
 
 // Returns what went wrong with `path`, `error` being an errno: "certs/web.pem: No such file or directory".
 Error SystemError(const std::filesystem::path& path, int error);
@@ -54,12 +33,16 @@ Result<void> WriteAll(int file, BytesView bytes, const std::filesystem::path& pa
 std::filesystem::path TidyPath(const std::filesystem::path& path);
 
 // Keeps the secrets that this process is about to handle in locked memory and out of core dumps, and what it
-// writes to its user. Call once, before the first secret and the first thread, and after any fork: locks do
-// not survive one. Returns whether memory could be locked.
+// writes to its user. Starts the process that examines keystores (store/examiner.h), unless it runs. Call
+// once, before the first secret and the first thread, and after any fork: locks do not survive one. Returns
+// whether memory could be locked.
 bool ProtectProcess();
 
 // The same, but leaves the umask alone: for whoever makes certificates that others are to read, and says of
 // each secret itself who may.
 bool ProtectSecrets();
+
+// Keeps this process out of core dumps, and from other processes of its user.
+void HideProcess();
 
 }  // namespace certfs

@@ -9,6 +9,7 @@
 
 #include "crypto/base/toml_text.h"
 #include "crypto/base/utf8.h"
+#include "tools/shown.h"
 #include "tools/suggestion.h"
 #include "tools/system.h"
 
@@ -21,7 +22,7 @@ constexpr std::size_t kFileBytes = std::size_t{1} << 20;
 }  // namespace
 
 Error WrongAt(const toml::source_region& where, const std::string& words) {
-  return {ErrorCode::kInvalidArgument, "line " + std::to_string(where.begin.line) + ": " + words};
+  return {ErrorCode::kInvalidArgument, "line " + std::to_string(where.begin.line) + ": " + Shown(words)};
 }
 
 Result<toml::table> ParseToml(std::string_view text) {

@@ -98,7 +98,7 @@ Result<ExitCode> Umount(const Options& options) {
     std::cout << mount.mountpoint.string() << ": its daemon had died; the mount is removed\n";
     return ExitCode::kOk;
   }
-  const Descriptor daemon = OpenDaemon(mount.mountpoint);
+  const Descriptor daemon = OpenMounter(mount.mountpoint);
   TRY(Unmount(mount.mountpoint, false));
   if (!daemon.open()) {
     std::cerr << "certfs: warning: " << mount.mountpoint.string()

@@ -133,7 +133,7 @@ Result<void> EntryNews::Arm() {
     inotify_ = Descriptor(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!inotify_.open()) return SystemError("inotify", errno);
     device_ = DeviceOf(mount_.mountpoint);
-    daemon_ = OpenDaemon(mount_.mountpoint);
+    daemon_ = OpenMounter(mount_.mountpoint);
   }
   for (const WatchedEntry& entry : entries_) TRY(WatchEntry(entry));
   return {};

@@ -201,7 +201,8 @@ Result<Agreement> Agree(EVP_PKEY* recipient, std::size_t bytes) {
   const std::size_t size = EVP_PKEY_get1_encoded_public_key(originator.get(), &encoded);
   const DerHandle owner(encoded);
   if (size != bytes) return Failure("an EC key cannot be encoded");
-  return Agreement{Bytes(encoded, encoded + size), TRY(AgreedKey(originator.get(), recipient))};
+  SecretBytes agreed = TRY(AgreedKey(originator.get(), recipient));
+  return Agreement{Bytes(encoded, encoded + size), std::move(agreed)};
 }
 
 // Nothing, where it was wrapped for another key.

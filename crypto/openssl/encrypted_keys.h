@@ -12,6 +12,11 @@ namespace certfs::openssl {
 // The encoding of a PKCS#8 structure; empty where there is none.
 SecretBytes EncodedPkcs8(const PKCS8_PRIV_KEY_INFO* info);
 
+// Says whether a passphrase can be stretched as `encrypted` asks: its numbers stand in a file from outside,
+// and are obeyed before anything of it is checked. kUnsupported for more than kStretchRoundsMax rounds, and
+// for scrypt (RFC 7914) of more than some seconds.
+Result<void> CheckStretching(const X509_SIG* encrypted);
+
 // Returns the PKCS#8 that `encrypted` holds. The errors of Pkcs12Decryption.
 Result<SecretBytes> DecryptKey(const X509_SIG* encrypted, Pkcs12Decryption& decryption);
 

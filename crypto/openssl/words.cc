@@ -5,9 +5,20 @@
 #include <algorithm>
 #include <ctime>
 
+#include "crypto/base/bytes.h"
+#include "crypto/base/utf8.h"
 #include "crypto/openssl/error_queue.h"
 
 namespace certfs::openssl {
+
+namespace {
+
+// The first character of `text`, or the first byte of what is none.
+std::string_view FirstOf(std::string_view text) {
+  return text.substr(0, std::max<std::size_t>(Utf8Length(text), 1));
+}
+
+}  // namespace
 
 std::string NameText(const X509_NAME* name) {
   const EmptyQueue empty;
@@ -15,7 +26,21 @@ std::string NameText(const X509_NAME* name) {
   if (!out || X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0) return "?";
   char* data = nullptr;
   const long size = BIO_get_mem_data(out.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
+  std::string_view text(data, static_cast<std::size_t>(size));
+  if (!HasControl(text)) return std::string(text);
+  // OpenSSL escapes C0 alone; C1 is escaped as any byte may be (RFC 2253, 2.4).
+  std::string escaped;
+  while (!text.empty()) {
+    const std::string_view character = FirstOf(text);
+    text.remove_prefix(character.size());
+    if (!HasControl(character)) {
+      escaped += character;
+      continue;
+    }
+    for (std::size_t i = 0; i < character.size(); ++i)
+      escaped += "\\" + ToHex(AsBytes(character.substr(i, 1)));
+  }
+  return escaped;
 }
 
 std::string NumberText(const ASN1_INTEGER* number) {
@@ -55,6 +80,20 @@ std::string PrintableText(std::string_view text) {
     if (c < ' ' || c > '~') c = '?';
   }
   return printable;
+}
+
+std::string OneLine(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    const std::string_view character = FirstOf(text);
+    if (Utf8Length(text) == 0 || HasControl(character)) {
+      line.push_back('?');
+    } else {
+      line += character;
+    }
+    text.remove_prefix(character.size());
+  }
+  return line;
 }
 
 std::string Shortened(std::string words) {

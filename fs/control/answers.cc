@@ -57,6 +57,10 @@ Result<std::optional<std::string>> EntryPathOf(TableSnapshot& snapshot, Number n
 }
 
 Result<Json> LineJson(TableSnapshot& snapshot, const IssuedCertificate& line, Time now) {
+  return LineJson(line, TRY(EntryPathOf(snapshot, line.entry)), now);
+}
+
+Result<Json> LineJson(const IssuedCertificate& line, const std::optional<std::string>& entry, Time now) {
   Json json;
   json["serial"] = ToText(line.serial);
   json["subject"] = "";
@@ -76,7 +80,6 @@ Result<Json> LineJson(TableSnapshot& snapshot, const IssuedCertificate& line, Ti
     json["revoked"] = Json{{"at", FormatTimestamp(line.revocation->at)},
                            {"reason", std::string(ToString(line.revocation->reason))}};
   }
-  const auto entry = TRY(EntryPathOf(snapshot, line.entry));
   json["entry"] = entry ? Json(*entry) : Json(nullptr);
   json["replaces"] = SerialOrNull(line.replaces);
   json["replaced_by"] = SerialOrNull(line.replaced_by);

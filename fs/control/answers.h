@@ -21,6 +21,8 @@ std::string TextOf(const Json& json);
 
 // A line of the ledger, as of `now`.
 Result<Json> LineJson(TableSnapshot& snapshot, const IssuedCertificate& line, Time now);
+// The same of a line whose entry is known: "STORE/ALIAS", or nothing.
+Result<Json> LineJson(const IssuedCertificate& line, const std::optional<std::string>& entry, Time now);
 // An authority certificate.
 Result<Json> AuthorityJson(const AuthorityCertificate& authority);
 // The issuing one, null where there is none.

@@ -41,10 +41,9 @@ RequestConfig DefaultSubject() {
   return subject;
 }
 
-Result<Answer> AuthorityAnswer(Context& context) {
-  const auto snapshot = TRY(context.keystore.Snapshot());
+Answer AuthorityAnswer(Context& context) {
   Answer answer;
-  answer.json["authority"] = TRY(IssuingJson(*snapshot));
+  answer.json["authority"] = ReadBack(context, nullptr, IssuingJson);
   return answer;
 }
 
@@ -120,12 +119,15 @@ Result<Answer> RefreshList(Context& context, const CommandLine& line) {
     signed_lists = TRY(context.authority.RefreshLists(line.Has("force")));
     return {};
   }));
-  const auto snapshot = TRY(context.keystore.Snapshot());
-  const auto face = TRY(context.authority.Face(*snapshot));
-  if (!face) return Error(ErrorCode::kNotFound, "no-authority", "there is no authority: certfs ca init");
+  bool absent = false;
   Answer answer;
   answer.json["signed"] = signed_lists;
-  answer.json["crl"] = PemText("X509 CRL", face->crl);
+  answer.json["crl"] = ReadBack(context, nullptr, [&](TableSnapshot& snapshot) -> Result<Json> {
+    const auto face = TRY(context.authority.Face(snapshot));
+    absent = !face;
+    return face ? Json(PemText("X509 CRL", face->crl)) : Json(nullptr);
+  });
+  if (absent) return Error(ErrorCode::kNotFound, "no-authority", "there is no authority: certfs ca init");
   return answer;
 }
 

@@ -87,9 +87,8 @@ Result<Answer> Issue(Context& context, const CommandLine& line) {
     order.lifetime = std::chrono::days(static_cast<int>(*days));
   if (const auto name = line.Value("name")) order.pickup = TRY(Alias::Parse(*name)).text();
   const Issued issued = TRY(context.authority.Issue(order, context.actor));
-  const auto snapshot = TRY(context.keystore.Snapshot());
   Answer answer;
-  answer.json["issued"] = TRY(LineJson(*snapshot, issued.record, context.keystore.Now()));
+  answer.json["issued"] = TRY(LineJson(issued.record, std::nullopt, context.keystore.Now()));
   answer.json["certificate"] = PemText("CERTIFICATE", issued.record.certificate);
   answer.json["chain"] = std::string(AsText(issued.chain));
   if (!issued.record.key.empty()) answer.key = WritePem("PRIVATE KEY", issued.record.key.Reveal());
@@ -168,13 +167,16 @@ Result<Answer> Revoke(Context& context, const CommandLine& line) {
     serial = found->serial;
   }
   TRY(context.change({}, [&] { return context.authority.Revoke(*serial, reason, context.actor); }));
-  const auto snapshot = TRY(context.keystore.Snapshot());
   Answer answer;
-  answer.json["issued"] = TRY(LineOf(context, *snapshot, *serial));
-  const auto line_now = TRY(snapshot->FindIssued(*serial));
-  const AuthorityRecord record = TRY(snapshot->GetAuthority());
-  const AuthorityCertificate* const authority = line_now ? record.Find(line_now->authority) : nullptr;
-  answer.json["crl_number"] = authority != nullptr ? authority->crl_number : 0;
+  answer.json["issued"] =
+      ReadBack(context, {{"serial", ToText(*serial)}, {"state", "revoked"}},
+               [&](TableSnapshot& snapshot) { return LineOf(context, snapshot, *serial); });
+  answer.json["crl_number"] = ReadBack(context, nullptr, [&](TableSnapshot& snapshot) -> Result<Json> {
+    const auto line_now = TRY(snapshot.FindIssued(*serial));
+    const AuthorityRecord record = TRY(snapshot.GetAuthority());
+    const AuthorityCertificate* const authority = line_now ? record.Find(line_now->authority) : nullptr;
+    return Json(authority != nullptr ? authority->crl_number : 0);
+  });
   return answer;
 }
 

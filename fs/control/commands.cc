@@ -87,6 +87,14 @@ ViewBytes BytesOf(const Answer& answer) {
 
 std::span<const CommandRow> CommandTable() { return kTable; }
 
+Json ReadBack(Context& context, Json known, const std::function<Result<Json>(TableSnapshot&)>& read) {
+  auto found = WithinMemory([&]() -> Result<Json> {
+    const auto snapshot = TRY(context.keystore.Snapshot());
+    return read(*snapshot);
+  });
+  return found.has_value() ? std::move(found).value() : std::move(known);
+}
+
 Result<ViewBytes> Run(Context& context, BytesView command) {
   const CommandLine line = TRY(CommandLine::Parse(command));
   const CommandRow* const row = TRY(RowOf(line));

@@ -42,6 +42,10 @@ struct CommandRow {
 };
 std::span<const CommandRow> CommandTable();
 
+// A member of the answer to what is done already, which no failure to look at it undoes: what `read` finds,
+// or where that fails `known`.
+Json ReadBack(Context& context, Json known, const std::function<Result<Json>(TableSnapshot&)>& read);
+
 // Carries out what was written to ca/control. Returns the answer: one JSON object and a newline.
 Result<ViewBytes> Run(Context& context, BytesView command);
 // The answer of a command that failed.

@@ -92,9 +92,11 @@ Result<Answer> Renew(Context& context, const CommandLine& line) {
     renewed = TRY(context.authority.Renew(entry, line.Has("rekey"), context.actor));
     return {};
   }));
-  const auto snapshot = TRY(context.keystore.Snapshot());
+  const Time now = context.keystore.Now();
   Answer answer;
-  answer.json["issued"] = TRY(LineJson(*snapshot, *renewed, context.keystore.Now()));
+  answer.json["issued"] =
+      ReadBack(context, TRY(LineJson(*renewed, path.store.text() + "/" + path.alias.text(), now)),
+               [&](TableSnapshot& snapshot) { return LineJson(snapshot, *renewed, now); });
   return answer;
 }
 
@@ -111,7 +113,6 @@ Result<Answer> WriteEntries(Context& context, const CommandLine& line) {
   } else {
     TRY(context.change(TRY(EntriesOf(context.keystore, orders)), write));
   }
-  const auto snapshot = TRY(context.keystore.Snapshot());
   Answer answer;
   auto& entries = answer.json["entries"] = Json::array();
   for (std::size_t i = 0; i < outcomes.size() && i < orders.size(); ++i) {
@@ -120,7 +121,11 @@ Result<Answer> WriteEntries(Context& context, const CommandLine& line) {
     json["alias"] = orders[i].alias.text();
     json["changed"] = outcomes[i].changed;
     json["findings"] = FindingsJson(outcomes[i].findings);
-    json["serial"] = plan ? Json(nullptr) : TRY(SerialIn(*snapshot, outcomes[i].entry));
+    json["serial"] = nullptr;
+    if (!plan) {
+      json["serial"] = ReadBack(
+          context, nullptr, [&](TableSnapshot& snapshot) { return SerialIn(snapshot, outcomes[i].entry); });
+    }
     entries.push_back(std::move(json));
   }
   return answer;

@@ -117,7 +117,10 @@ Result<EntryOrder> OrderOf(const Section& section) {
 Result<EntryPath> ParseEntryPath(std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) return Wrong("'" + std::string(text) + "' is not STORE/ALIAS");
-  return EntryPath{TRY(StoreName::Parse(text.substr(0, slash))), TRY(Alias::Parse(text.substr(slash + 1)))};
+  // One after the other: a TRY that returns from inside braces leaks what stands before it.
+  StoreName store = TRY(StoreName::Parse(text.substr(0, slash)));
+  Alias alias = TRY(Alias::Parse(text.substr(slash + 1)));
+  return EntryPath{std::move(store), std::move(alias)};
 }
 
 Result<Material> ParseMaterial(BytesView text) {

@@ -29,10 +29,13 @@ Result<std::vector<Number>> EntriesOfStep(Keystore& keystore, std::size_t count)
   return entries;
 }
 
-Result<Answer> ProgressAnswer(Context& context) {
-  const auto snapshot = TRY(context.keystore.Snapshot());
+// Null would say that there is none.
+Answer ProgressAnswer(Context& context, std::string_view phase) {
   Answer answer;
-  answer.json["replacement"] = ReplacementJson(TRY(context.authority.Progress(*snapshot)));
+  answer.json["replacement"] =
+      ReadBack(context, {{"phase", phase}}, [&](TableSnapshot& snapshot) -> Result<Json> {
+        return ReplacementJson(TRY(context.authority.Progress(snapshot)));
+      });
   return answer;
 }
 
@@ -50,12 +53,12 @@ Result<Answer> ReplaceRoot(Context& context, const CommandLine& line) {
       return context.authority.BeginReplacement(*std::move(material.key), std::move(material.certificates),
                                                 compromised, rekey, context.actor);
     }));
-    return ProgressAnswer(context);
+    return ProgressAnswer(context, "reissuing");
   }
   const NewAuthority authority = TRY(ParseNewAuthority(line));
   TRY(context.change(
       {}, [&] { return context.authority.BeginReplacement(authority, compromised, rekey, context.actor); }));
-  return ProgressAnswer(context);
+  return ProgressAnswer(context, "reissuing");
 }
 
 Result<Answer> ReplaceRootStep(Context& context, const CommandLine& line) {
@@ -75,7 +78,7 @@ Result<Answer> ReplaceRootStep(Context& context, const CommandLine& line) {
 
 Result<Answer> ReplaceRootBack(Context& context, const CommandLine&) {
   TRY(context.change({}, [&] { return context.authority.RollBackReplacement(context.actor); }));
-  return ProgressAnswer(context);
+  return ProgressAnswer(context, "rolling-back");
 }
 
 Result<Answer> Retire(Context& context, const CommandLine& line) {

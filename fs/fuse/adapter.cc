@@ -31,10 +31,13 @@ Time TimeOf(const timespec& time) {
 
 }  // namespace
 
-Adapter::Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only_in,
-                 std::function<void()> ready_in)
-    : volume(keystore, RealProcesses(), *this, options),
-      redirect(volume),
+Adapter::Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only_in, MountHost& host_in,
+                 Connection& connection_in, std::function<void()> ready_in)
+    : host(&host_in),
+      connection(&connection_in),
+      volume(keystore, host_in.processes(), *this, options),
+      redirect(volume, &connection_in),
+      directories((std::uint64_t{options.incarnation} << 32) + 1),
       stores_only(stores_only_in),
       ready(std::move(ready_in)) {}
 
@@ -77,7 +80,7 @@ Adapter& AdapterOf(fuse_req_t request) { return *static_cast<Adapter*>(fuse_req_
 
 Caller CallerOf(fuse_req_t request) {
   const fuse_ctx* const context = fuse_req_ctx(request);
-  return {context->uid, context->gid, context->pid, context->umask};
+  return {context->uid, context->gid, context->pid, context->umask, nullptr, Connection::IsResent()};
 }
 
 struct stat StatOf(const Adapter& adapter, const Node& node) {
@@ -124,6 +127,13 @@ int ErrnoOf(const char* operation, const Error& error) {
 }
 
 namespace {
+
+// Whether `outcome` says that what was asked is done already, and by whom: a daemon that ended before it
+// answered.
+template <typename T>
+bool WasDoneBefore(const Result<T>& outcome, ErrorCode done) {
+  return Connection::IsResent() && !outcome.has_value() && outcome.error().code() == done;
+}
 
 void OnInit(void* userdata, fuse_conn_info* connection) {
   // Staged bytes must not pass through pipes, and what the kernel caches is for us to say.
@@ -183,8 +193,9 @@ void OnGetAttributes(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
   AttributesRequest request(req);
   Answer(request, "getattr", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const Node node =
-        TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), file ? file->fh : 0));
+    const NodeId asked = adapter.FromKernel(inode);
+    if (asked.is_staging()) adapter.redirect.Asked(CallerOf(req), asked);
+    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), asked, file ? file->fh : 0));
     request.ReplyAttributes(StatOf(adapter, node), AttributesTimeoutOf(node));
     return {};
   });
@@ -225,9 +236,11 @@ void OnMakeDirectory(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t
   EntryRequest request(req);
   Answer(request, "mkdir", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const Node node =
-        TRY(adapter.volume.MakeDirectory(CallerOf(req), adapter.FromKernel(parent), name, mode));
-    adapter.ReplyEntry(request, node);
+    const NodeId directory = adapter.FromKernel(parent);
+    auto made = adapter.volume.MakeDirectory(CallerOf(req), directory, name, mode);
+    if (WasDoneBefore(made, ErrorCode::kAlreadyExists))
+      made = adapter.volume.Lookup(CallerOf(req), directory, name);
+    adapter.ReplyEntry(request, TRY(std::move(made)));
     return {};
   });
 }
@@ -236,7 +249,8 @@ void OnRemoveDirectory(fuse_req_t req, fuse_ino_t parent, const char* name) {
   DoneRequest request(req);
   Answer(request, "rmdir", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    TRY(adapter.volume.RemoveDirectory(CallerOf(req), adapter.FromKernel(parent), name));
+    auto removed = adapter.volume.RemoveDirectory(CallerOf(req), adapter.FromKernel(parent), name);
+    if (!WasDoneBefore(removed, ErrorCode::kNotFound)) TRY(std::move(removed));
     request.ReplyDone();
     return {};
   });
@@ -246,7 +260,8 @@ void OnUnlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
   DoneRequest request(req);
   Answer(request, "unlink", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    TRY(adapter.volume.Unlink(CallerOf(req), adapter.FromKernel(parent), name));
+    auto removed = adapter.volume.Unlink(CallerOf(req), adapter.FromKernel(parent), name);
+    if (!WasDoneBefore(removed, ErrorCode::kNotFound)) TRY(std::move(removed));
     request.ReplyDone();
     return {};
   });
@@ -261,8 +276,9 @@ void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t ne
       request.ReplyDone();
       return {};
     }
-    TRY(adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name, adapter.FromKernel(new_parent),
-                              new_name, flags));
+    auto renamed = adapter.volume.Rename(CallerOf(req), adapter.FromKernel(parent), name,
+                                         adapter.FromKernel(new_parent), new_name, flags);
+    if (!WasDoneBefore(renamed, ErrorCode::kNotFound)) TRY(std::move(renamed));
     request.ReplyDone();
     return {};
   });

@@ -11,7 +11,9 @@
 #include <string>
 #include <unordered_map>
 
+#include "fs/fuse/connection.h"
 #include "fs/fuse/kernel_cache.h"
+#include "fs/fuse/mount_host.h"
 #include "fs/fuse/notifier.h"
 #include "fs/fuse/redirect.h"
 #include "fs/fuse/request.h"
@@ -26,6 +28,8 @@ namespace certfs {
 // from any thread.
 class OpenDirectories {
  public:
+  explicit OpenDirectories(std::uint64_t first) : next_(first) {}
+
   std::uint64_t Add();
   void Remove(std::uint64_t handle);
 
@@ -40,13 +44,15 @@ class OpenDirectories {
   enum class Damage { kNone, kMet, kTold };
 
   std::mutex mutex_;
-  std::uint64_t next_ = 1;                          // Guarded by mutex_.
+  std::uint64_t next_;                              // Guarded by mutex_.
   std::unordered_map<std::uint64_t, Damage> open_;  // Guarded by mutex_.
 };
 
 // Everything that the callbacks of one mount share; their userdata.
 struct Adapter final : VolumeObserver {
-  Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only, std::function<void()> ready);
+  // Borrows all but the options.
+  Adapter(Keystore& keystore, const VolumeOptions& options, bool stores_only, MountHost& host,
+          Connection& connection, std::function<void()> ready);
 
   // The kernel's root may stand for /stores (-o subtree=stores): the only place that knows.
   NodeId FromKernel(fuse_ino_t inode) const;
@@ -63,6 +69,8 @@ struct Adapter final : VolumeObserver {
   void Settle(KernelHolds holds) override;
   void Refused(const std::string& line) override;
 
+  MountHost* const host;
+  Connection* const connection;
   Volume volume;
   Redirect redirect;
   OpenDirectories directories;

@@ -78,6 +78,7 @@ void OnOpen(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
       static_cast<void>(adapter.paged.Release(file->fh));
       adapter.volume.Release(node, file->fh);
     }
+    if (node.is_staging()) adapter.redirect.Done(caller);
     return {};
   });
 }
@@ -104,6 +105,9 @@ void OnWrite(fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off
     request.ReplyWritten(size);
     return {};
   });
+  // It may be a key, and lies in the buffer of this thread of libfuse, which nobody wipes until something as
+  // long comes.
+  Wipe({reinterpret_cast<std::uint8_t*>(const_cast<char*>(data)), size});
 }
 
 void OnFlush(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {

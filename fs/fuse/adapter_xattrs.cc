@@ -1,12 +1,13 @@
 // Callbacks of extended attributes: the two POSIX ACLs, which the kernel enforces and whose form it checks;
-// the daemon's process id, on the root, which `certfs umount` waits for; and which store's entry a directory
-// of BACKUP_STORE keeps, for `certfs revert`; whether a store withholds the keys of revoked certificates.
-// Nothing else is supported.
+// on the root the process ids of the daemon, and of the mounter, which `certfs umount` waits for, and what
+// the daemon has given up, for `certfs doctor`; which store's entry a directory of BACKUP_STORE keeps, for
+// `certfs revert`; whether a store withholds the keys of revoked certificates. Nothing else is supported.
 
 #include <unistd.h>
 
 #include "fs/fuse/adapter.h"
 #include "fs/fuse/attribute_names.h"
+#include "store/confinement.h"
 
 namespace certfs {
 
@@ -34,6 +35,10 @@ Error NoSuchAttribute() { return {ErrorCode::kUnsupported, "no such attribute"};
 
 Result<std::string> AttributeOf(Adapter& adapter, fuse_ino_t inode, std::string_view name) {
   if (inode == FUSE_ROOT_ID && name == kPidAttribute) return std::to_string(getpid());
+  if (inode == FUSE_ROOT_ID && name == kMounterAttribute) return std::to_string(adapter.host->process());
+  if (inode == FUSE_ROOT_ID && name == kConfinementAttribute) {
+    if (std::string held = OwnConfinement().Text(); !held.empty()) return held;
+  }
   if (name == kStoreAttribute) {
     if (auto store = TRY(adapter.volume.KeptFrom(adapter.FromKernel(inode)))) return *std::move(store);
   }
@@ -70,7 +75,9 @@ void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t 
       Reply(request, AsBytes(TRY(AttributeOf(adapter, inode, name))), size);
       return {};
     }
-    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), 0));
+    const NodeId asked = adapter.FromKernel(inode);
+    if (asked.is_staging()) adapter.redirect.Asked(CallerOf(req), asked);
+    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), asked, 0));
     const AccessControlList& list = node.attributes.*acl->value;
     if (list.empty()) {
       request.ReplyError(ENODATA);

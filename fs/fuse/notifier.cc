@@ -36,7 +36,19 @@ Notifier::~Notifier() {
     stop_ = true;
   }
   wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Notifier::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+  }
+  wake_.notify_one();
   thread_.join();
+  const std::lock_guard lock(mutex_);
+  stop_ = true;
+  heard_.notify_all();
 }
 
 void Notifier::ForgetName(std::uint64_t directory, std::string name) {
@@ -49,6 +61,7 @@ void Notifier::Add(Notice notice) {
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
+    if (stop_) return;
     first = queue_.empty();
     if (queue_.size() == kQueueMax) {
       queue_.pop_front();
@@ -89,9 +102,9 @@ void Notifier::Run() {
   auto due = std::chrono::steady_clock::now() + kTidying;
   bool noticed = false;  // Since it was last tidied.
   for (;;) {
-    wake_.wait_until(lock, due, [this] { return stop_ || !queue_.empty(); });
-    if (stop_) return;
-    if (std::chrono::steady_clock::now() >= due) {
+    wake_.wait_until(lock, due, [this] { return stop_ || draining_ || !queue_.empty(); });
+    if (stop_ || (draining_ && queue_.empty())) return;
+    if (!draining_ && std::chrono::steady_clock::now() >= due) {
       lock.unlock();
       tidy_();
       lock.lock();

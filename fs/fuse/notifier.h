@@ -39,6 +39,9 @@ class Notifier {
   // them. The caller must hold nothing that a request needs.
   void Settle(KernelHolds holds);
 
+  // Tells what is to be told yet, and nothing from then on. Requests must be answered meanwhile.
+  void Stop();
+
  private:
   enum class Subject { kName, kAttributes, kPages };
   struct Notice {
@@ -59,6 +62,7 @@ class Notifier {
   std::uint64_t told_ = 0;    // How many notices came in,
   std::uint64_t done_ = 0;    // and how many of them the kernel has heard, or were lost.
   int patient_ = 0;           // How many wait for as long as it takes.
+  bool draining_ = false;
   bool stop_ = false;
   std::thread thread_;
 };

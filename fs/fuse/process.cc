@@ -1,6 +1,8 @@
 // What /proc says about the callers of a mount. A caller waits in the kernel until its request is answered,
 // so its thread id cannot have gone to another process meanwhile.
 
+#include "fs/fuse/process.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -12,8 +14,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "fs/fuse/session.h"
 
 namespace certfs {
 

@@ -1,23 +1,21 @@
 #include "fs/fuse/session.h"
 
-#include <poll.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/statfs.h>
+#include <pthread.h>
 
-#include <cerrno>
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
-#include <vector>
 
 #include <spdlog/spdlog.h>
 
 #include "fs/fuse/adapter.h"
 #include "fs/fuse/data_watch.h"
-#include "fs/fuse/mount_table.h"
 #include "fs/fuse/periodic.h"
 
 namespace certfs {
@@ -39,108 +37,101 @@ struct DestroyLoopConfig {
   void operator()(fuse_loop_config* config) const { fuse_loop_cfg_destroy(config); }
 };
 
-// In a list of mount options a comma or a backslash of a value is escaped.
-std::string Escaped(const std::string& value) {
-  std::string out;
-  for (const char c : value) {
-    if (c == ',' || c == '\\') out.push_back('\\');
-    out.push_back(c);
-  }
-  return out;
-}
-
-// What is mounted on top at a path; nothing when the kernel does not tell. What was mounted last stands last.
-MountTableEntry FindTopMount(const std::string& path) {
-  auto table = ReadMountTable();
-  if (!table.has_value()) return {};
-  MountTableEntry top;
-  for (MountTableEntry& entry : table.value()) {
-    if (entry.mountpoint == path) top = std::move(entry);
-  }
-  return top;
-}
-
-Result<void> CheckMountpoint(const std::string& path) {
-  struct stat found {};
-  struct statfs usage {};
-  // What stat shows may be cached, and outlive a daemon for a moment; statfs is always asked of it.
-  if (stat(path.c_str(), &found) != 0 || statfs(path.c_str(), &usage) != 0) {
-    if (errno != ENOTCONN) return Error(ErrorCode::kInvalidArgument, path + ": " + std::strerror(errno));
-    // A daemon that was killed leaves its mount behind; nobody can use that any more. What is not ours stays.
-    if (FindTopMount(path).type != kMountType) {
-      return Error(ErrorCode::kBusy, path + ": a dead mount of another filesystem is in the way");
-    }
-    if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 || stat(path.c_str(), &found) != 0) {
-      return Error(ErrorCode::kBusy, path + ": a dead mount is in the way; certfs umount clears it");
-    }
-  }
-  if (!S_ISDIR(found.st_mode)) {
-    return Error(ErrorCode::kInvalidArgument, path + ": the mountpoint is no directory");
-  }
-  return {};
-}
-
-// A mount that is there, from mount(2) until everything about it has ended, however that comes about.
-class LiveMount {
+// That this daemon serves, until everything about it has ended, however that comes about.
+class Serving {
  public:
-  LiveMount(fuse_session* session, std::string mountpoint, Adapter& adapter)
-      : session_(session),
-        mountpoint_(std::move(mountpoint)),
-        adapter_(adapter),
-        top_(FindTopMount(mountpoint_)) {}
-  ~LiveMount() {
-    Abort();
+  Serving(fuse_session* session, Adapter& adapter) : session_(session), adapter_(adapter) {}
+  ~Serving() {
+    if (!handed_over_) adapter_.host->Abort();
     adapter_.waker.reset();
     adapter_.notifier.reset();
-    fuse_session_unmount(session_);
     fuse_remove_signal_handlers(session_);
   }
-  LiveMount(const LiveMount&) = delete;
-  LiveMount& operator=(const LiveMount&) = delete;
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
 
-  dev_t device() const { return top_.device; }
+  // Leaves the mount to a successor. The notifier has ended: one of those whom that will answer may hold what
+  // it waits for.
+  void HandOver() noexcept { handed_over_ = true; }
 
  private:
-  // Answers everybody who still waits in the kernel. One of them may hold the directory that the notifier
-  // waits for: without an answer neither could ever go on, not even when killed, because nobody reads
-  // requests any more.
-  void Abort() {
-    pollfd device{fuse_session_fd(session_), 0, 0};
-    const bool unmounted = poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0;
-    if (unmounted || top_.id == 0 || FindTopMount(mountpoint_).id != top_.id) return;
-    // Forcing is what aborts; detaching frees the mountpoint even while somebody stands in it. Only root may
-    // force: for others fuse_session_unmount does what it can.
-    static_cast<void>(umount2(mountpoint_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW));
+  fuse_session* const session_;
+  Adapter& adapter_;
+  bool handed_over_ = false;
+};
+
+// Waits for SIGUSR2, by which the mounter asks for the mount, and then ends the loop that answers.
+class HandoverWatch {
+ public:
+  explicit HandoverWatch(Adapter& adapter)
+      : adapter_(adapter), main_(pthread_self()), thread_([this] { Run(); }) {}
+  ~HandoverWatch() {
+    ending_ = true;
+    pthread_kill(thread_.native_handle(), SIGUSR2);
+    thread_.join();
+  }
+  HandoverWatch(const HandoverWatch&) = delete;
+  HandoverWatch& operator=(const HandoverWatch&) = delete;
+
+  static void Block() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   }
 
-  fuse_session* session_;
-  std::string mountpoint_;
+  bool asked() const { return asked_; }
+
+ private:
+  void Run() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR2);
+    int number = 0;
+    while (sigwait(&signals, &number) != 0) {
+    }
+    if (ending_) return;
+    // While requests are still answered: what it waits for may wait for an answer.
+    adapter_.notifier->Stop();
+    asked_ = true;
+    // libfuse has a handler for it, which ends its loop alone.
+    pthread_kill(main_, SIGTERM);  // NOLINT(bugprone-bad-signal-to-kill-thread,cert-pos44-c)
+    // Whoever asks again is told by the end.
+    while (!ending_) sigwait(&signals, &number);
+  }
+
   Adapter& adapter_;
-  const MountTableEntry top_;
+  const pthread_t main_;
+  std::atomic<bool> ending_ = false;
+  std::atomic<bool> asked_ = false;
+  std::thread thread_;
 };
 
 // That a mount began and ended, in the audit log.
 class NotedMount {
  public:
-  NotedMount(AuditLog* log, std::string mountpoint) : log_(log), mountpoint_(std::move(mountpoint)) {
-    Note("mount");
+  NotedMount(AuditLog* log, std::string mountpoint, bool resumed)
+      : log_(log), mountpoint_(std::move(mountpoint)) {
+    Note("mount", resumed ? ", taken over from the daemon before" : "");
   }
   ~NotedMount() {
     static_cast<void>(WithinMemory([&]() -> Result<void> {
-      Note("unmount");
+      Note("unmount", handed_over_ ? ", handed over to another daemon" : "");
       return {};
     }));
   }
   NotedMount(const NotedMount&) = delete;
   NotedMount& operator=(const NotedMount&) = delete;
 
+  void HandOver() noexcept { handed_over_ = true; }
+
  private:
-  void Note(const char* operation) {
+  void Note(const char* operation, const char* more) {
     if (log_ == nullptr) return;
     AuditEvent event;
     event.operation = operation;
     event.who = OwnProcess().Who();
-    event.detail = mountpoint_;
+    event.detail = mountpoint_ + more;
     const auto noted = log_->Append(event);
     // What is public can be read all the same.
     if (!noted.has_value())
@@ -149,43 +140,39 @@ class NotedMount {
 
   AuditLog* const log_;
   const std::string mountpoint_;
+  bool handed_over_ = false;
 };
 
 }  // namespace
 
-Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
-                      WakerProcess waker, const std::function<void()>& ready) {
+Result<MountEnd> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
+                          MountHost& host, WakerProcess waker, const std::function<void()>& ready) {
+  HandoverWatch::Block();
   const std::string mountpoint = options.mountpoint.string();
-  TRY(CheckMountpoint(mountpoint));
+  if (AuditLog* const log = keystore.audit()) log->SetLimits(options.audit);
+  Mounted mounted = TRY(host.Connect());
+  const auto connection = TRY(Connection::Open(std::move(mounted.parts)));
   VolumeOptions served = volume;
   served.read_only = options.read_only;
-  if (AuditLog* const log = keystore.audit()) log->SetLimits(options.audit);
-  Adapter adapter(keystore, served, options.stores_only, ready);
+  served.incarnation = connection->incarnation();
+  served.pairs = connection.get();
+  Adapter adapter(keystore, served, options.stores_only, host, *connection, ready);
   fuse_lowlevel_ops operations{};
   SetNameOperations(operations);
   SetFileOperations(operations);
   SetXattrOperations(operations);
 
-  std::string mount_options =
-      "allow_other,default_permissions,nosuid,nodev,noexec,subtype=certfs,fsname=" + Escaped(options.source);
-  if (options.read_only) mount_options += ",ro";
   std::string program = "certfs";
-  std::string flag = "-o";
-  std::vector<char*> words{program.data(), flag.data(), mount_options.data()};
+  std::array<char*, 1> words{program.data()};
   fuse_args arguments = FUSE_ARGS_INIT(static_cast<int>(words.size()), words.data());
-
   const std::unique_ptr<fuse_session, DestroySession> session(
       fuse_session_new(&arguments, &operations, sizeof operations, &adapter));
   fuse_opt_free_args(&arguments);
-  if (!session) return Error(ErrorCode::kInternal, "libfuse refused the mount options");
+  if (!session) return Error(ErrorCode::kInternal, "libfuse made no session");
+  TRY(connection->Attach(session.get()));
   if (fuse_set_signal_handlers(session.get()) != 0) return Error(ErrorCode::kInternal, "no signal handlers");
-  if (fuse_session_mount(session.get(), mountpoint.c_str()) != 0) {
-    fuse_remove_signal_handlers(session.get());
-    return Error(ErrorCode::kIo,
-                 mountpoint + ": cannot mount here (is /dev/fuse there, and are you allowed to?)");
-  }
-  const LiveMount live(session.get(), mountpoint, adapter);
-  const NotedMount noted(keystore.audit(), mountpoint);
+  Serving serving(session.get(), adapter);
+  NotedMount noted(keystore.audit(), mountpoint, connection->is_resumed());
   adapter.notifier = std::make_unique<Notifier>(session.get(), [&adapter] {
     // What cannot be done now is done the next time.
     static_cast<void>(WithinMemory([&]() -> Result<void> {
@@ -194,14 +181,17 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
     }));
   });
   // A mount that cannot be told from another is left alone, and one that is read-only takes no operation.
-  if (waker.running() && live.device() != 0 && !options.read_only) {
+  if (waker.running() && mounted.number != 0 && !options.read_only) {
     adapter.waker = std::make_unique<Waker>(std::move(waker), adapter.volume,
-                                            WakerMount{mountpoint, live.device(), options.stores_only},
+                                            WakerMount{mountpoint, mounted.number, options.stores_only},
                                             [&] { adapter.Settle(KernelHolds::kNoDirectory); });
   }
 
   // Ends before what it tells.
-  auto data_watch = DataWatch::Start(options.source, [&] { return adapter.volume.CatchUp(); });
+  auto data_watch = DataWatch::Start(options.source, [&] {
+    if (options.written) options.written();
+    return adapter.volume.CatchUp();
+  });
   if (!data_watch.has_value()) {
     spdlog::warn("{}: what other processes change wakes no watcher", data_watch.error().message());
   }
@@ -213,9 +203,14 @@ Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const Mou
   if (!config) return Error(ErrorCode::kNoMemory, "no memory for the threads of the mount");
   fuse_loop_cfg_set_max_threads(config.get(), kThreadsMax);
   fuse_loop_cfg_set_idle_threads(config.get(), kThreadsIdleMax);
+  if (connection->is_resumed()) TRY(connection->Resume(session.get()));
+  const HandoverWatch handover(adapter);
   const int outcome = fuse_session_loop_mt(session.get(), config.get());
   if (outcome < 0) return Error(ErrorCode::kIo, std::string("the mount ended: ") + std::strerror(-outcome));
-  return {};
+  if (!handover.asked()) return MountEnd::kEnded;
+  serving.HandOver();
+  noted.HandOver();
+  return MountEnd::kHandedOver;
 }
 
 }  // namespace certfs

@@ -1,34 +1,31 @@
-// A mount: from mount(2) to the last request answered.
+// What a daemon does with a mount: answers the kernel, from the first request to the last, or until it hands
+// over to a successor.
 //
-// Thread-safety: Run() on one thread; the rest from it. Errors: kBusy, kIo, kInvalidArgument with the reason.
+// Thread-safety: RunMount() on one thread; the rest from it. Errors: kBusy, kIo, kInvalidArgument with the
+// reason.
 
 #pragma once
 
-#include <filesystem>
 #include <functional>
-#include <string>
 
+#include "fs/fuse/mount_options.h"
+#include "fs/fuse/mount_point.h"
 #include "fs/fuse/waker_process.h"
 #include "fs/volume.h"
-#include "store/audit_log.h"
 
 namespace certfs {
 
-struct MountOptions {
-  std::filesystem::path mountpoint;
-  std::string source;        // What mountinfo shows as the source: the keystore's path.
-  bool stores_only = false;  // -o subtree=stores
-  bool read_only = false;    // -o ro
-  AuditLimits audit;         // -o audit-mib=, audit-files=
+// How it came to an end.
+enum class MountEnd {
+  kEnded,      // It was unmounted, or this process got SIGTERM, SIGINT or SIGHUP: it is to be unmounted.
+  kHandedOver  // SIGUSR2: the mount is there, and a successor is to answer.
 };
 
-// Mounts and answers the kernel until the filesystem is unmounted or SIGTERM, SIGINT or SIGHUP arrives. Calls
-// `ready` once, when the mount answers. The volume is made by Run, because it and the mount observe each
-// other. Watchers are woken by `waker`, if it is running.
-Result<void> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
-                      WakerProcess waker, const std::function<void()>& ready);
-
-// The real answers about callers, from /proc.
-const ProcessTable& RealProcesses();
+// Answers the kernel for the mount of `host`. Calls `ready` once, when the mount answers. The volume is made
+// here, because it and the mount observe each other. Watchers are woken by `waker`, if it is running.
+//
+// SIGUSR2 is blocked for good: call before there is any other thread.
+Result<MountEnd> RunMount(Keystore& keystore, const VolumeOptions& volume, const MountOptions& options,
+                          MountHost& host, WakerProcess waker, const std::function<void()>& ready);
 
 }  // namespace certfs

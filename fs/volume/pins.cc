@@ -75,18 +75,45 @@ std::int32_t Pins::ProcessOf(Reader& reader) const {
   return reader.process;
 }
 
-Pins::Readers::iterator Pins::OfProcess(Readers& readers, std::int32_t thread, Member member,
+Pins::Readers::iterator Pins::OfProcess(Readers& readers, const Caller& caller, Member member,
                                         Instant now) const {
-  const std::int32_t process = processes_.ProcessOf(thread);
+  const std::int32_t process = processes_.ProcessOf(caller.thread);
   auto newest = readers.end();
   for (auto each = readers.begin(); each != readers.end(); ++each) {
-    if (!each->Wants(member, now) || ProcessOf(*each) != process) continue;
+    if (!each->Wants(member, caller.resent, now) || ProcessOf(*each) != process) continue;
     if (newest == readers.end() || newest->first < each->first) newest = each;
   }
   return newest;
 }
 
-void Pins::Opened(Number entry, Revision revision, Member member, std::int32_t thread, Instant now) {
+void Pins::Note(Number entry, const Reader& reader, bool ended) {
+  if (notes_ == nullptr) return;
+  notes_->KeepPair({reader.thread, entry, reader.opened, reader.revision, reader.first, ended});
+}
+
+void Pins::Drop(Number entry, const Reader& reader) {
+  if (notes_ != nullptr) notes_->DropPair(reader.thread, entry);
+}
+
+std::vector<PairNote> Pins::Inherit(Instant now) {
+  std::vector<PairNote> revisions;
+  if (notes_ == nullptr) return revisions;
+  const std::lock_guard lock(mutex_);
+  for (const PairNote& note : notes_->KeptPairs()) {
+    const bool is_half = note.opened == Member::kCertificate || note.opened == Member::kKey;
+    if (note.thread <= 0 || !is_half || note.first > now || note.first + kPinned < now) continue;
+    const auto [place, added] = readers_.try_emplace(note.entry);
+    if (added) order_.emplace_back(now, note.entry);
+    place->second.push_back({note.thread, 0, note.opened, note.revision, note.first, nullptr, note.ended});
+    const bool known = std::any_of(revisions.begin(), revisions.end(), [&](const PairNote& each) {
+      return each.entry == note.entry && each.revision == note.revision;
+    });
+    if (!known) revisions.push_back(note);
+  }
+  return revisions;
+}
+
+void Pins::Opened(Number entry, Revision revision, Member member, const Caller& caller, Instant now) {
   const std::lock_guard lock(mutex_);
   DropOld(now);
   const auto [place, added] = readers_.try_emplace(entry);
@@ -94,13 +121,15 @@ void Pins::Opened(Number entry, Revision revision, Member member, std::int32_t t
   Readers& readers = place->second;
   const auto moving = moving_.find(entry);
 
-  auto reader = OfThread(readers, thread);
-  if (reader == readers.end() && moving != moving_.end()) reader = OfProcess(readers, thread, member, now);
-  if (reader != readers.end() && reader->Wants(member, now)) {
+  auto reader = OfThread(readers, caller.thread);
+  if (reader == readers.end() && moving != moving_.end()) reader = OfProcess(readers, caller, member, now);
+  if (reader != readers.end() && reader->Wants(member, caller.resent, now)) {
+    Note(entry, *reader, true);
     readers.erase(reader);  // The other half: whatever it was of, the next open begins a pair.
     return;
   }
-  Reader begun{thread, 0, member, revision, now, nullptr};
+  Reader begun{caller.thread, 0, member, revision, now, nullptr};
+  Note(entry, begun, false);
   if (moving != moving_.end()) {
     // A commit may have come between the moment at which this open saw what was live and this one.
     for (const OldPointer& old : moving->second.old) {
@@ -131,18 +160,24 @@ void Pins::Replacing(Number entry, Revision revision, const std::vector<ContentP
   DropTooMuch();
 }
 
-void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer) const {
+void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer) {
   // Whoever commits wants to read what it wrote.
   const std::int32_t own = processes_.ProcessOf(committer);
-  std::erase_if(readers, [&](Reader& each) { return ProcessOf(each) == own; });
+  std::erase_if(readers, [&](Reader& each) {
+    const bool is_own = ProcessOf(each) == own;
+    if (is_own) Drop(old->entry, each);
+    return is_own;
+  });
   // Threads of one process that opened a half each want nothing more.
   for (std::size_t i = 0; i < readers.size(); ++i) {
     const auto other = std::find_if(
         readers.begin() + static_cast<std::ptrdiff_t>(i) + 1, readers.end(), [&](const Reader& each) {
           return each.process == readers[i].process && each.revision == readers[i].revision &&
-                 each.opened != readers[i].opened;
+                 each.opened != readers[i].opened && !each.ended && !readers[i].ended;
         });
     if (other == readers.end()) continue;
+    Drop(old->entry, *other);
+    Drop(old->entry, readers[i]);
     readers.erase(other);
     readers.erase(readers.begin() + static_cast<std::ptrdiff_t>(i));
     --i;
@@ -159,15 +194,16 @@ bool Pins::IsMoving(Number entry, Instant now) {
   return moving_.contains(entry);
 }
 
-ContentPointer Pins::Find(Number entry, Member member, std::int32_t thread, Instant now) {
+ContentPointer Pins::Find(Number entry, Member member, const Caller& caller, Instant now) {
   if (still_) return nullptr;
   const std::lock_guard lock(mutex_);
   const auto found = readers_.find(entry);
   if (found == readers_.end() || !moving_.contains(entry)) return nullptr;
   Readers& readers = found->second;
-  auto reader = OfThread(readers, thread);
-  if (reader == readers.end()) reader = OfProcess(readers, thread, member, now);
-  if (reader == readers.end() || !reader->pinned || !reader->Wants(member, now)) return nullptr;
+  auto reader = OfThread(readers, caller.thread);
+  if (reader == readers.end()) reader = OfProcess(readers, caller, member, now);
+  if (reader == readers.end() || !reader->pinned || !reader->Wants(member, caller.resent, now))
+    return nullptr;
   for (const ContentPointer& content : reader->pinned->contents) {
     if (content->node.member() == member) return content;
   }

@@ -4,7 +4,8 @@
 // The first half that a thread opens begins a pair, the other half ends it: which is first is told by the
 // order alone, so no open may be missed while a thread goes on. A commit pins to what it replaced those who
 // are in between; their second open, within a moment of the first, still gets it. While nothing is replaced,
-// an open costs one note. Private to fs/.
+// an open costs one note. A daemon that ends leaves its notes to its successor (fs/pair_notes.h). Private to
+// fs/.
 //
 // Thread-safety: may be used from any thread.
 
@@ -18,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "fs/pair_notes.h"
 #include "fs/volume.h"
 #include "fs/volume/content.h"
 
@@ -33,10 +35,15 @@ class Pins {
   // the oldest. Keys among it are locked memory, and whoever may renew could replace a pair without end.
   static constexpr std::size_t kBytesMax = std::size_t{4} << 20;
 
-  explicit Pins(const ProcessTable& processes) : processes_(processes) {}
+  // Borrows both; without `notes` what is known ends with this volume.
+  Pins(const ProcessTable& processes, PairNotes* notes) : processes_(processes), notes_(notes) {}
 
-  // Says that `thread` opened `member` of `revision` of `entry`, one half of a pair.
-  void Opened(Number entry, Revision revision, Member member, std::int32_t thread, Instant now);
+  // Takes over those of whom the volume before left a note, and returns the revisions that they are between:
+  // of each entry and revision one note. Call it before all else.
+  std::vector<PairNote> Inherit(Instant now);
+
+  // Says that `caller` opened `member` of `revision` of `entry`, one half of a pair.
+  void Opened(Number entry, Revision revision, Member member, const Caller& caller, Instant now);
 
   // Says that `committer`'s process is about to replace the pair `contents` of `revision` of `entry`. Should
   // it not come to that, whoever is pinned meanwhile gets what is live all the same.
@@ -46,9 +53,9 @@ class Pins {
   // Says whether `entry` was replaced a moment ago: its names may not be cached.
   bool IsMoving(Number entry, Instant now);
 
-  // Returns what `thread` is to get as `member` of `entry` instead of the live file; nothing when it is not
+  // Returns what `caller` is to get as `member` of `entry` instead of the live file; nothing when it is not
   // pinned.
-  ContentPointer Find(Number entry, Member member, std::int32_t thread, Instant now);
+  ContentPointer Find(Number entry, Member member, const Caller& caller, Instant now);
 
   // Forgets what nobody gets any more.
   void DropExpired(Instant now);
@@ -71,9 +78,12 @@ class Pins {
     Member opened;
     Revision revision;
     Instant first;
-    OldPointer pinned;  // What it is pinned to; null while its revision is live.
+    OldPointer pinned;   // What it is pinned to; null while its revision is live.
+    bool ended = false;  // It had the other half from the volume before, whose answer may not have come.
 
-    bool Wants(Member member, Instant now) const { return member != opened && first + kPinned >= now; }
+    bool Wants(Member member, bool resent, Instant now) const {
+      return member != opened && (!ended || resent) && first + kPinned >= now;
+    }
   };
   using Readers = std::vector<Reader>;
 
@@ -89,12 +99,16 @@ class Pins {
   Readers::iterator OfThread(Readers& readers, std::int32_t thread) const;
   // Who of the thread's process waits for `member`, the newest first; the process may open each half in
   // another thread.
-  Readers::iterator OfProcess(Readers& readers, std::int32_t thread, Member member, Instant now) const;
+  Readers::iterator OfProcess(Readers& readers, const Caller& caller, Member member, Instant now) const;
   std::int32_t ProcessOf(Reader& reader) const;
+  // Notes of `reader` that it began a pair of `entry`, or ended it.
+  void Note(Number entry, const Reader& reader, bool ended);
+  void Drop(Number entry, const Reader& reader);
   // Pins to `old` those of its revision, save the process of `committer`.
-  void Pin(Readers& readers, const OldPointer& old, std::int32_t committer) const;
+  void Pin(Readers& readers, const OldPointer& old, std::int32_t committer);
 
   const ProcessTable& processes_;
+  PairNotes* const notes_;
   std::mutex mutex_;
   std::unordered_map<Number, Readers> readers_;   // By entry. Guarded by mutex_, as all below.
   std::deque<std::pair<Instant, Number>> order_;  // When to look at each of them again, oldest first.

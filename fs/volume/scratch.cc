@@ -31,7 +31,7 @@ bool IsScratchName(std::string_view name) {
 
 ScratchPointer ScratchTable::Make(NodeId node, std::uint32_t uid) {
   const std::lock_guard lock(mutex_);
-  ByteQuota& quota = quotas_.try_emplace(uid, kBytesOfUserMax, &quota_).first->second;
+  ByteQuota& quota = quotas_.try_emplace(uid, kBytesOfUserMax, &quota_, &shares_.Of(uid)).first->second;
   return std::make_shared<ScratchFile>(quota, node, uid);
 }
 
@@ -235,6 +235,11 @@ void ScratchTable::DropExpiredLocked(Instant now) {
     }
     at = RemoveName(at);
   }
+}
+
+std::size_t ScratchTable::size() {
+  const std::lock_guard lock(mutex_);
+  return files_.size();
 }
 
 void ScratchTable::DropExpired(Instant now) {

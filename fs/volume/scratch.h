@@ -55,7 +55,8 @@ class ScratchTable {
   static constexpr std::size_t kFilesMax = 1024;
   static constexpr std::size_t kFilesOfUserMax = 256;
 
-  explicit ScratchTable(ByteQuota& whole) : quota_(kBytesMax, &whole) {}
+  // Its files count for `shares` as well, which outlive it.
+  explicit ScratchTable(WriterShares& shares) : shares_(shares) {}
 
   // Where a scratch file stands: in the entry, the staged entry or the scratch directory of that node.
   struct Name {
@@ -105,6 +106,9 @@ class ScratchTable {
   // no room for another name.
   void Spent(NodeId node);
 
+  // How many files there are, directories and placeholders included.
+  std::size_t size();
+
   // Forgets, and wipes, what nobody used for too long.
   void DropExpired(Instant now);
 
@@ -132,7 +136,8 @@ class ScratchTable {
   void ClearLocked(NodeId directory);
   void DropUnused(NodeId node);
 
-  ByteQuota quota_;
+  WriterShares& shares_;
+  ByteQuota quota_{kBytesMax};
   std::mutex mutex_;
   std::map<std::uint32_t, ByteQuota>
       quotas_;  // Of each user that ever had any. Guarded by mutex_, as all below.

@@ -1,6 +1,6 @@
 // A staging inode: what one writer has written so far, and what is to come of it. Private to fs/.
 //
-// Thread-safety: its mutex guards it. Ownership: borrows the quota that all of one volume share.
+// Thread-safety: its mutex guards it. Ownership: borrows the share of whoever writes.
 
 #pragma once
 
@@ -19,13 +19,19 @@ namespace certfs {
 
 // One staging inode and the one handle that writes to it.
 struct Staging {
-  // What all writers together may have staged. The locked memory is also the readers', who must not starve
-  // because somebody opens many files and finishes none.
-  static constexpr std::size_t kBytesOfAllMax = std::size_t{16} << 20;
-
-  explicit Staging(ByteQuota& quota) : buffer(quota) {}
+  // Of a writer who counts in `writers`, and takes from `quota`.
+  Staging(ByteQuota& quota, ByteQuota& writers) : buffer(quota), writers_(writers) {}
+  ~Staging() {
+    if (counted_) writers_.Give(1);
+  }
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
+
+  // Counts it. Returns false if its writer has as many as he may.
+  bool Count() {
+    counted_ = writers_.Take(1);
+    return counted_;
+  }
 
   // Makes the buffer `size` bytes long; returns false, and changes nothing, if there is no memory for it.
   bool Resize(std::size_t size) { return buffer.Resize(size); }
@@ -59,7 +65,8 @@ struct Staging {
 
   // The file that this process removed before it came to write this one: it returns unless a commit succeeds.
   std::optional<RemovedFile> removed;
-  bool committed = false;  // Something of it went live.
+  bool committed = false;  // Something of it went live:
+  Node became;             // to that its name leads since.
   // Set where the kernel holds a directory until the answer: what it is to be told meanwhile waits here.
   std::vector<std::pair<NodeId, std::string_view>>* untold = nullptr;
   bool placeholder = false;  // It left a placeholder, and
@@ -77,6 +84,10 @@ struct Staging {
     if (writer_process != 0 && thread == writer_thread) return writer_process;
     return processes.ProcessOf(thread);
   }
+
+ private:
+  ByteQuota& writers_;
+  bool counted_ = false;
 };
 using StagingPointer = std::shared_ptr<Staging>;
 

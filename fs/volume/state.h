@@ -43,6 +43,10 @@ namespace certfs {
 std::string ChildPath(Keystore& keystore, NodeId parent, std::string_view name);
 std::string NodePath(Keystore& keystore, NodeId node);
 
+// Whether what is done through a handle changes the tree, or scratch. The number of a handle says it, also to
+// a successor that knows nothing else of it.
+enum class HandleUse : HandleId { kReads = 0, kWrites = 1 };
+
 // What the lists of stores and of entries show of a store.
 struct ListedStore {
   std::string name;
@@ -64,7 +68,7 @@ struct Volume::State {
         key_release(keystore),
         views(keystore, {options.uid, options.gid}),
         backups(keystore, options.spool_directory),
-        pins(processes_in),
+        pins(processes_in, options.pairs),
         first_halves(processes_in),
         stores_changed(began) {}
 
@@ -93,8 +97,8 @@ struct Volume::State {
 
   FirstHalves first_halves;
 
-  ByteQuota staged{Staging::kBytesOfAllMax};  // Of all writers, scratch included.
-  ScratchTable scratch{staged};
+  WriterShares shares{options.uid};
+  ScratchTable scratch{shares};
   TakenRequests taken;
   // Who asks for something by a name of ca/issued/ is alone with it, and with some others, until he has it.
   static constexpr std::size_t kPickupMutexes = 64;
@@ -113,8 +117,12 @@ struct Volume::State {
   // Lock order: a ScratchFile's mutex, a Staging's, then `commits`, then `mutex`. `mutex` is never held
   // across a call of the keystore or the observer.
   std::mutex mutex;
-  std::uint64_t next_handle = 1;  // Guarded by mutex, as all below.
+  std::uint64_t last_handle = 0;  // Guarded by mutex, as all below.
   std::uint64_t next_staging = 1;
+  HandleId NewHandle(HandleUse use) { return (last_handle += 2) | static_cast<HandleId>(use); }
+  // Whether an earlier daemon gave out `handle` to somebody who writes: what he wrote is lost. Takes the
+  // mutex.
+  bool IsLostWriter(HandleId handle);
   std::unordered_map<HandleId, ContentPointer> readers;
   // What is open for reading, by node: fstat(2) asks for a node without saying through which handle.
   struct OpenContent {
@@ -125,7 +133,18 @@ struct Volume::State {
   // The handles on files of status/, by thread and node. Each shows what was true when it was opened: to the
   // thread that opened it fstat(2) says that one's size.
   std::set<std::tuple<std::int32_t, NodeId, HandleId>> status_handles;
-  std::unordered_map<HandleId, std::int32_t> status_openers;
+  struct StatusOpener {
+    std::int32_t thread = 0;
+    std::uint32_t uid = 0;
+    std::size_t bytes = 0;
+  };
+  std::unordered_map<HandleId, StatusOpener> status_openers;
+  // What the handles of each user hold of such files that nobody else holds.
+  std::map<std::uint32_t, std::size_t> status_bytes;
+  static constexpr std::size_t kStatusBytesOfUserMax = std::size_t{32} << 20;
+  // Notes that `opener` has `handle` on `node`; false, and nothing is noted, where he has too much already.
+  bool AddStatusHandle(const StatusOpener& opener, NodeId node, HandleId handle);
+  void RemoveStatusHandle(NodeId node, HandleId handle);
   ContentPointer FindOpenStatus(std::int32_t thread, NodeId node, HandleId handle) const {
     const auto shown = readers.find(handle);
     if (shown != readers.end()) return shown->second;
@@ -266,7 +285,11 @@ std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChan
 inline constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE of renameat2(2).
 
 inline Error NoMemory() {
-  return {ErrorCode::kNoMemory, "no locked memory is left for what is being written"};
+  return {ErrorCode::kNoMemory, "too-much-unfinished",
+          "no locked memory is left for what is being written: a user may have 4 MiB of it, all together 16"};
+}
+inline Error LostWithItsDaemon() {
+  return {ErrorCode::kIo, "what was written is lost: the daemon that had it ended before it was committed"};
 }
 inline Error TooLarge() { return {ErrorCode::kTooLarge, "too-large", "a file is at most 1 MiB"}; }
 // The group of what `caller` makes in `directory`: that of the directory, if it has the set-group-id bit. No

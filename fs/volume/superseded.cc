@@ -30,6 +30,7 @@ void SupersededContents::Forget(NodeId node, std::uint64_t count) {
 }
 
 bool SupersededContents::IsHeld(NodeId node) {
+  if (any_named_) return true;
   const std::lock_guard lock(mutex_);
   return IsNamed(node);
 }

@@ -34,6 +34,8 @@ class SupersededContents {
   void Named(NodeId node);
   void Forget(NodeId node, std::uint64_t count);
   bool IsHeld(NodeId node);
+  // Says that the kernel was given nodes before, nobody knows which: from now on it may hold any.
+  void SupposeNamed() noexcept { any_named_ = true; }
   // Returns those that the kernel holds of the files of `entries`. Looks at all.
   std::vector<NodeId> HeldOf(const std::unordered_set<Number>& entries);
 
@@ -59,6 +61,7 @@ class SupersededContents {
     Instant when;
     ContentPointer content;
   };
+  bool any_named_ = false;  // Set before any other thread is here.
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, std::uint64_t> names_;  // Node to count. Guarded by mutex_, as all below.
   std::list<Recent> recent_;                                // Oldest first.

@@ -13,9 +13,12 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 
-#include "store/descriptor.h"
+#include "store/examiner.h"
+#include "store/files.h"
 #include "store/lmdb/transaction.h"
+#include "store/lmdb/unreadable_page.h"
 
 namespace certfs::lmdb {
 
@@ -71,7 +74,7 @@ Result<int> OpenLockFile(const std::filesystem::path& directory) {
 Result<void> ReserveLockFile(const std::filesystem::path& directory) {
   constexpr off_t kBytes = 64 * (kReadersMax + 4);  // A reader has 64 bytes; the header has less than four.
   const Descriptor file(TRY(OpenLockFile(directory)));
-  const int code = posix_fallocate(file.get(), 0, kBytes);
+  const int code = posix_fallocate(file.number(), 0, kBytes);
   // Where blocks cannot be reserved nothing is lost but the warning.
   if (code != 0 && code != EOPNOTSUPP && code != EINVAL) return OpenFailure(directory, code);
   return {};
@@ -88,7 +91,11 @@ ErrorCode CodeOf(int code) {
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:
+    case MDB_CURSOR_FULL:
+    case MDB_PAGE_FULL:
       return ErrorCode::kCorrupt;
+    case EROFS:
+      return ErrorCode::kReadOnly;
     case MDB_READERS_FULL:
       return ErrorCode::kBusy;
     case ENOMEM:
@@ -97,6 +104,19 @@ ErrorCode CodeOf(int code) {
       return ErrorCode::kIo;
   }
 }
+
+// Inside the gate until it goes.
+class Visit {
+ public:
+  explicit Visit(Gate& gate) : gate_(gate), entered_(gate.Enter()) {}
+  ~Visit() { gate_.Leave(entered_); }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+ private:
+  Gate& gate_;
+  std::thread::id entered_;
+};
 
 // Says whether `bytes` of address space can be had beside what is in use. Returns an errno, 0 for yes.
 int FindAddressSpace(std::uint64_t bytes) {
@@ -132,6 +152,11 @@ void Gate::Leave(std::thread::id who) noexcept {
   if (inside_.empty()) changed_.notify_all();
 }
 
+bool Gate::IsInside() {
+  const std::lock_guard lock(mutex_);
+  return std::find(inside_.begin(), inside_.end(), std::this_thread::get_id()) != inside_.end();
+}
+
 bool Gate::Close() {
   std::unique_lock lock(mutex_);
   ++closing_;
@@ -148,6 +173,8 @@ void Gate::Open() {
   changed_.notify_all();
 }
 
+Environment::Environment(MDB_env* env) : env_(env) {}
+
 Environment::~Environment() { mdb_env_close(env_); }
 
 Result<std::unique_ptr<Environment>> Environment::Make(std::uint64_t map_bytes) {
@@ -162,6 +189,9 @@ Result<std::unique_ptr<Environment>> Environment::Make(std::uint64_t map_bytes) 
 }
 
 Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int flags) {
+  path_ = path;
+  flags_ = flags;
+  SurviveUnreadablePages();
   int code = mdb_env_open(env_, path.c_str(), MDB_NOTLS | flags, 0600);
   if (code != 0) return Failure("open " + path.string(), code);
   // LMDB leaves its data file open across exec.
@@ -178,8 +208,11 @@ Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int
 Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::path& directory,
                                                        std::uint64_t map_bytes, bool create) {
   auto environment = TRY(Make(map_bytes));
+  environment->data_ = directory / "data.mdb";
+  const bool pin = !create && !TRY(environment->ExamineAhead());
   TRY(ReserveLockFile(directory));
   TRY(environment->OpenAt(directory, 0));
+  if (pin) TRY(environment->ExaminePinned());
   if (create) {
     int data = -1;
     if (const int code = mdb_env_get_fd(environment->env_, &data); code != 0)
@@ -202,39 +235,24 @@ Result<std::unique_ptr<Environment>> Environment::CreateFile(const std::filesyst
   return environment;
 }
 
-// What lies behind the end of a file cannot be mapped: reading it would be a SIGBUS.
-Result<void> Environment::CheckLength(const std::filesystem::path& directory) {
-  MDB_envinfo info;
-  MDB_stat facts;
-  int code = mdb_env_info(env_, &info);
-  if (code == 0) code = mdb_env_stat(env_, &facts);
-  if (code != 0) return OpenFailure(directory, code);
-  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * facts.ms_psize;
-  std::error_code error;
-  const std::uint64_t there = std::filesystem::file_size(directory / "data.mdb", error);
-  if (error) return Error(ErrorCode::kIo, "data.mdb: " + error.message());
-  if (there >= needed) return {};
-  return Error(ErrorCode::kCorrupt, "data.mdb is cut short: it has " + std::to_string(there) + " of " +
-                                        std::to_string(needed) + " bytes");
-}
-
 Result<std::unique_ptr<Environment>> Environment::OpenReadOnly(const std::filesystem::path& directory) {
   constexpr std::uint64_t kSizeOfTheFile = 0;  // As its last writer had it.
   auto environment = TRY(Make(kSizeOfTheFile));
   environment->read_only_ = true;
+  environment->data_ = directory / "data.mdb";
+  const bool pin = !TRY(environment->ExamineFile());
   std::error_code error;
-  // LMDB takes an empty file for none.
-  if (std::filesystem::file_size(directory / "data.mdb", error) == 0 && !error)
-    return Error(ErrorCode::kCorrupt, "data.mdb is empty");
   const bool locked = std::filesystem::exists(directory / "lock.mdb", error) || error;
   TRY(environment->OpenAt(directory, MDB_RDONLY | (locked ? 0U : static_cast<unsigned int>(MDB_NOLOCK))));
-  TRY(environment->CheckLength(directory));
+  if (pin) TRY(environment->ExaminePinned());
   TRY(environment->OpenTables(false));
   return environment;
 }
 
 Result<void> Environment::Sync() {
   constexpr int kForce = 1;
+  const Visit visit(gate_);
+  if (env_ == nullptr) return Failure("sync", MDB_PANIC);
   if (const int code = mdb_env_sync(env_, kForce); code != 0) return Failure("sync", code);
   return {};
 }
@@ -299,7 +317,7 @@ Result<void> Environment::Resize(std::uint64_t bytes) {
   // transaction would crash. So what the new map takes beyond the old is asked for first.
   MDB_envinfo info;
   MDB_stat stat;
-  int code = mdb_env_info(env_, &info);
+  int code = env_ == nullptr ? MDB_PANIC : mdb_env_info(env_, &info);
   if (code == 0) code = mdb_env_stat(env_, &stat);
   if (code == 0) {
     // Another process's size is known only to LMDB. It doubled a map that was full.
@@ -308,28 +326,75 @@ Result<void> Environment::Resize(std::uint64_t bytes) {
     const std::uint64_t more = size > info.me_mapsize ? size - info.me_mapsize : 0;
     code = FindAddressSpace(more + kTakenMeanwhile);
   }
-  if (code == 0) code = mdb_env_set_mapsize(env_, bytes);
+  if (code == 0) {
+    code = mdb_env_set_mapsize(env_, bytes);
+    if (code != 0) Close();
+  }
   gate_.Open();
   if (code != 0) return Failure("change the size of the map", code);
   return {};
 }
 
-Result<bool> Environment::Grow(std::uint64_t limit, Room room) {
-  // LMDB notices by itself only that a writer died. What a reader held is never used again until somebody
-  // asks.
-  int dead = 0;
-  if (mdb_reader_check(env_, &dead) == 0 && dead > 0) return true;
-  if (auto added = AddTables(); added.has_value()) {
-    if (added.value()) return true;
-  } else if (added.error().code() != ErrorCode::kNoSpace || DiskIsFull()) {
-    return added;
-  }
+void Environment::Close() noexcept {
   MDB_envinfo info;
-  const std::thread::id entered = gate_.Enter();
-  const int code = mdb_env_info(env_, &info);
-  gate_.Leave(entered);
-  if (code != 0) return Failure("measure the map", code);
-  const std::uint64_t size = info.me_mapsize;
+  if (mdb_env_info(env_, &info) == 0) map_bytes_ = info.me_mapsize;
+  mdb_env_close(std::exchange(env_, nullptr));
+}
+
+Result<void> Environment::OpenAgain(unsigned int flags) {
+  // Only when the old one is gone: closing the second of two would drop the locks of both.
+  auto other = TRY(Make(map_bytes_));
+  other->read_only_ = (flags & MDB_RDONLY) != 0;
+  TRY(other->OpenAt(path_, flags));
+  TRY(other->OpenTables(false));
+  env_ = std::exchange(other->env_, nullptr);
+  only_reads_ = flags != flags_;
+  ++life_;
+  suspected_ = true;  // A disk that failed may have more to show.
+  const std::lock_guard lock(handles_mutex_);
+  handles_ = other->handles_;
+  return {};
+}
+
+Result<void> Environment::Revive(std::uint64_t life, bool to_write) {
+  // Who is inside himself would wait for himself.
+  if (gate_.IsInside() || !gate_.Close()) {
+    return Error(ErrorCode::kBusy,
+                 "after a failure of the disk the keystore is opened anew once nobody reads it");
+  }
+  Result<void> revived;
+  if (life == life_) {
+    if (env_ != nullptr) Close();
+    revived = OpenAgain(flags_);
+    if (!revived.has_value() && revived.error().code() == ErrorCode::kReadOnly) {
+      auto to_read = OpenAgain(flags_ | MDB_RDONLY);
+      if (!to_write) revived = std::move(to_read);
+    }
+  }
+  gate_.Open();
+  return revived;
+}
+
+Result<bool> Environment::Grow(std::uint64_t limit, Room room) {
+  {
+    const Visit visit(gate_);
+    if (env_ == nullptr) return Failure("measure the map", MDB_PANIC);
+    // LMDB notices by itself only that a writer died. What a reader held is never used again until somebody
+    // asks.
+    int dead = 0;
+    if (mdb_reader_check(env_, &dead) == 0 && dead > 0) return true;
+  }
+  auto added = AddTables();
+  if (added.has_value() && added.value()) return true;
+  std::uint64_t size = 0;
+  {
+    const Visit visit(gate_);
+    if (!added.has_value() && (added.error().code() != ErrorCode::kNoSpace || DiskIsFull())) return added;
+    MDB_envinfo info;
+    const int code = env_ == nullptr ? MDB_PANIC : mdb_env_info(env_, &info);
+    if (code != 0) return Failure("measure the map", code);
+    size = info.me_mapsize;
+  }
   // What the last commit freed cannot be used by the next one, and one commit may have replaced everything:
   // beyond twice the limit there is always room.
   const std::uint64_t end = 2 * limit + kReserveBytes;
@@ -345,7 +410,7 @@ bool Environment::DiskIsFull() const noexcept {
   constexpr fsblkcnt_t kBlocksMin = 16;  // What a small commit writes.
   mdb_filehandle_t file = -1;
   struct statvfs status {};
-  if (mdb_env_get_fd(env_, &file) != 0 || fstatvfs(file, &status) != 0) return false;
+  if (env_ == nullptr || mdb_env_get_fd(env_, &file) != 0 || fstatvfs(file, &status) != 0) return false;
   return status.f_bavail < kBlocksMin;
 }
 
@@ -360,7 +425,9 @@ Result<std::vector<Environment::ReaderSlot>> Environment::Readers() {
       static_cast<std::vector<ReaderSlot>*>(into)->push_back(slot);
     return 0;
   };
-  if (const int code = mdb_reader_list(env_, take, &readers); code < 0) return Failure("list readers", code);
+  const Visit visit(gate_);
+  const int code = env_ == nullptr ? MDB_PANIC : mdb_reader_list(env_, take, &readers);
+  if (code < 0) return Failure("list readers", code);
   return readers;
 }
 

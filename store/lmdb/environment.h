@@ -1,18 +1,24 @@
 // The LMDB environment of one keystore. Private to store/; with transaction.h the only place that knows LMDB.
 //
 // Thread-safety: any thread. A process opens one directory at most once at a time, and does not fork
-// meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when LMDB
-// finds its own structure broken, kBusy when the map cannot change its size because transactions stay open,
-// kIo otherwise.
+// meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when the
+// examiner or LMDB itself finds the structure of data.mdb broken, kReadOnly when the disk is mounted like
+// that, kBusy when the map cannot change its size because transactions stay open, kIo otherwise.
+//
+// A data.mdb that is there is examined before LMDB reads a page of it, and again when something in it was
+// found damaged (store/examiner.h).
 
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -21,6 +27,10 @@
 #include "store/entry_table.h"
 
 struct MDB_env;
+
+namespace certfs {
+class Examination;  // store/examiner.h.
+}
 
 namespace certfs::lmdb {
 
@@ -40,6 +50,9 @@ class Gate {
   // Returns who entered, for Leave; another thread may do that.
   std::thread::id Enter();
   void Leave(std::thread::id who) noexcept;
+
+  // Says whether this thread is inside.
+  bool IsInside();
 
   // Waits until nobody is inside; returns false when that takes too long. After true, call Open().
   bool Close();
@@ -98,25 +111,62 @@ class Environment {
   };
   Result<std::vector<ReaderSlot>> Readers();
 
-  // Says whether the disk beneath has no room left.
+  // Says whether the disk beneath has no room left. Precondition: the caller is inside the gate.
   bool DiskIsFull() const noexcept;
 
+  // Notes that something was damaged: whoever begins a transaction next has the file examined first, at most
+  // once a minute.
+  void Suspect() noexcept { suspected_ = true; }
+  // For whoever is about to have LMDB read a table, or to begin to write, which is like reading contents:
+  // waits until the contents of files are known to be sound, which opening does not. kCorrupt while the file
+  // is known to be damaged, also to transactions that were begun before.
+  Result<void> MayRead(Table table);
+  // Has it examined if it is suspected. kCorrupt while it is known to be damaged: LMDB is not to read it.
+  Result<void> CheckSuspicion();
+  // How often CheckSuspicion had it examined. For tests.
+  std::uint64_t suspicions_examined() const noexcept { return looks_; }
+
+  // After a failure to write LMDB serves nothing more, not even what it has: MDB_PANIC, for ever. Opens it
+  // anew, unless somebody has since `life`: with the state before the change that failed, and where the disk
+  // is read-only by now for reading alone, until somebody is going to write again. kBusy while this thread,
+  // or for too long another one, has a transaction open.
+  Result<void> Revive(std::uint64_t life, bool to_write);
+  // How often it was opened, and whether a transaction can be begun in this life. Precondition, of both: the
+  // caller is inside the gate.
+  std::uint64_t life() const noexcept { return life_; }
+  bool Serves(bool to_write) const noexcept { return env_ != nullptr && !(to_write && only_reads_); }
+  // Null where it could not be opened anew yet.
   MDB_env* get() noexcept { return env_; }
   Gate& gate() noexcept { return gate_; }
   // The tables as they can be used by a transaction that is begun afterwards.
   Handles handles();
 
  private:
-  explicit Environment(MDB_env* env) : env_(env) {}
+  explicit Environment(MDB_env* env);
   static Result<std::unique_ptr<Environment>> Make(std::uint64_t map_bytes);
   Result<void> OpenAt(const std::filesystem::path& path, unsigned int flags);
   Result<void> OpenTables(bool create);
   Result<bool> AddTables();
   Result<void> Resize(std::uint64_t bytes);
+  // Preconditions, of both: the gate is closed.
+  void Close() noexcept;
+  Result<void> OpenAgain(unsigned int flags);
 
-  Result<void> CheckLength(const std::filesystem::path& directory);
+  // Has data.mdb examined. Returns false where others change it too fast for that: then, once it is open,
+  // ExaminePinned.
+  Result<bool> ExamineFile();
+  // The same, and returns when all but the contents of files is sound: MayRead waits for these.
+  Result<bool> ExamineAhead();
+  Result<void> AwaitContents();
+  // The same while a transaction of this process keeps the pages of a state from being used again.
+  Result<void> ExaminePinned();
 
-  MDB_env* env_;
+  MDB_env* env_;  // Changed while the gate is closed, as the next five.
+  bool only_reads_ = false;
+  std::uint64_t life_ = 1;
+  std::uint64_t map_bytes_ = 0;  // Of the last life.
+  std::filesystem::path path_;
+  unsigned int flags_ = 0;
   Gate gate_;
   std::mutex own_mutex_;           // Taken inside the gate.
   std::uint64_t own_commits_ = 0;  // Guarded by own_mutex_.
@@ -124,6 +174,16 @@ class Environment {
   std::mutex handles_mutex_;
   Handles handles_{};  // Guarded by handles_mutex_.
   bool read_only_ = false;
+  std::filesystem::path data_;  // data.mdb.
+  std::mutex ahead_mutex_;
+  std::unique_ptr<Examination> ahead_;  // Guarded by ahead_mutex_; under way while contents_unknown_.
+  std::atomic<bool> contents_unknown_ = false;
+  std::atomic<bool> suspected_ = false;
+  std::atomic<bool> unsound_ = false;
+  std::atomic<std::uint64_t> looks_ = 0;
+  std::mutex look_mutex_;
+  std::optional<Error> damage_;                        // Guarded by look_mutex_; set while unsound_.
+  std::chrono::steady_clock::time_point next_look_{};  // Guarded by look_mutex_.
 };
 
 }  // namespace certfs::lmdb

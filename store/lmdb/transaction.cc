@@ -25,26 +25,41 @@ Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
 }  // namespace
 
 Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment, Access access) {
+  if (access == Access::kWrite) TRY(environment.MayRead(Table::kContents));
+  TRY(environment.CheckSuspicion());
   for (int attempt = 1;; ++attempt) {
     const std::thread::id entered = environment.gate().Enter();
     MDB_txn* txn = nullptr;
     const Handles handles = environment.handles();  // Before it begins: it knows no table of later.
     const bool write = access == Access::kWrite;
-    // A process that was killed while it read still holds the pages of its moment: for as long as its slot is
-    // taken, no page freed since is used again, and the file grows with every commit. Looking costs a system
-    // call for each other process; a failure to look is none to write.
-    int dead = 0;
-    if (write) static_cast<void>(mdb_reader_check(environment.get(), &dead));
-    const int code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
+    const std::uint64_t life = environment.life();
+    int code = MDB_PANIC;
+    if (environment.Serves(write)) {
+      // A process that was killed while it read still holds the pages of its moment: for as long as its slot
+      // is taken, no page freed since is used again, and the file grows with every commit. Looking costs a
+      // system call for each other process; a failure to look is none to write.
+      int dead = 0;
+      if (write) static_cast<void>(mdb_reader_check(environment.get(), &dead));
+      code = mdb_txn_begin(environment.get(), nullptr, write ? 0 : MDB_RDONLY, &txn);
+    }
     if (code == 0) {
       const std::uint64_t id = mdb_txn_id(txn);
       return std::unique_ptr<Transaction>(
           new Transaction(environment, handles, txn, entered, write ? id - 1 : id));
     }
     environment.gate().Leave(entered);
-    // Another process made the map larger than ours, and may do so again meanwhile.
-    if (code != MDB_MAP_RESIZED || attempt == kAttemptsMax) return Failure("begin a transaction", code);
-    TRY(environment.AdoptSize());
+    if (attempt == kAttemptsMax) return Failure("begin a transaction", code);
+    switch (code) {
+      case MDB_MAP_RESIZED:
+        // Another process made the map larger than ours, and may do so again meanwhile.
+        TRY(environment.AdoptSize());
+        break;
+      case MDB_PANIC:
+        TRY(environment.Revive(life, write));
+        break;
+      default:
+        return Failure("begin a transaction", code);
+    }
   }
 }
 
@@ -56,17 +71,20 @@ void Transaction::Abandon() noexcept {
 
 Error Transaction::Fail(std::string_view what, int code) {
   map_full_ = map_full_ || code == MDB_MAP_FULL;
-  return Failure(what, code);
+  Error failure = Failure(what, code);
+  if (failure.code() == ErrorCode::kCorrupt) environment_.Suspect();
+  return failure;
 }
 
 Result<std::optional<BytesView>> Transaction::Get(Table table, BytesView key) {
   if (txn_ == nullptr) return Spent();
   if (Lacks(table)) return Failure("read", kTableMissing);
+  TRY(environment_.MayRead(table));
   MDB_val name = ValueOf(key);
   MDB_val value;
   const int code = mdb_get(txn_, HandleOf(table), &name, &value);
   if (code == MDB_NOTFOUND) return std::optional<BytesView>();
-  if (code != 0) return Failure("read", code);
+  if (code != 0) return Fail("read", code);
   return std::optional<BytesView>(BytesView(static_cast<const std::uint8_t*>(value.mv_data), value.mv_size));
 }
 
@@ -94,6 +112,7 @@ Result<void> Transaction::Append(Table table, BytesView key, BytesView value) {
 Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink) {
   if (txn_ == nullptr) return Spent();
   if (Lacks(table)) return Failure("read", kTableMissing);
+  TRY(environment_.MayRead(table));
   MDB_cursor* cursor = nullptr;
   if (const int code = mdb_cursor_open(txn_, HandleOf(table), &cursor); code != 0)
     return Failure("read", code);
@@ -109,7 +128,7 @@ Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink
     };
     if (!sink(view(key), view(value))) return {};
   }
-  if (code != MDB_NOTFOUND) return Failure("read", code);
+  if (code != MDB_NOTFOUND) return Fail("read", code);
   return {};
 }
 
@@ -148,9 +167,9 @@ Result<void> Transaction::Commit() {
     code = mdb_txn_commit(std::exchange(txn_, nullptr));
     if (code == 0 && counts) environment_.CountOwnCommit();
   }
-  environment_.gate().Leave(entered_);
   // LMDB calls a write that the disk had room for only in part an I/O error.
-  if (code == EIO && environment_.DiskIsFull()) return Fail("commit", ENOSPC);
+  if (code == EIO && environment_.DiskIsFull()) code = ENOSPC;
+  environment_.gate().Leave(entered_);
   if (code != 0) return Fail("commit", code);
   return {};
 }

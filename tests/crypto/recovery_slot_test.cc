@@ -3,9 +3,16 @@
 // flipped.
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/x509.h>
+
+#include <climits>
+#include <memory>
 
 #include "crypto/encrypted_key.h"
 #include "crypto/key_slot.h"
+#include "crypto/pem.h"
 #include "tests/support/recovery.h"
 
 namespace certfs {
@@ -108,6 +115,50 @@ TEST(RecoverySlot, RefusesWhatCannotBeOne) {
             ErrorCode::kInvalidArgument);
   const UnlockSecret none{SlotType::kRecovery, SecretBytes::CopyOf(AsBytes("no key"))};
   EXPECT_EQ(CodeOf(UnwrapRootKey(SomeStore(), none, SlotFor("rsa"))), ErrorCode::kMalformed);
+}
+
+// An EncryptedPrivateKeyInfo by `algorithm`, which is taken; nothing is encrypted in it.
+Bytes Asking(X509_ALGOR* algorithm) {
+  EXPECT_NE(algorithm, nullptr);
+  const std::unique_ptr<X509_SIG, decltype(&X509_SIG_free)> info(X509_SIG_new(), X509_SIG_free);
+  X509_ALGOR* into = nullptr;
+  ASN1_OCTET_STRING* content = nullptr;
+  X509_SIG_getm(info.get(), &into, &content);
+  X509_ALGOR_copy(into, algorithm);
+  X509_ALGOR_free(algorithm);
+  const Bytes nothing(32, 7);
+  ASN1_OCTET_STRING_set(content, nothing.data(), static_cast<int>(nothing.size()));
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_SIG(info.get(), &der);
+  Bytes bytes(der, der + size);
+  OPENSSL_free(der);
+  return bytes;
+}
+
+// Goal: a file cannot keep its reader busy for as long as it likes. Method: algorithms that nobody would live
+// to see the end of, and such as are at the bound, which fail for their passphrase.
+TEST(EncryptedKey, StretchesNoLongerThanIsBearable) {
+  const SecretBytes passphrase = SecretBytes::CopyOf(AsBytes("open sesame"));
+  const auto pbkdf2 = [](int rounds) {
+    return Asking(PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), rounds, nullptr, 0, nullptr, NID_hmacWithSHA256));
+  };
+  const auto scrypt = [](std::uint64_t n, std::uint64_t r, std::uint64_t p) {
+    return Asking(PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), nullptr, 0, nullptr, n, r, p));
+  };
+  const auto old = [](int rounds) {
+    return Asking(PKCS5_pbe_set(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, rounds, nullptr, 0));
+  };
+  for (const Bytes& file :
+       {pbkdf2(5'000'001), pbkdf2(INT_MAX), old(5'000'001), old(INT_MAX), scrypt(1 << 14, 8, 1 << 7)}) {
+    EXPECT_EQ(CodeOf(DecryptKeyFile(file, passphrase)), ErrorCode::kUnsupported);
+    const SecretBytes pem = WritePem("ENCRYPTED PRIVATE KEY", file);
+    EXPECT_EQ(CodeOf(DecryptKeyFile(pem.Reveal(), passphrase)), ErrorCode::kUnsupported);
+  }
+  for (const Bytes& file : {pbkdf2(1000), old(1000), scrypt(1 << 10, 8, 4)})
+    EXPECT_EQ(CodeOf(DecryptKeyFile(file, passphrase)), ErrorCode::kAccessDenied);
+  Bytes longer = test::RecoveryVector("p256-encrypted.key.der");
+  longer.push_back(0);
+  EXPECT_EQ(CodeOf(DecryptKeyFile(longer, passphrase)), ErrorCode::kMalformed);
 }
 
 TEST(EncryptedKey, OpensByItsPassphrase) {

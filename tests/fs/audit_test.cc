@@ -135,7 +135,7 @@ TEST_F(AuditedTree, NotesReadingByOtherWays) {
   ExpectLine("read", "stores/machine/web/key.pem", kRoot);
   EXPECT_EQ(last_["detail"], "as a scratch file");
   // A handle that nobody knows any more.
-  Must(tree_->volume.Read(key, 12345, 0, 100));
+  Must(tree_->volume.Read(key, 12344, 0, 100));
   const Json line = OneLine();
   EXPECT_EQ(line["op"], "read");
   EXPECT_EQ(line["pid"], Json());

@@ -130,24 +130,24 @@ TEST_F(PinsTest, NamesMayBeCachedOnceItIsQuiet) {
 
 // An open that saw the old revision as live, and a commit that came before it was noted.
 TEST_F(PinsTest, AnOpenThatACommitOvertookIsPinnedToo) {
-  Pins pins(tree_.processes);
+  Pins pins(tree_.processes, nullptr);
   const std::vector<ContentPointer> old = MadePair(20, 5);
   pins.Replacing(20, 5, old, kRoot.thread, tree_.instant());
-  pins.Opened(20, 5, Member::kCertificate, kReader.thread, tree_.instant());
-  EXPECT_EQ(pins.Find(20, Member::kKey, kReader.thread, tree_.instant()), old[1]);
-  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.instant()), nullptr);
-  EXPECT_EQ(pins.Find(20, Member::kKey, kUser.thread, tree_.instant()), nullptr);
-  EXPECT_EQ(pins.Find(21, Member::kKey, kReader.thread, tree_.instant()), nullptr);
+  pins.Opened(20, 5, Member::kCertificate, kReader, tree_.instant());
+  EXPECT_EQ(pins.Find(20, Member::kKey, kReader, tree_.instant()), old[1]);
+  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader, tree_.instant()), nullptr);
+  EXPECT_EQ(pins.Find(20, Member::kKey, kUser, tree_.instant()), nullptr);
+  EXPECT_EQ(pins.Find(21, Member::kKey, kReader, tree_.instant()), nullptr);
 }
 
 // An open of the new revision, before anybody was told that the old one was replaced.
 TEST_F(PinsTest, AnOpenThatOvertookTheTellingIsNotForgotten) {
-  Pins pins(tree_.processes);
-  pins.Opened(20, 6, Member::kKey, kReader.thread, tree_.instant());
+  Pins pins(tree_.processes, nullptr);
+  pins.Opened(20, 6, Member::kKey, kReader, tree_.instant());
   pins.Replacing(20, 5, MadePair(20, 5), kRoot.thread, tree_.instant());
   const std::vector<ContentPointer> next = MadePair(20, 6);
   pins.Replacing(20, 6, next, kRoot.thread, tree_.instant());
-  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader.thread, tree_.instant()), next[0]);
+  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader, tree_.instant()), next[0]);
 }
 
 // How many bytes of `contents` somebody keeps.
@@ -161,8 +161,8 @@ std::size_t KeptBytes(const std::vector<std::weak_ptr<const Content>>& contents)
 
 TEST_F(PinsTest, LargeKeysThatAreReplacedAgainAndAgainAreNotAllKept) {
   constexpr std::size_t kLarge = std::size_t{1} << 20;
-  Pins pins(tree_.processes);
-  pins.Opened(20, 1, Member::kCertificate, kReader.thread, tree_.instant());
+  Pins pins(tree_.processes, nullptr);
+  pins.Opened(20, 1, Member::kCertificate, kReader, tree_.instant());
   std::vector<std::weak_ptr<const Content>> all;
   for (Revision revision = 1; revision <= 20; ++revision) {
     for (const Number entry : {20, 21}) {
@@ -174,29 +174,29 @@ TEST_F(PinsTest, LargeKeysThatAreReplacedAgainAndAgainAreNotAllKept) {
   }
   EXPECT_EQ(KeptBytes(all), Pins::kBytesMax);
   // Who is pinned is served before those who might have been overtaken.
-  const ContentPointer pinned = pins.Find(20, Member::kKey, kReader.thread, tree_.instant());
+  const ContentPointer pinned = pins.Find(20, Member::kKey, kReader, tree_.instant());
   ASSERT_NE(pinned, nullptr);
   EXPECT_TRUE(pinned->node.HasRevision(1));
-  pins.Opened(21, 20, Member::kCertificate, kUser.thread, tree_.instant());
-  EXPECT_NE(pins.Find(21, Member::kKey, kUser.thread, tree_.instant()), nullptr);
-  pins.Opened(21, 10, Member::kCertificate, kUser.thread, tree_.instant());
-  EXPECT_EQ(pins.Find(21, Member::kKey, kUser.thread, tree_.instant()), nullptr);
+  pins.Opened(21, 20, Member::kCertificate, kUser, tree_.instant());
+  EXPECT_NE(pins.Find(21, Member::kKey, kUser, tree_.instant()), nullptr);
+  pins.Opened(21, 10, Member::kCertificate, kUser, tree_.instant());
+  EXPECT_EQ(pins.Find(21, Member::kKey, kUser, tree_.instant()), nullptr);
 }
 
 TEST_F(PinsTest, HoweverManyArePinnedThereIsAnEnd) {
   constexpr std::size_t kLarge = std::size_t{1} << 20;
-  Pins pins(tree_.processes);
+  Pins pins(tree_.processes, nullptr);
   std::vector<std::weak_ptr<const Content>> all;
   for (Revision revision = 1; revision <= 20; ++revision) {
     const auto thread = static_cast<std::int32_t>(1000 + revision);
-    pins.Opened(20, revision, Member::kCertificate, thread, tree_.instant());
+    pins.Opened(20, revision, Member::kCertificate, Caller{33, 33, thread}, tree_.instant());
     const std::vector<ContentPointer> pair = MadePair(20, revision, kLarge);
     all.insert(all.end(), pair.begin(), pair.end());
     pins.Replacing(20, revision, pair, kRoot.thread, tree_.instant());
     EXPECT_LE(KeptBytes(all), Pins::kBytesMax + kLarge) << revision;  // `pair` has the newest.
   }
-  EXPECT_EQ(pins.Find(20, Member::kKey, 1001, tree_.instant()), nullptr);
-  EXPECT_NE(pins.Find(20, Member::kKey, 1020, tree_.instant()), nullptr);
+  EXPECT_EQ(pins.Find(20, Member::kKey, Caller{33, 33, 1001}, tree_.instant()), nullptr);
+  EXPECT_NE(pins.Find(20, Member::kKey, Caller{33, 33, 1020}, tree_.instant()), nullptr);
 }
 
 // A clock that goes back shows whether anything was left.

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint32_t kAlice = 1;
 constexpr std::uint32_t kBob = 2;
+constexpr std::uint32_t kDaemon = 77;
 
 TEST(ScratchName, IsOneThatToolsUse) {
   for (const char* const name :
@@ -39,8 +40,8 @@ class ScratchTableTest : public testing::Test {
   const NodeId directory_ = NodeId::OfDirectory(40);
   std::uint64_t last_ = 0;
   Instant now_{};
-  ByteQuota whole_{std::size_t{16} << 20};
-  ScratchTable table_{whole_};
+  WriterShares shares_{kDaemon};
+  ScratchTable table_{shares_};
 };
 
 TEST_F(ScratchTableTest, EachUserHasNamesOfItsOwn) {
@@ -103,61 +104,116 @@ TEST_F(ScratchTableTest, OneUserLeavesRoomForOthersAndAllForWriters) {
   fill(kBob);
   fill(3);
   EXPECT_EQ(held.size(), ScratchTable::kBytesMax >> 20);
-  EXPECT_TRUE(whole_.Take(std::size_t{8} << 20));
-  whole_.Give(std::size_t{8} << 20);
+  ByteQuota& writers = shares_.Of(kDaemon);
+  EXPECT_TRUE(writers.Take(std::size_t{8} << 20));
+  writers.Give(std::size_t{8} << 20);
 }
 
-TEST_F(ScratchTableTest, NamesAreCountedToo) {
-  for (std::size_t i = 0; i < ScratchTable::kFilesOfUserMax; ++i)
-    ASSERT_NE(Add("tmp" + std::to_string(i)), nullptr);
-  EXPECT_EQ(Add("tmpx"), nullptr);
-  EXPECT_NE(Add("tmpx", kBob), nullptr);
-  EXPECT_TRUE(table_.Remove({directory_, "tmp0", kAlice}, now_));
-  EXPECT_NE(Add("tmpx"), nullptr);
+// What is open counts, whether or not it still has a name: nobody gets a second share by taking names away.
+TEST_F(ScratchTableTest, WhatIsOpenWithoutANameCounts) {
+  std::vector<ScratchPointer> held;
+  for (;;) {
+    ScratchPointer file = Add("tmp");
+    ASSERT_NE(file, nullptr);
+    table_.Opened(file);
+    if (!file->bytes.Resize(1)) {
+      table_.Closed(file->node, now_);
+      break;
+    }
+    held.push_back(std::move(file));
+    ASSERT_TRUE(table_.Remove({directory_, "tmp", kAlice}, now_));
+    ASSERT_LE(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kBytesMin);
+  }
+  EXPECT_EQ(held.size(), ScratchTable::kBytesOfUserMax / WriterShares::kBytesMin);
+  EXPECT_TRUE(Add("tmp", kBob)->bytes.Resize(1));
+  const NodeId first = held.front()->node;
+  held.front().reset();
+  table_.Closed(first, now_);
+  EXPECT_TRUE(Add("tmp2")->bytes.Resize(1));
 }
 
-TEST_F(ScratchTableTest, WhatIsSpentMakesRoomOldestFirst) {
-  for (std::size_t i = 0; i < ScratchTable::kFilesOfUserMax; ++i)
-    ASSERT_NE(Add("tmp" + std::to_string(i)), nullptr);
-  const auto open = Find("tmp3");
-  table_.Opened(open);
-  for (const char* const name : {"tmp3", "tmp5", "tmp7"}) table_.Spent(Find(name)->node);
-  EXPECT_NE(Add("tmpx"), nullptr);
-  EXPECT_EQ(Find("tmp5"), nullptr);
-  EXPECT_NE(Find("tmp7"), nullptr);
-  EXPECT_NE(Add("tmpy"), nullptr);
-  EXPECT_EQ(Find("tmp7"), nullptr);
-  // What is open stays, and what is not spent.
-  EXPECT_EQ(Add("tmpz"), nullptr);
-  EXPECT_EQ(Find("tmp3"), open);
-  table_.Closed(open->node, now_);
-  EXPECT_NE(Add("tmpz"), nullptr);
+class WriterSharesTest : public testing::Test {
+ protected:
+  // How many MiB `uid` gets beyond what is held.
+  std::size_t Fill(std::uint32_t uid) {
+    std::size_t taken = 0;
+    while (shares_.Of(uid).Take(std::size_t{1} << 20)) ++taken;
+    taken_[uid] += taken;
+    return taken;
+  }
+  void Empty(std::uint32_t uid) {
+    for (; taken_[uid] != 0; --taken_[uid]) shares_.Of(uid).Give(std::size_t{1} << 20);
+  }
+
+  WriterShares shares_{kDaemon};
+  std::map<std::uint32_t, std::size_t> taken_;
+};
+
+TEST_F(WriterSharesTest, AUserTakesAQuarterAndLeavesTheRest) {
+  EXPECT_EQ(Fill(kAlice), 4U);
+  EXPECT_EQ(Fill(kAlice), 0U);
+  EXPECT_EQ(Fill(kBob), 4U);
+  EXPECT_EQ(Fill(0), 8U);
+  Empty(kAlice);
+  EXPECT_EQ(Fill(3), 4U);
 }
 
-TEST_F(ScratchTableTest, MovingTakesTheNameAndDropsWhatHadIt) {
-  const auto first = Add("tmp1");
-  const NodeId second = Add("tmp2")->node;
-  table_.Move({directory_, "tmp1", kAlice}, {directory_, "tmp2", kAlice}, now_);
-  EXPECT_EQ(Find("tmp1"), nullptr);
-  EXPECT_EQ(Find("tmp2"), first);
-  EXPECT_EQ(table_.FindNode(second, now_), nullptr);
-  // Two names of one file stay two, as rename(2) says.
-  ASSERT_TRUE(table_.Add({directory_, "tmp3", kAlice}, first, now_).has_value());
-  EXPECT_EQ(table_.LinksOf(first->node), 2U);
-  table_.Move({directory_, "tmp2", kAlice}, {directory_, "tmp3", kAlice}, now_);
-  EXPECT_EQ(table_.LinksOf(first->node), 2U);
+TEST_F(WriterSharesTest, AllUsersTogetherLeaveRootSomething) {
+  std::size_t together = 0;
+  for (std::uint32_t uid = 1000; uid < 1020; ++uid) together += Fill(uid);
+  EXPECT_EQ(together, 12U);
+  EXPECT_EQ(Fill(0), 4U);
+  EXPECT_EQ(Fill(kDaemon), 0U);  // Its share is root's.
+  Empty(0);
+  EXPECT_EQ(Fill(kDaemon), 4U);
 }
 
-TEST_F(ScratchTableTest, ADirectoryTakesItsFilesAlong) {
-  const auto directory = table_.Make(NodeId::OfStaging(++last_), kAlice);
-  directory->directory = true;
-  ASSERT_TRUE(table_.Add({directory_, ".~tmp~", kAlice}, directory, now_).has_value());
-  const auto file = table_.Make(NodeId::OfStaging(++last_), kAlice);
-  ASSERT_TRUE(table_.Add({directory->node, "cert.pem", kAlice}, file, now_).has_value());
-  EXPECT_TRUE(table_.HasAny(directory->node, now_));
-  table_.Clear(directory_);
-  EXPECT_EQ(table_.FindNode(file->node, now_), nullptr);
-  EXPECT_EQ(table_.FindNode(directory->node, now_), nullptr);
+TEST_F(WriterSharesTest, RootLeavesTheUsersSomething) {
+  EXPECT_EQ(Fill(0), 12U);
+  EXPECT_EQ(Fill(kDaemon), 0U);
+  EXPECT_EQ(Fill(kAlice), 4U);
+}
+
+// What does not fit anywhere is taken nowhere.
+TEST_F(WriterSharesTest, ARefusalTakesNothing) {
+  ByteQuota small{std::size_t{2} << 20};
+  ByteQuota both{std::size_t{8} << 20, &small, &shares_.Of(kAlice)};
+  EXPECT_FALSE(both.Take(std::size_t{3} << 20));  // Too much for `small`.
+  EXPECT_TRUE(both.Take(std::size_t{2} << 20));
+  both.Give(std::size_t{2} << 20);
+  EXPECT_EQ(Fill(kAlice), 4U);
+  EXPECT_FALSE(both.Take(std::size_t{1} << 20));  // Too much for Alice.
+  EXPECT_TRUE(small.Take(std::size_t{2} << 20));
+}
+
+// What is tiny counts for what it costs.
+TEST_F(WriterSharesTest, NothingCountsForLessThanAKiB) {
+  std::vector<std::unique_ptr<StagedBytes>> held;
+  for (;;) {
+    auto bytes = std::make_unique<StagedBytes>(shares_.Of(kAlice));
+    if (!bytes->Resize(1)) break;
+    held.push_back(std::move(bytes));
+    ASSERT_LE(held.size(), WriterShares::kOfUserMax / WriterShares::kBytesMin);
+  }
+  EXPECT_EQ(held.size(), WriterShares::kOfUserMax / WriterShares::kBytesMin);
+  EXPECT_FALSE(held.front()->Resize(WriterShares::kBytesMin + 1));
+  EXPECT_TRUE(held.front()->Resize(WriterShares::kBytesMin));
+  held.back().reset();
+  EXPECT_TRUE(held.front()->Resize(WriterShares::kBytesMin + 1));
+  held.front()->Clear();
+  EXPECT_TRUE(held.front()->Assign(Bytes(2 * WriterShares::kBytesMin)));
+  held.clear();
+  EXPECT_EQ(Fill(kAlice), 4U);
+}
+
+TEST_F(WriterSharesTest, OpenWritersAreCountedWhateverTheyWrote) {
+  std::size_t writers = 0;
+  while (shares_.WritersOf(kAlice).Take(1)) ++writers;
+  EXPECT_EQ(writers, WriterShares::kWritersOfUserMax);
+  EXPECT_TRUE(shares_.WritersOf(kBob).Take(1));
+  EXPECT_TRUE(shares_.WritersOf(0).Take(WriterShares::kWritersOfOwnersMax));
+  EXPECT_FALSE(shares_.WritersOf(kDaemon).Take(1));
+  EXPECT_EQ(Fill(kAlice), 4U);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ refuses() { if "$@"; then echo "should have failed: $*" >&3; exit 1; fi; }
 exec 3>&1
 say install
 apt-get -q update >/dev/null
-apt-get -q -y --no-install-recommends install man-db "$1" >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
+apt-get -q -y --no-install-recommends install man-db procps "$1" >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
 
 say programs
 certfs --help | head -n 1
@@ -34,12 +34,25 @@ man -w certfs certfs-mount vecs-cli 5 certfs.toml 8 mount.certfs >/dev/null
 man certfs | grep -q 'encrypted directory'
 refuses certfs init /srv/nowhere/keystore 2>/tmp/refused
 grep '/srv/nowhere: No such file or directory' /tmp/refused
-test "$(stat -c '%a %U' /var/lib/certfs)" = '700 root'
+
+say user
+id certfs
+test "$(stat -c '%a %U %G' /var/lib/certfs)" = '710 root certfs'
+install -d -o certfs -g certfs -m 700 /var/lib/certfs/web
 certfs init /var/lib/certfs/web
+test "$(stat -c '%a %U %G' /var/lib/certfs/web/* | sort -u)" = '600 certfs certfs'
+test "$(stat -c '%a %U' /var/lib/certfs/web.key)" = '600 root'
+mkdir /certs
+certfs mount /var/lib/certfs/web /certs
+ls /certs/stores | grep -x MACHINE_SSL_CERT
+daemon="$(pgrep -x -u certfs certfs)"
+grep -x "Uid:\(.$(id -u certfs)\)\{4\}" "/proc/$daemon/status"
+grep -x 'CapEff:.0000000000000000' "/proc/$daemon/status"
+grep -x 'CapBnd:.0000000000000000' "/proc/$daemon/status"
+certfs umount /certs
 
 say mount
 certfs init /srv/keystore
-mkdir /certs
 certfs mount /srv/keystore /certs
 ls /certs/stores | grep -x MACHINE_SSL_CERT
 vecs-cli store list | grep -x MACHINE_SSL_CERT
@@ -85,7 +98,7 @@ umount /certs
 apt-get -q -y purge certfs >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
 refuses test -e /etc/certfs/certfs.toml
 test -e /srv/keystore/keystore.hdr
-test -e /var/lib/certfs/web/keystore.hdr
+test "$(stat -c %U /var/lib/certfs/web/keystore.hdr)" = certfs
 say done
 """
 
@@ -122,11 +135,12 @@ class DebianTest(unittest.TestCase):
 
     def test_what_the_package_says(self):
         fields = output("dpkg-deb", "--field", self.package).stdout
-        for words in ("Package: certfs", "fuse3", "libfuse3-3", "libssl3", "libarchive13", "liblmdb0", "libsystemd0", "Section: "):
+        for words in ("Package: certfs", "fuse3", "libfuse3-3", "libssl3", "libarchive13", "liblmdb0", "libsystemd0", "systemd-sysusers", "Section: "):
             self.assertIn(words, fields)
         files = output("dpkg-deb", "--contents", self.package).stdout
         self.assertIn("./usr/sbin/mount.certfs -> ../bin/certfs", files)
         self.assertIn("./etc/certfs/certfs.toml", files)
+        self.assertIn("./usr/lib/sysusers.d/certfs.conf", files)
         self.assertRegex(files, r"(?m)^drwx------ root/root .* \./var/lib/certfs/$")
         control = output("dpkg-deb", "--info", self.package, "conffiles").stdout
         self.assertEqual(control, "/etc/certfs/certfs.toml\n")

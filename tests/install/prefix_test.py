@@ -1,6 +1,7 @@
 """Goal: `cmake --install` puts everything where it belongs, below any prefix, and systemd takes the units. Method: an
 installation into a directory of its own; systemd-analyze over the units, which name the programs that are there."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ class PrefixTest(unittest.TestCase):
     def test_everything_is_there(self):
         for name in ("bin/certfs", "bin/certool", "bin/vecs-cli", "bin/certificate-manager", "etc/certfs/certfs.toml",
                      "lib/systemd/system/certfs@.service", "lib/systemd/system/certfs-watch@.service",
-                     "lib/systemd/system/certfs-renew.service", "lib/systemd/system/certfs-renew.timer",
+                     "lib/systemd/system/certfs-renew.service", "lib/systemd/system/certfs-renew.timer", "lib/sysusers.d/certfs.conf",
                      "share/man/man1/certfs.1.gz", "share/man/man1/certfs-ca.1.gz", "share/man/man1/vecs-cli.1.gz",
                      "share/man/man5/certfs.toml.5.gz", "share/man/man8/mount.certfs.8.gz",
                      "share/bash-completion/completions/certfs", "share/zsh/vendor-completions/_certfs",
@@ -54,11 +55,26 @@ class PrefixTest(unittest.TestCase):
             self.assertEqual((verified.returncode, verified.stderr), (0, ""), unit.name)
         text = (self.prefix / "lib/systemd/system/certfs@.service").read_text()
         self.assertIn(f"ExecStart={self.prefix}/bin/certfs mount --foreground", text)
-        for narrowing in ("ProtectSystem=", "PrivateTmp=", "PrivateNetwork=", "PrivateDevices=", "ProtectHome="):
+        for narrowing in ("ProtectSystem=", "PrivateTmp=", "PrivateNetwork=", "PrivateDevices=", "PrivateMounts=", "PrivateUsers=", "ProtectHome=",
+                          "ProtectKernel", "ProtectControlGroups=", "ProtectProc=", "ProcSubset=", "ReadWritePaths=", "ReadOnlyPaths=", "InaccessiblePaths=",
+                          "BindPaths=", "BindReadOnlyPaths=", "TemporaryFileSystem=", "RootDirectory=", "RootImage=", "DynamicUser=", "MountFlags="):
             self.assertNotIn("\n" + narrowing, text, "would keep the mount from being seen")
+        self.assert_hardened(self.prefix / "lib/systemd/system/certfs@.service")
         text = (self.prefix / "lib/systemd/system/certfs-watch@.service").read_text()
         for narrowing in ("NoNewPrivileges=", "LockPersonality=", "Restrict", "Protect", "Private"):
             self.assertNotIn("\n" + narrowing, text, "would hold for the command, too")
+
+    # What systemd itself says of the unit: that it is hardened wherever this hides no mount, which a misspelled line would not be.
+    def assert_hardened(self, unit):
+        shown = output("systemd-analyze", "security", "--offline=true", "--no-pager", "--json=short", unit)
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        held = {each["name"].rstrip("=") for each in json.loads(shown.stdout) if each["set"] is True}
+        wanted = {"NoNewPrivileges", "MemoryDenyWriteExecute", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "KeyringMode", "UMask", "IPAddressDeny",
+                  "SystemCallArchitectures", *(f"SystemCallFilter=~@{group}" for group in ("clock", "cpu-emulation", "debug", "module", "obsolete", "raw-io", "reboot", "swap")),
+                  *(f"RestrictAddressFamilies=~{family}" for family in ("AF_(INET|INET6)", "AF_PACKET", "AF_NETLINK")),
+                  *(f"RestrictNamespaces=~{kind}" for kind in ("user", "mnt", "net", "pid")),
+                  *(f"CapabilityBoundingSet=~CAP_{name}" for name in ("SYS_MODULE", "SYS_RAWIO", "NET_ADMIN", "BPF", "MKNOD"))}
+        self.assertEqual(wanted - held, set())
 
     # Settings that somebody wrote stay.
     def test_settings_are_kept(self):

@@ -97,7 +97,7 @@ class Crash(harness.MountTest):
         put(path, b"0")
         point = tempfile.mkdtemp(prefix="certfs-second-")
         self.assertEqual(run(harness.CERTFS, "mount", self.mount.keystore, point).returncode, 0)
-        second = int(os.getxattr(point, "user.certfs.pid"))
+        second, mounter = int(os.getxattr(point, "user.certfs.pid")), harness.mounter_of(point)
         load = subprocess.Popen(["sh", "-c", "while cat \"$1\"; do :; done", "sh", point + "/stores/APPLMGMT_PASSWORD/growing/secret"],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -111,7 +111,7 @@ class Crash(harness.MountTest):
                 time.sleep(random.random() * 0.003)
             self.assertTrue(reads_now(second))
         finally:
-            os.kill(second, signal.SIGKILL)
+            os.kill(mounter, signal.SIGKILL)
             load.wait()
             run("umount", "-l", point)
             os.rmdir(point)

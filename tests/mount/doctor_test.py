@@ -17,7 +17,7 @@ import lmdb
 import harness
 import pki
 import servers
-from harness import CERTFS, is_running, put, run
+from harness import CERTFS, put, run
 
 PASSWORD = b"correct horse battery"
 OTHER_USER = 61001
@@ -129,7 +129,7 @@ class Health(Patient):
         code, told = self.doctor(user=OTHER_USER)
         skipped = {each["check"] for each in told["not_checked"]}
         # What lies in the keystore's directory, and what takes the key, which they may not read either; the mount answers them.
-        with_key = {"records", "rotation", "recovery", "readers", "space", "entries", "pairs", "audit"}
+        with_key = {"records", "rotation", "recovery", "readers", "space", "entries", "pairs", "high-water", "audit"}
         self.assertEqual(skipped, {"files", "header", "permissions"} | with_key)
         self.assertEqual(code, 7)
 
@@ -153,15 +153,13 @@ class MountsAndDaemons(Patient):
         self.assertEqual(self.found(), (0, set()))
 
     def test_a_dead_mount(self):
-        pid = self.mount.pid()
-        os.kill(pid, signal.SIGKILL)
-        self.assertTrue(servers.until(lambda: not is_running(pid)))
+        harness.kill_processes(self.mount.path)
         for what in (self.mount.path, self.mount.keystore, ""):
             code, told = self.doctor(what=what)
             self.assertEqual((code, [each["id"] for each in told["findings"]]), (8, ["dead-mount"]), told)
             self.assertIn(f"certfs umount {self.mount.path} && certfs mount {self.mount.keystore} {self.mount.path}, with the options it had",
                           told["findings"][0]["action"])
-            self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "version", "health"})
+            self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "confinement", "version", "health"})
         self.mount.unmount()
         self.mount.mount()
         self.assertEqual(self.found(), (0, set()))
@@ -177,7 +175,7 @@ class MountsAndDaemons(Patient):
                 self.assertEqual((code, [(each["id"], each["severity"]) for each in told["findings"]]), (8, [("dead-mount", "critical")]), told)
                 self.assertIn("does not answer", told["findings"][0]["detail"])
                 self.assertIn("umount -f " + self.mount.path, told["findings"][0]["action"])
-                self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "version", "health"})
+                self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "confinement", "version", "health"})
         finally:
             os.kill(pid, signal.SIGCONT)
         self.assertEqual(self.found(), (0, set()))
@@ -269,6 +267,70 @@ class Damage(Patient):
         code, told = self.doctor(what=self.mount.keystore)
         self.assertEqual((code, [each["id"] for each in told["findings"]]), (4, ["damaged"]))
         self.assertIn("cut short", told["findings"][0]["detail"])
+
+    def zero_pages(self, chosen):
+        """Fills each page of data.mdb with zeros whose flags `chosen` takes."""
+        path = os.path.join(self.mount.keystore, "data.mdb")
+        data = bytearray(pki.read(path))
+        count = 0
+        for page in range(0, len(data), 4096):
+            if chosen(struct.unpack_from("<H", data, page + 10)[0]):
+                data[page:page + 4096] = bytes(4096)
+                count += 1
+        self.assertGreater(count, 0)
+        pki.write(path, data)
+
+    def salvage(self, *arguments):
+        into = os.path.join(self.work, "salvaged")
+        self.addCleanup(shutil.rmtree, into, True)
+        return into, run(CERTFS, "doctor", self.mount.keystore, "--salvage", into, *arguments)
+
+    def test_a_daemon_does_not_start_on_pages_that_lead_nowhere(self):
+        branch_or_leaf = 0x03
+        self.zero_pages(lambda flags: flags & branch_or_leaf == 0x02)
+        mounted = run(CERTFS, "mount", self.mount.keystore, self.mount.path)
+        self.assertEqual(mounted.returncode, 4, mounted.stderr)
+        self.assertRegex(mounted.stderr, r"data\.mdb is damaged: page \d+, of .*--salvage")
+        self.assertEqual(mounted.stderr.count("\n"), 1, mounted.stderr)
+        self.assertFalse(os.path.ismount(self.mount.path))
+        code, told = self.doctor(what=self.mount.keystore)
+        self.assertEqual((code, [each["id"] for each in told["findings"]]), (4, ["damaged"]))
+        self.assertIn("--salvage", told["findings"][0]["action"])
+
+    def test_salvage(self):
+        """Both metas are gone: nothing else opens the file, and all of it comes back. One file that is damaged is named."""
+        self.flip("contents", struct.pack(">QB", self.number, 2))
+        self.zero_pages(lambda flags: flags & 0x08)
+        self.assertEqual(run(CERTFS, "mount", self.mount.keystore, self.mount.path).returncode, 4)
+        before = pki.read(os.path.join(self.mount.keystore, "data.mdb"))
+        into, done = self.salvage("--json")
+        told = json.loads(done.stdout)
+        states = {each["name"]: each["state"] for each in told["items"]}
+        # The copy that LMDB left of the key on a page that is free may have been used again since.
+        self.assertIn((done.returncode, told["status"], states["machine/web/key.pem"]), ((4, "lost", "damaged"), (7, "doubtful", "recovered")))
+        self.assertEqual({state for name, state in states.items() if name != "machine/web/key.pem"}, {"recovered"})
+        self.assertEqual(pki.read(os.path.join(self.mount.keystore, "data.mdb")), before)
+        self.assertTrue(told["authority"])
+        self.assertGreater(told["issued"], 0)
+        # It is a keystore like any other, by the same key.
+        key = self.mount.keystore + ".key"
+        checked = run(CERTFS, "doctor", into, "--keyfile", key, "--json")
+        self.assertNotIn(checked.returncode, (3, 4, 5), checked.stdout)
+        self.assertEqual(run(CERTFS, "mount", into, self.mount.path, "--keyfile", key).returncode, 0)
+        try:
+            self.assertIn(b"BEGIN CERTIFICATE", pki.read(self.mount.at("stores/machine/web/cert.pem")))
+            self.assertIn("web", run(CERTFS, "ca", "list", "--mount", self.mount.path).stdout)
+            self.assertEqual(run(CERTFS, "verify", self.mount.at("stores/machine/web/cert.pem"), "--mount", self.mount.path).returncode, 0)
+        finally:
+            self.mount.unmount()
+        # Not over something that is there, and not beside a daemon.
+        self.assertEqual(run(CERTFS, "doctor", self.mount.keystore, "--salvage", into).returncode, 1)
+
+    def test_salvage_beside_a_daemon(self):
+        self.mount.mount()
+        into, done = self.salvage()
+        self.assertEqual((done.returncode, done.stdout, os.path.exists(into)), (1, "", False))
+        self.assertIn("unmount it first", done.stderr)
 
 
 class Why(harness.MountTest):

@@ -42,6 +42,19 @@ def is_running(pid):
         return False
 
 
+def mounter_of(path):
+    """The process that keeps the mount at `path`, and would start another daemon."""
+    return int(os.getxattr(path, "user.certfs.mounter"))
+
+
+def kill_processes(path):
+    """Kills the mounter of `path`, with which its daemon ends: nobody is left to serve the mount."""
+    processes = (mounter_of(path), int(os.getxattr(path, "user.certfs.pid")))
+    os.kill(processes[0], signal.SIGKILL)
+    while any(is_running(each) for each in processes):
+        time.sleep(0.005)
+
+
 def umount(path):
     """Unmounts by umount(8), which does not wait, as certfs umount does, for whoever only looks at all mounts of the machine."""
     deadline = time.monotonic() + 30
@@ -75,6 +88,15 @@ class Mount:
         mounted = run(CERTFS, "mount", self.keystore, self.path, *self.options)
         if mounted.returncode:
             raise RuntimeError("mount: " + mounted.stderr)
+        self.began = (self.mounter(), self.pid())
+
+    def has_ended(self):
+        """Whether a daemon has ended since it was mounted, by whatever defect: its successor goes on as if nothing had been."""
+        try:
+            mounter, daemon = self.mounter(), self.pid()
+        except OSError:
+            return False  # It is not mounted.
+        return mounter == self.began[0] and daemon != self.began[1]
 
     def unmount(self):
         done = run(CERTFS, "umount", self.path)
@@ -82,15 +104,16 @@ class Mount:
             raise RuntimeError("umount: " + done.stderr)
 
     def pid(self):
+        """The daemon's; after its end its successor has another."""
         return int(os.getxattr(self.path, "user.certfs.pid"))
 
+    def mounter(self):
+        return mounter_of(self.path)
+
     def kill(self):
-        """Ends the daemon as a crash would, and clears the dead mount away."""
-        pid = self.pid()
-        os.kill(pid, signal.SIGKILL)
+        """Ends everything as a crash of the machine would, and clears the dead mount away."""
+        kill_processes(self.path)
         run("umount", "-l", self.path)
-        while is_running(pid):
-            time.sleep(0.005)
 
     def close(self):
         if not os.path.isdir(self.directory):
@@ -143,6 +166,7 @@ class MountTest(unittest.TestCase):
     """One mount and one small PKI for all tests of a class."""
 
     OPTIONS = ()
+    ENDS = False  # Whether the tests end the daemon.
 
     @classmethod
     def setUpClass(cls):
@@ -160,6 +184,9 @@ class MountTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.mount.close()
         shutil.rmtree(cls.work, ignore_errors=True)
+
+    def tearDown(self):
+        self.assertFalse(self.mount.has_ended() and not self.ENDS, "the daemon has ended, and another one goes on")
 
     @classmethod
     def trust_root(cls):

@@ -1,15 +1,18 @@
-"""Goal: a daemon that is out of file descriptors serves what it can, refuses the rest, makes nothing live that may be half a file, and goes
-on when it has some again. Method: its limit is set to 0 under it and raised again; writers that finish and writers that are killed."""
+"""Goal: a daemon that is out of file descriptors, or whose disk takes nothing more, serves what it can, refuses the rest, makes nothing live
+that may be half a file, and goes on when it can again. Method: its limit is set to 0 under it and raised again, with writers that finish and
+writers that are killed; its disk is filled, or made read-only under it."""
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import harness
 import pki
-from harness import errno_of, put
+from harness import errno_of, put, run
 
 # Opens one file of certfs, writes, and waits to be killed.
 HALF_A_FILE = """
@@ -24,15 +27,19 @@ signal.pause()
 class Descriptors(harness.MountTest):
     def setUp(self):
         self.pid = self.mount.pid()
-        self.limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        # The mounter as well, which the daemon asks about its callers.
+        self.limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in (self.pid, self.mount.mounter())}
         self.addCleanup(self.raise_limit)
 
     def lower_limit(self, limit=0):
         """The limit is of the descriptors' numbers: with 0 every open fails, however many are free."""
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (limit, self.limits[1]))
+        for pid, (_, hard) in self.limits.items():
+            # poll(2) takes no more of them than there may be: the mounter waits for three at once.
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit if pid == self.pid else 3, hard))
 
     def raise_limit(self):
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.limits)
+        for pid, limits in self.limits.items():
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
     def half_written(self, target):
         """A process that has written to `target` a half that would be accepted by itself, and did not close it."""
@@ -112,6 +119,124 @@ class Descriptors(harness.MountTest):
         finally:
             for handle in handles:
                 os.close(handle)
+
+
+class Disk(harness.MountTest):
+    """A keystore on a small disk of its own."""
+
+    def setUp(self):
+        directory = tempfile.mkdtemp(prefix="certfs-disk-")
+        self.image, self.disk, self.point = (os.path.join(directory, name) for name in ("image", "disk", "mnt"))
+        os.mkdir(self.disk)
+        os.mkdir(self.point)
+        with open(self.image, "wb") as file:
+            file.truncate(32 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True)
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        self.attach()
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], stderr=subprocess.DEVNULL)
+        self.assertEqual(run(harness.CERTFS, "init", self.disk + "/k").returncode, 0)
+        self.addCleanup(run, harness.CERTFS, "umount", self.point)
+        self.serve()
+        self.entry = self.point + "/stores/machine/web"
+        os.mkdir(self.entry)
+        put(self.entry + "/key.pem", pki.read(self.key))
+        put(self.entry + "/cert.pem", self.leaf)
+        os.mkdir(self.point + "/stores/APPLMGMT_PASSWORD/one")
+
+    def attach(self):
+        subprocess.run(["mount", "-o", "loop,errors=remount-ro", self.image, self.disk], check=True)
+
+    def serve(self):
+        done = run(harness.CERTFS, "mount", self.disk + "/k", self.point)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def changes(self):
+        """Every kind of change."""
+        stores = self.point + "/stores/"
+        return {
+            "a replacement": lambda: put(self.entry + "/cert.pem", self.chain),
+            "a new file": lambda: put(stores + "APPLMGMT_PASSWORD/one/secret", os.urandom(500_000)),
+            "an entry": lambda: os.mkdir(stores + "machine/new"),
+            "a store": lambda: os.mkdir(stores + "new"),
+            "an entry's name": lambda: os.rename(self.entry, stores + "machine/www"),
+            "a mode": lambda: os.chmod(self.entry + "/cert.pem", 0o600),
+            "times": lambda: os.utime(self.entry + "/cert.pem", (5, 5)),
+            "what is staged": lambda: os.mkdir(self.entry + "/next"),
+            "what goes": lambda: os.unlink(self.entry + "/cert.pem"),
+            "what gets its name": lambda: self.put_by_rename(self.entry + "/cert.pem", self.chain),
+        }
+
+    def put_by_rename(self, path, content):
+        put(path + ".tmp", content)
+        try:
+            os.rename(path + ".tmp", path)
+        except OSError:
+            os.unlink(path + ".tmp")
+            raise
+
+    def tree(self):
+        """What is there, keys aside: whoever reads one on a disk that takes no line of the audit log is refused."""
+        found = {}
+        for directory, names, files in os.walk(self.point + "/stores"):
+            for name in names + files:
+                path = os.path.join(directory, name)
+                if os.path.islink(path):
+                    continue  # As old as the mount.
+                status = os.lstat(path)
+                content = pki.read(path) if name == "cert.pem" else None
+                found[path] = (status.st_mode, status.st_size, status.st_mtime_ns, content)
+        return found
+
+    def test_on_a_read_only_disk(self):
+        """As ext4 is by itself once its journal could not be written."""
+        before = self.tree()
+        pid = int(os.getxattr(self.point, "user.certfs.pid"))
+        # Open files keep a disk from being remounted read-only; an error of the disk asks nobody.
+        subprocess.run(["mount", "-o", "remount,abort", self.disk], check=True)
+        for round_ in range(3):
+            for name, change in self.changes().items():
+                with self.subTest(name, round=round_):
+                    # EIO once a sync of the audit log has failed, by which lines may be lost.
+                    self.assertIn(errno_of(change), ("EROFS", "EIO"))
+            self.assertEqual(self.tree(), before)
+        words = r"audit\.log: (Read-only file system|Input/output error)"
+        self.assertRegex(pki.read(self.point + "/status/errors.log").decode(), words)
+        self.assertIn(errno_of(pki.read, self.entry + "/key.pem"), ("EROFS", "EIO"))
+        self.assertEqual(int(os.getxattr(self.point, "user.certfs.pid")), pid)
+        self.assertEqual(run(harness.CERTFS, "umount", self.point).returncode, 0)
+        harness.umount(self.disk)
+        self.attach()
+        self.serve()
+        self.assertEqual(self.tree(), before)
+        self.assertEqual(pki.read(self.entry + "/key.pem"), pki.read(self.key))
+        self.go_on()
+
+    def test_on_a_full_disk(self):
+        with open(self.disk + "/rest", "wb", buffering=0) as rest:
+            while errno_of(rest.write, bytes(4096)) is None:
+                pass
+        refused = 0
+        for name, change in self.changes().items():
+            with self.subTest(name):
+                before = self.tree()
+                outcome = errno_of(change)
+                # What needs no more than pages that are free already is done.
+                self.assertIn(outcome, ("ENOSPC", None))
+                refused += outcome == "ENOSPC"
+                if outcome == "ENOSPC":
+                    self.assertEqual(self.tree(), before)
+                if os.path.isdir(self.point + "/stores/machine/www"):
+                    os.rename(self.point + "/stores/machine/www", self.entry)
+        self.assertGreater(refused, 0)
+        os.unlink(self.disk + "/rest")
+        self.go_on()
+
+    def go_on(self):
+        put(self.entry + "/cert.pem", self.chain)
+        self.assertEqual(pki.read(self.entry + "/cert.pem"), self.chain)
+        put(self.point + "/stores/APPLMGMT_PASSWORD/one/secret", b"after")
+        self.assertEqual(pki.read(self.point + "/stores/APPLMGMT_PASSWORD/one/secret"), b"after")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,17 @@ ENTRIES = int(os.environ.get("CERTFS_LOAD_ENTRIES", harness.rounds(2000)))
 READERS, WRITERS = 64, 8
 # What a daemon may grow by under any load of these: its caches and buffers are bounded.
 GROWTH_KIB = 64 * 1024
+# What it has open beside what its callers wait for: the device, the keystore's files, what wakes it, the log.
+DESCRIPTORS = 40
 
 
 def anonymous_kib(pid):
     with open(f"/proc/{pid}/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class Crowd:
@@ -67,7 +73,9 @@ class Load(harness.MountTest):
             os.mkdir(entry + "/next")
             put(entry + "/next/key.pem", pairs[0][1])
             put(entry + "/next/cert.pem", pairs[0][0])
-        end = time.monotonic() + SECONDS
+        pid = self.mount.pid()
+        begun = time.monotonic()
+        end = begun + SECONDS
 
         def write(entry, seed):
             chance, rotations, last = random.Random(seed), 0, 0
@@ -94,10 +102,21 @@ class Load(harness.MountTest):
             crowd.add(write, entry, number)
         for number in range(READERS):
             crowd.add(read, 100 + number)
+        # After a minute, or a third of it, the daemon has what it takes: from then on nothing grows.
+        time.sleep(max(0, min(60, SECONDS / 3) - (time.monotonic() - begun)))
+        settled, most_open = anonymous_kib(pid), descriptors(pid)
+        while time.monotonic() < end:
+            time.sleep(min(1, max(0.0, end - time.monotonic())))
+            most_open = max(most_open, descriptors(pid))
         reports = crowd.reports()
         self.assertEqual([report for report in reports if not report.isdigit()], [])
         rotations, reads = sum(map(int, reports[:WRITERS])), sum(map(int, reports[WRITERS:]))
-        print(f"{rotations} rotations, {reads} reads of pairs in {SECONDS:.0f} s")
+        grown = anonymous_kib(pid) - settled
+        print(f"{rotations} rotations, {reads} reads of pairs in {SECONDS:.0f} s; {grown} KiB grown, at most {most_open} descriptors open")
+        # What it keeps, and AddressSanitizer of what it freed, has not all come in a shorter time.
+        self.assertLess(grown, GROWTH_KIB / 4 if SECONDS >= 10 else GROWTH_KIB)
+        self.assertLessEqual(most_open, DESCRIPTORS)
+        self.assertEqual(self.mount.pid(), pid)
         self.assertTrue(all(int(report) > 0 for report in reports))
 
     def test_stress_ng(self):

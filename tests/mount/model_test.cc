@@ -49,9 +49,11 @@ SharedClock* NewSharedClock() {
   const auto keystore = Keystore::InMemory({0, 0}, now);
   if (!keystore.has_value()) _exit(2);
   const auto instants = [&clock] { return Instant(std::chrono::milliseconds(clock.load())); };
+  const MountOptions options{mountpoint, "model"};
+  MountPoint point(options);
   const auto end =
       RunMount(*keystore.value(), {0, 0, "certfs test\n", std::filesystem::temp_directory_path(), instants},
-               {mountpoint, "model"}, {}, [ready] {
+               options, point, {}, [ready] {
                  const char byte = 1;
                  if (write(ready, &byte, 1) != 1) _exit(3);
                });

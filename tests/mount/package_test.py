@@ -4,6 +4,7 @@ Method: packages made by certfs and by `openssl cms`, changed, foreign, expired,
 import io
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -199,6 +200,27 @@ class PackageTest(harness.MountTest):
         for size in (0, 1, 20, 100, len(whole) // 2, len(whole) - 1):
             self.refused_untouched(pki.write(changed, whole[:size]), "changed.package")
         self.refused_untouched(pki.write(changed, whole + b"\n"), "bytes follow its end")
+
+    def test_flipped_bits(self):
+        """A bit that is another one is refused, or it is none of what was signed: then what comes out is what went in."""
+        whole = pki.read(self.package)
+        self.ends(0, "", "import", self.package, self.out("good"))
+        good = tree(self.out("good"))
+        count = 8 * len(whole) if os.environ.get("CERTFS_SOAK") else max(20, int(80 * harness.ROUNDS))
+        step = max(1, 8 * len(whole) // count) | 1
+        refused = 0
+        for bit in range(0, 8 * len(whole), step):
+            flipped = bytearray(whole)
+            flipped[bit // 8] ^= 1 << bit % 8
+            done = self.certfs("import", pki.write(self.at("flipped.package"), bytes(flipped)), self.out())
+            if done.returncode:
+                self.assertFalse(os.path.exists(self.out()), bit)
+                self.assertIn(done.returncode, (1, 5, 6), (bit, done.stderr))
+                refused += 1
+            else:
+                self.assertEqual(tree(self.out()), good, bit)
+                shutil.rmtree(self.out())
+        self.assertGreater(refused, 0)
 
     def test_other_files(self):
         self.refused_untouched(pki.write(self.at("text"), b"hello"), "is no package")

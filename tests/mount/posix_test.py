@@ -184,6 +184,7 @@ class Errors(Trees):
         self.fill(self.ours)
 
     def tearDown(self):
+        super().tearDown()
         # None of the rows changed anything here.
         self.assertEqual(sorted(os.listdir(self.ours + "/" + STORE)), ["empty", "other", "web"])
         for entry in (E, O):

@@ -97,7 +97,7 @@ class SettingsTest(unittest.TestCase):
         again = self.helps(self.mount.keystore, self.mount.path, "-o", f"rw,keyfile={key}")
         self.assertEqual(again.returncode, 32)
         self.assertIn("already a certfs mount", again.stderr)
-        pid = self.mount.pid()
+        pid = self.mount.mounter()
         harness.umount(self.mount.path)
         self.wait_for(pid)
 
@@ -139,7 +139,8 @@ class SettingsTest(unittest.TestCase):
             daemon = subprocess.Popen([CERTFS, "mount", "--foreground", "--settings", self.file, "web"], env=environment,
                                       stderr=subprocess.PIPE, text=True)
             try:
-                self.assertEqual(manager.recv(4096), b"READY=1")
+                # Before it, what it leaves with systemd for its successor (successor_test).
+                self.assertTrue(any(manager.recv(4096) == b"READY=1" for _ in range(3)))
                 self.assertTrue(os.path.isdir(self.mount.at("stores", "machine")), "up is mounted")
                 self.succeeds(self.certfs("umount", "web"))
                 self.assertEqual(daemon.wait(timeout=60), 0)

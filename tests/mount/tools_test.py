@@ -11,7 +11,7 @@ import time
 
 import harness
 import pki
-from harness import CERTFS, errno_of, is_running, put, run
+from harness import CERTFS, errno_of, kill_processes, put, run
 from terminal import converse
 
 
@@ -129,10 +129,7 @@ class Unlocking(harness.unittest.TestCase):
             self.assertEqual(run(CERTFS, "mount", self.keystore, self.point).returncode, 0)
             again = run(CERTFS, "mount", self.keystore, self.point)
             self.assertEqual((again.returncode, "already a certfs mount" in again.stderr), (1, True), again.stderr)
-            pid = int(os.getxattr(self.point, "user.certfs.pid"))
-            os.kill(pid, signal.SIGKILL)
-            while is_running(pid):
-                time.sleep(0.005)
+            kill_processes(self.point)
             self.assertEqual(errno_of(os.listdir, self.point), "ENOTCONN")
             if clear == "umount":
                 done = run(CERTFS, "umount", self.point)

@@ -341,7 +341,7 @@ class Questions(VecsTest):
     def test_a_dead_mount_is_said_to_be_dead(self):
         dead = harness.Mount()
         try:
-            os.kill(dead.pid(), 9)
+            harness.kill_processes(dead.path)
             done = self.vecs("store", "list", "--mount", dead.path)
             while done.returncode == 0:  # The kernel learns of it when the process has gone.
                 done = self.vecs("store", "list", "--mount", dead.path)

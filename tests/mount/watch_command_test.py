@@ -229,9 +229,8 @@ class WatchCommand(harness.MountTest):
         self.expect_runs(watcher, 0)
         put(entry + "/cert.pem", self.renewal())
         self.expect_runs(watcher, 1)
-        # Its daemon is killed; what changed before it is back is seen when it is.
-        pid = self.mount.pid()
-        os.kill(pid, signal.SIGKILL)
+        # Its processes are killed; what changed before it is back is seen when it is.
+        harness.kill_processes(self.mount.path)
         self.assertTrue(watcher.says("is not mounted; waiting", 2), watcher.words())
         self.assertNotIn("not connected", watcher.words())
         self.mount.mount()

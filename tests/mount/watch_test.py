@@ -242,7 +242,7 @@ class Ending(harness.MountTest):
         return state(pid) in ("", "Z")
 
     def waker(self):
-        found = [pid for pid in children(self.mount.pid()) if pki.read(f"/proc/{pid}/comm") == b"certfs-waker\n"]
+        found = [pid for pid in children(self.mount.mounter()) if pki.read(f"/proc/{pid}/comm") == b"certfs-waker\n"]
         self.assertEqual(len(found), 1)
         return found[0]
 
@@ -264,14 +264,15 @@ class Ending(harness.MountTest):
                 time.sleep(0.02)  # The daemon before it still has the keystore open.
         self.assertLessEqual(met, 2)
 
-    def test_a_killed_daemon_leaves_no_process(self):
+    def test_a_killed_mounter_leaves_no_process(self):
         for _ in range(5):
             entry = self.entry_with_pair("killed")
-            daemon, waker = self.mount.pid(), self.waker()
+            mounter, daemon, waker = self.mount.mounter(), self.mount.pid(), self.waker()
             writer = self.storm(entry)
             try:
                 time.sleep(0.1)
-                os.kill(daemon, signal.SIGKILL)
+                os.kill(mounter, signal.SIGKILL)
+                self.assertTrue(self.gone(mounter))
                 self.assertTrue(self.gone(daemon))
                 self.assertTrue(self.gone(waker))
             finally:

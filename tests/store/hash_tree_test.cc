@@ -9,38 +9,12 @@
 
 #include "crypto/sealing.h"
 #include "store/node_cache.h"
+#include "tests/store/map_nodes.h"
 #include "tests/store/table_fixture.h"
 
 namespace certfs {
 
 namespace {
-
-class MapNodes final : public NodeTable {
- public:
-  using Place = std::tuple<Number, std::uint8_t, Bytes>;
-
-  Result<std::optional<BytesView>> Get(Number tree, std::uint8_t depth, BytesView prefix) override {
-    const auto found = nodes.find({tree, depth, Bytes(prefix.begin(), prefix.end())});
-    if (found == nodes.end()) return std::optional<BytesView>();
-    return std::optional<BytesView>(found->second);
-  }
-  Result<void> Put(Number tree, std::uint8_t depth, BytesView prefix, BytesView node) override {
-    nodes[{tree, depth, Bytes(prefix.begin(), prefix.end())}] = Bytes(node.begin(), node.end());
-    return {};
-  }
-  Result<void> Remove(Number tree, std::uint8_t depth, BytesView prefix) override {
-    nodes.erase({tree, depth, Bytes(prefix.begin(), prefix.end())});
-    return {};
-  }
-
-  NodeCache* cache() override { return cached ? &cache_ : nullptr; }
-
-  std::map<Place, Bytes> nodes;
-  bool cached = false;
-
- private:
-  NodeCache cache_;
-};
 
 constexpr Number kTree = 17;
 

@@ -37,6 +37,20 @@ TEST_P(KeptState, IsTheOneBeforeTheLastChange) {
   EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text("chain.pem"));
 }
 
+TEST_P(KeptState, SaysWhichRevisionItWas) {
+  const Number number = Make("machine", "www");
+  const auto revision = [&] {
+    return Must(Must(keystore_->Snapshot())->FindEntryByNumber(number))->revision;
+  };
+  Put(number, Member::kKey, "leaf.key");
+  for (const char* const next : {"leaf.pem", "chain.pem", "leaf.pem"}) {
+    const Revision before = revision();
+    Put(number, Member::kCertificate, next);
+    EXPECT_GT(revision(), before);
+    EXPECT_EQ(Kept("bkp_www")->keeps, before);
+  }
+}
+
 TEST_P(KeptState, AnEntryThatIsRemovedFileByFileStaysKeptWhole) {
   const Number number = Make("machine", "www");
   Put(number, Member::kKey, "leaf.key");

@@ -44,6 +44,42 @@ class KeystoreDamage : public Door {
 INSTANTIATE_TEST_SUITE_P(Keystores, KeystoreDamage, testing::Values(DoorKind{"Disk", MakeKeystoreOnDisk}),
                          NameOfDoor);
 
+// A disk that fails shows as a bus error where a file is mapped; so does a file that was cut short beneath
+// us.
+TEST_P(KeystoreDamage, APageThatCannotBeReadIsDamageAndNoCrash) {
+  std::vector<Number> numbers;
+  for (int i = 0; i < 60; ++i) {
+    numbers.push_back(Make("machine", "e" + std::to_string(i)));
+    Put(numbers.back(), kCertificate, "chain.pem");
+  }
+  const std::string wanted(AsText(VectorOf("chain.pem")));
+  keystore_.reset();
+  keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
+  const auto file = directory_.path() / "data.mdb";
+  const auto whole = std::filesystem::file_size(file);
+  std::filesystem::resize_file(file, whole / 2 & ~std::uintmax_t{4095});
+  int read = 0;
+  int damaged = 0;
+  for (const Number number : numbers) {
+    const auto text = [&]() -> Result<std::string> {
+      const auto snapshot = TRY(keystore_->Snapshot());
+      const auto entry = TRY(snapshot->FindEntryByNumber(number));
+      if (!entry) return Error(ErrorCode::kNotFound, "the entry");
+      const SecretBytes bytes = TRY(snapshot->ReadFile(*entry, kCertificate));
+      return std::string(AsText(bytes.Reveal()));
+    }();
+    if (text.has_value()) {
+      EXPECT_EQ(text.value(), wanted);
+      ++read;
+    } else {
+      EXPECT_EQ(text.error().code(), ErrorCode::kCorrupt) << text.error().message();
+      ++damaged;
+    }
+  }
+  EXPECT_GT(damaged, 0);
+  std::cout << read << " read, " << damaged << " damaged\n";
+}
+
 // Without its CRL, a revoked certificate would pass.
 TEST_P(KeystoreDamage, ADamagedListLetsNothingThrough) {
   Put(Make("TRUSTED_ROOTS", "root"), kCertificate, "root.pem");

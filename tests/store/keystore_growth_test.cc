@@ -12,6 +12,7 @@
 
 #include "store/sealed_table.h"
 #include "tests/store/keystore_fixture.h"
+#include "tests/store/memory_directory.h"
 #include "tests/store/tiny_disk.h"
 
 namespace certfs {
@@ -159,26 +160,6 @@ TEST(KeystoreGrowth, AtTheLimitNothingChangesAndRemovingMakesRoom) {
 struct Filling {
   std::uint64_t limit;
   std::size_t largest_file;
-};
-
-// In memory where there is some: thousands of commits, and nothing that has to outlive the test.
-class MemoryDirectory {
- public:
-  MemoryDirectory() {
-    std::string name = "/dev/shm/certfs-store-XXXXXX";
-    path_ = mkdtemp(name.data()) != nullptr ? std::filesystem::path(name) : fallback_.path();
-  }
-  ~MemoryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  MemoryDirectory(const MemoryDirectory&) = delete;
-  MemoryDirectory& operator=(const MemoryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  TemporaryDirectory fallback_;
-  std::filesystem::path path_;
 };
 
 class FullKeystore : public testing::TestWithParam<Filling> {

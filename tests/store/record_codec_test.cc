@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/store/table_fixture.h"
 
 namespace certfs {
@@ -56,6 +58,7 @@ Entry SomeEntry() {
   entry.revision = 6;
   entry.attributes.default_acl = SomeAcl();
   entry.changed = LastChange{1000, Time(std::chrono::nanoseconds(1'700'000'000'000'000'007))};
+  entry.keeps = 5;
   for (const Member member : {Member::kCertificate, Member::kSecret}) {
     File& file = entry.file(member).emplace();
     file.attributes = AttributesOf(static_cast<std::uint32_t>(member));
@@ -118,6 +121,7 @@ TEST(RecordCodec, EntryThereAndBack) {
   EXPECT_EQ(back.attributes, SomeEntry().attributes);
   EXPECT_EQ(back.files, SomeEntry().files);
   EXPECT_EQ(back.changed, SomeEntry().changed);
+  EXPECT_EQ(back.keeps, 5U);
   EXPECT_EQ(EncodeEntry(back), bytes);
   Entry unchanged = SomeEntry();
   unchanged.changed.reset();
@@ -143,9 +147,13 @@ TEST(RecordCodec, ReadsTheFormatsBefore) {
     old[1] = format;
     return old;
   };
-  const Entry entry = Must(DecodeEntry(as_format(1, EncodeEntry(SomeEntry()), 13)));
+  const Entry entry = Must(DecodeEntry(as_format(1, EncodeEntry(SomeEntry()), 21)));
   EXPECT_EQ(entry.files, SomeEntry().files);
   EXPECT_EQ(entry.changed, std::nullopt);
+  EXPECT_EQ(entry.keeps, 0U);
+  const Entry changed = Must(DecodeEntry(as_format(2, EncodeEntry(SomeEntry()), 8)));
+  EXPECT_EQ(changed.changed, SomeEntry().changed);
+  EXPECT_EQ(changed.keeps, 0U);
   const SecretBytes bytes = EncodeManifest(SomeManifest());
   const Store store = Must(DecodeStore(as_format(1, EncodeStore(SomeStore()), 1)));
   EXPECT_EQ(store.name.text(), "Servers");
@@ -235,6 +243,10 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   Bytes malformed_acl = EncodeStore(SomeStore());
   malformed_acl[2 + 8 + 12 + 24 + 2] = 3;  // Its version.
   EXPECT_EQ(CodeOf(DecodeStore(malformed_acl)), ErrorCode::kCorrupt);
+  Bytes unordered = EncodeStore(SomeStore());
+  std::swap_ranges(unordered.begin() + 2 + 8 + 12 + 24 + 2 + 4, unordered.begin() + 2 + 8 + 12 + 24 + 2 + 12,
+                   unordered.begin() + 2 + 8 + 12 + 24 + 2 + 12);
+  EXPECT_EQ(CodeOf(DecodeStore(unordered)), ErrorCode::kCorrupt);
   Store nameless = SomeStore();
   nameless.name = {};
   EXPECT_EQ(CodeOf(DecodeStore(EncodeStore(nameless))), ErrorCode::kCorrupt);
@@ -243,9 +255,9 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
   EXPECT_EQ(CodeOf(DecodeEntry(EncodeEntry(orphan))), ErrorCode::kCorrupt);
 
   // Members out of order, twice, or unknown. A file without ACLs takes 78 bytes: 1 + 40 + 4 + 1 + 32. The
-  // last change has the last 13.
+  // last change has 13 behind them, and what is kept the last 8.
   const Bytes good = EncodeEntry(SomeEntry());
-  const std::size_t second = good.size() - 13 - 78;
+  const std::size_t second = good.size() - 21 - 78;
   ASSERT_EQ(good[second], 4);
   for (const int member : {0, 1, 7, 255}) {
     Bytes bad = good;
@@ -253,10 +265,10 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
     EXPECT_EQ(CodeOf(DecodeEntry(bad)), ErrorCode::kCorrupt) << member;
   }
   Bytes undated = good;
-  undated[good.size() - 13 - 33] = 2;
+  undated[good.size() - 21 - 33] = 2;
   EXPECT_EQ(CodeOf(DecodeEntry(undated)), ErrorCode::kCorrupt);
   Bytes unclear = good;
-  unclear[good.size() - 13] = 2;
+  unclear[good.size() - 21] = 2;
   EXPECT_EQ(CodeOf(DecodeEntry(unclear)), ErrorCode::kCorrupt);
   const SecretBytes flagged = EncodeManifest(SomeManifest());
   Bytes flags(flagged.Reveal().begin(), flagged.Reveal().end());
@@ -280,6 +292,17 @@ TEST(RecordCodec, RefusesWhatNoEncoderWrites) {
     anchored.audit.first = first;
     EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(anchored).Reveal())), ErrorCode::kCorrupt) << first;
   }
+  // What counts for ever has not come to its end.
+  for (const auto member : {&Manifest::commit, &Manifest::next_number}) {
+    Manifest last = SomeManifest();
+    last.*member = ~std::uint64_t{0};
+    EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(last).Reveal())), ErrorCode::kCorrupt);
+    last.*member -= 1;
+    EXPECT_TRUE(DecodeManifest(EncodeManifest(last).Reveal()).has_value());
+  }
+  Manifest last_line = SomeManifest();
+  last_line.audit.last.number = ~std::uint64_t{0};
+  EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(last_line).Reveal())), ErrorCode::kCorrupt);
   Manifest twice = SomeManifest();
   twice.data_keys.back().epoch = 1;
   EXPECT_EQ(CodeOf(DecodeManifest(EncodeManifest(twice).Reveal())), ErrorCode::kCorrupt);

@@ -25,6 +25,7 @@ read_only = true
 log_level = "debug"
 audit_mib = 3
 audit_files = 4
+high_water = "/h"
 [mount."a b"]
 keystore = "/ks"
 passphrase_file = "/p"
@@ -56,6 +57,7 @@ TEST(SettingsFile, IsReadWhole) {
   EXPECT_TRUE(web->stores_only && web->read_only);
   EXPECT_EQ(web->log_level, "debug");
   EXPECT_TRUE(web->audit_mib == 3 && web->audit_files == 4);
+  EXPECT_EQ(web->high_water, "/h");
   const MountSettings* const plain = settings.FindMount("a b");
   ASSERT_NE(plain, nullptr);
   EXPECT_TRUE(plain->mountpoint.empty() && plain->log_level.empty());

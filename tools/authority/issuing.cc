@@ -50,8 +50,9 @@ Result<Request> MakeRequest(const Options& options) {
   const RequestText text = TRY(RequestText::Read(options.file));
   const RequestConfig config = TRY(text.Parse());
   const PrivateKey key = TRY(PrivateKey::Generate(config.key_type.value_or(kDefaultKeyType)));
-  return Request{text.text(), TRY(MakeSigningRequest(config, key)),
-                 WritePem("PRIVATE KEY", TRY(key.ToPkcs8()).Reveal())};
+  auto request = TRY(MakeSigningRequest(config, key));
+  const SecretBytes pkcs8 = TRY(key.ToPkcs8());
+  return Request{text.text(), std::move(request), WritePem("PRIVATE KEY", pkcs8.Reveal())};
 }
 
 Result<Request> ReadRequest(const Options& options) {

@@ -25,7 +25,8 @@ Result<Request> MakeRequest(std::string name, const std::string& text) {
   if (!config.has_value()) return std::move(config).error().Within(name + ".cfg");
   const PrivateKey key = TRY(PrivateKey::Generate(config.value().key_type.value_or(kDefaultKeyType)));
   Bytes request = TRY(MakeSigningRequest(config.value(), key));
-  return Request{std::move(name), WritePem("PRIVATE KEY", TRY(key.ToPkcs8()).Reveal()), std::move(request)};
+  const SecretBytes pkcs8 = TRY(key.ToPkcs8());
+  return Request{std::move(name), WritePem("PRIVATE KEY", pkcs8.Reveal()), std::move(request)};
 }
 
 Result<std::string> RootConfig(const Inputs& inputs) {

@@ -23,6 +23,7 @@ struct Patient {
   std::vector<MountTableEntry> mounts;           // Of it, those whose daemon died included.
   std::filesystem::path key_file;                // That unlocks it; empty where none does.
   std::vector<std::filesystem::path> backed_up;  // What backup jobs copy.
+  std::filesystem::path high_water;              // Of it; empty where nobody names one.
 };
 
 // One examination, as checks see it.
@@ -98,6 +99,7 @@ Result<void> CheckFuse(Examination& at);
 Result<void> CheckAlive(Examination& at);
 Result<void> CheckMountOptions(Examination& at);
 Result<void> CheckDaemon(Examination& at);
+Result<void> CheckConfinement(Examination& at);
 Result<void> CheckVersion(Examination& at);
 Result<void> CheckHealth(Examination& at);
 
@@ -108,6 +110,7 @@ Result<void> CheckRecovery(Examination& at);
 Result<void> CheckReaders(Examination& at);
 Result<void> CheckSpace(Examination& at);
 Result<void> CheckAudit(Examination& at);
+Result<void> CheckHighWaterFile(Examination& at);
 
 // entry_checks.cc
 Result<void> CheckEntries(Examination& at);

@@ -19,6 +19,7 @@ constexpr auto kChecks = std::to_array<Check>({
     {"alive", Needs::kMount, "whether the daemon lives and answers", CheckAlive},
     {"mount-options", Needs::kAliveMount, "the options that must always hold", CheckMountOptions},
     {"daemon", Needs::kAliveMount, "core dumps and locked memory of the daemon", CheckDaemon},
+    {"confinement", Needs::kAliveMount, "what the daemon has given up", CheckConfinement},
     {"version", Needs::kAliveMount, "whether the daemon is of this version", CheckVersion},
     {"health", Needs::kAliveMount, "status/health.json", CheckHealth},
     {"records", Needs::kKey, "every record, read and verified", CheckRecords},
@@ -28,6 +29,7 @@ constexpr auto kChecks = std::to_array<Check>({
     {"space", Needs::kKey, "the keystore's size limit", CheckSpace},
     {"entries", Needs::kKey, "every entry by the rules, the authority, backups", CheckEntries},
     {"pairs", Needs::kKey, "whether certificates and keys belong together", CheckPairs},
+    {"high-water", Needs::kKey, "whether it is older than its high-water file says", CheckHighWaterFile},
     {"audit", Needs::kKey, "the chain of the audit log", CheckAudit},
 });
 

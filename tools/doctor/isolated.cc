@@ -1,6 +1,7 @@
 #include "tools/doctor/isolated.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <utility>
 
+#include "store/confinement.h"
 #include "tools/doctor/remount.h"
 #include "tools/mounts.h"
 #include "tools/progress.h"
@@ -78,12 +80,26 @@ void RunChecks(Needs needs, Examination& at, const Line& line) {
   }
 }
 
+// What is damaged may lead LMDB astray, and this process has the key: nothing but the keystore is within its
+// reach, and that can only be read, save for the table of LMDB's readers. A kernel that has less to give up
+// is no reason not to look.
+void ConfineExamination(const Patient& patient) {
+  ConfinementPlan plan = PlanForKeystore(patient.keystore, Reach::kRead);
+  plan.paths.push_back({patient.keystore / "lock.mdb", Reach::kWrite});
+  plan.paths.push_back({patient.high_water, Reach::kRead});
+  // Of a keystore that is somebody else's.
+  plan.capabilities = 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH;
+  plan.reaches_processes = true;  // To see whether a reader lives.
+  static_cast<void>(Confine(plan).has_value());
+}
+
 Result<void> Examine(const Patient& patient, const UnlockOptions& unlock, const Line& line) {
   auto secret = ReadUnlockSecret(patient.keystore, unlock);
   if (!secret.has_value()) {
     line.Send({{"unreadable", secret.error().message()}});
     return {};
   }
+  ConfineExamination(patient);
   const auto opened =
       TRY(KeystoreExamination::Open(patient.keystore, secret.value(), std::chrono::system_clock::now));
   Examination at(patient, [&](Finding finding) { line.Send({{"finding", ToJson(finding)}}); });
@@ -132,9 +148,10 @@ void LeaveStandardFiles() {
 void NoteFailure(Report& report, std::string_view check, ErrorCode code, const std::string& words) {
   if (code == ErrorCode::kCorrupt) {
     report.Note(ExitCode::kDamagedKeystore);
-    report.findings.push_back({"damaged", Urgency::kCritical, report.keystore.string(), words,
-                               "restore it from a backup: certfs restore BACKUP NEW-KEYSTORE; and check the "
-                               "disk"});
+    report.findings.push_back(
+        {"damaged", Urgency::kCritical, report.keystore.string(), words,
+         "restore it from a backup: certfs restore BACKUP NEW-KEYSTORE; or save what is whole: "
+         "certfs doctor KEYSTORE --salvage NEW-KEYSTORE; and check the disk"});
   } else if (code == ErrorCode::kUnsupported) {
     report.Note(ExitCode::kNewerFormat);
     report.findings.push_back({"newer-format", Urgency::kCritical, report.keystore.string(), words,

@@ -6,6 +6,7 @@
 
 #include "crypto/base/time.h"
 #include "store/audit_verification.h"
+#include "store/high_water.h"
 #include "tools/doctor/check.h"
 
 namespace certfs::doctor {
@@ -97,6 +98,25 @@ Result<void> CheckAudit(Examination& at) {
   };
   for (const AuditFinding& finding : report.findings) say(finding.what, finding.anchored);
   if (report.findings_more != 0) say(std::to_string(report.findings_more) + " more findings", true);
+  return {};
+}
+
+Result<void> CheckHighWaterFile(Examination& at) {
+  const std::filesystem::path& file = at.patient().high_water;
+  if (file.empty()) return {};
+  const auto checked = CheckHighWater(at.opened().keystore(), file);
+  if (checked.has_value()) return {};
+  const Error& error = checked.error();
+  if (error.code() == ErrorCode::kNotFound) {
+    at.Add("high-water-missing", Urgency::kWarning, file.string(),
+           "is not there: an older copy of the whole keystore would not be found out",
+           "the next mount makes it; if nobody removed it on purpose, compare with backups before");
+    return {};
+  }
+  if (error.code() != ErrorCode::kRejected) return error;
+  at.Add(std::string(error.rule()), Urgency::kCritical, at.patient().keystore.string(), error.message(),
+         "find out who put it there; what is newer is in a backup: certfs restore BACKUP " + at.keystore() +
+             " --into-existing");
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -31,7 +32,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kStatusBytesMax = std::size_t{64} << 20;
 // What the daemon keeps secrets in (crypto/base/secret.cc).
 constexpr std::uint64_t kLockedBytes = std::uint64_t{32} << 20;
-constexpr unsigned int kCapabilityToLock = 14;  // CAP_IPC_LOCK, linux/capability.h.
 
 std::string Remount(const Examination& at) {
   return "certfs umount " + Word(at.mount().mountpoint) + " && " +
@@ -47,12 +47,19 @@ bool HasOption(std::string_view options, std::string_view wanted) {
   return false;
 }
 
-std::optional<pid_t> ProcessOf(const fs::path& mountpoint) {
-  std::array<char, 32> text{};
-  const ssize_t size = getxattr(mountpoint.c_str(), kPidAttribute, text.data(), text.size());
+// An attribute of the mount's root; nothing where it has none.
+std::optional<std::string> AttributeOf(const fs::path& mountpoint, const char* name) {
+  std::array<char, 256> text{};
+  const ssize_t size = getxattr(mountpoint.c_str(), name, text.data(), text.size());
   if (size <= 0) return std::nullopt;
+  return std::string(text.data(), static_cast<std::size_t>(size));
+}
+
+std::optional<pid_t> ProcessOf(const fs::path& mountpoint) {
+  const auto text = AttributeOf(mountpoint, kPidAttribute);
   pid_t process = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + size, process);
+  if (!text) return std::nullopt;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), process);
   if (parsed.ec != std::errc() || process <= 0) return std::nullopt;
   return process;
 }
@@ -73,15 +80,20 @@ std::optional<std::uint64_t> LimitOf(const fs::path& process, std::string_view n
   return std::nullopt;
 }
 
-bool MayLockAnyway(const fs::path& process) {
-  constexpr std::string_view kLabel = "CapEff:";
+// A line of /proc/PID/status; nothing where it is not there.
+std::optional<std::string> StatusLine(const fs::path& process, std::string_view name) {
   std::ifstream file(process / "status");
   for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with(kLabel)) continue;
-    const std::uint64_t capabilities = std::strtoull(line.c_str() + kLabel.size(), nullptr, 16);
-    return (capabilities >> kCapabilityToLock & 1) != 0;
+    if (!line.starts_with(name)) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", name.size());
+    return begin == std::string::npos ? std::string() : line.substr(begin);
   }
-  return false;
+  return std::nullopt;
+}
+
+bool KernelHasLandlock() {
+  constexpr int kAskForVersion = 1;
+  return syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskForVersion) > 0;
 }
 
 // Under -o subtree=stores there is no status/.
@@ -146,20 +158,46 @@ Result<void> CheckDaemon(Examination& at) {
   const fs::path proc = fs::path("/proc") / std::to_string(*process);
   const std::string subject = "the daemon of " + at.mount().mountpoint.string();
   const auto core = LimitOf(proc, "Max core file size");
-  const auto locked = LimitOf(proc, "Max locked memory");
-  if (!core || !locked) return Error(ErrorCode::kIo, proc.string() + "/limits cannot be read");
+  const auto locked = StatusLine(proc, "VmLck:");
+  if (!core || !locked) return Error(ErrorCode::kIo, proc.string() + " cannot be read");
   if (*core != 0) {
     at.Add("core-dumps", Urgency::kWarning, subject,
            "somebody raised its limit of core dumps: what it holds could be written to disk",
            "prlimit --pid " + std::to_string(*process) + " --core=0");
   }
-  if (*locked < kLockedBytes && !MayLockAnyway(proc)) {
+  if (std::strtoull(locked->c_str(), nullptr, 10) << 10 < kLockedBytes) {
     at.Add("memory-not-locked", Urgency::kWarning, subject,
-           "may lock " + std::to_string(*locked >> 10) +
-               " KiB of memory and needs 32768: keys may reach the swap "
-               "device",
+           "has locked " + *locked + " of memory and needs 32768 kB: keys may reach the swap device",
            "LimitMEMLOCK=64M in its unit, or memlock in /etc/security/limits.conf; then " + Remount(at));
   }
+  return {};
+}
+
+// What the daemon says it has given up, and what the kernel says of it. One that says nothing was not made
+// to.
+Result<void> CheckConfinement(Examination& at) {
+  const auto held = AttributeOf(at.mount().mountpoint, kConfinementAttribute);
+  const std::optional<pid_t> process = ProcessOf(at.mount().mountpoint);
+  if (!held || !process) return {};
+  const fs::path proc = fs::path("/proc") / std::to_string(*process);
+  const auto capabilities = StatusLine(proc, "CapEff:");
+  const auto privileges = StatusLine(proc, "NoNewPrivs:");
+  const auto filter = StatusLine(proc, "Seccomp:");
+  if (!capabilities || !privileges || !filter)
+    return Error(ErrorCode::kIo, proc.string() + "/status cannot be read");
+  std::string missing;
+  const auto require = [&](bool holds, const std::string& words) {
+    if (!holds) missing += (missing.empty() ? "" : "; ") + words;
+  };
+  require(capabilities->find_first_not_of('0') == std::string::npos,
+          "it has capabilities (" + *capabilities + ")");
+  require(*privileges == "1", "programs that it starts may get privileges");
+  require(*filter == "2", "no system call is refused to it");
+  require(held->find("landlock=") != std::string::npos || !KernelHasLandlock(), "it can open any path");
+  if (missing.empty()) return {};
+  at.Add("less-confined", Urgency::kWarning, "the daemon of " + at.mount().mountpoint.string(),
+         "is less confined than this kernel can do it: " + missing,
+         "journalctl -t certfs says what failed; then " + Remount(at));
   return {};
 }
 

@@ -108,7 +108,9 @@ Result<StorePlace> FindStore(const Options& options) {
   const bool by_link = FoldName(options.store) == FoldName(kLinkName);
   const std::string wanted = FoldName(by_link ? kLinkTarget : std::string_view(options.store));
   for (const std::string& each : TRY(NamesIn(stores))) {
-    if (FoldName(each) == wanted) return StorePlace{mount, TRY(StoreName::Parse(each)), stores / each};
+    if (FoldName(each) != wanted) continue;
+    StoreName name = TRY(StoreName::Parse(each));
+    return StorePlace{mount, std::move(name), stores / each};
   }
   return Error(ErrorCode::kNotFound, kNoSuchObject, "Store [" + options.store + "] does not exist");
 }

@@ -1,4 +1,4 @@
-#include "store/descriptor.h"
+#include "store/files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,14 +10,11 @@
 
 namespace certfs {
 
-Descriptor::~Descriptor() {
-  if (number_ >= 0) close(number_);
-}
-
 Error SystemFailure(std::string_view what, int error) {
-  const bool full = error == ENOSPC || error == EDQUOT;
-  return {full ? ErrorCode::kNoSpace : ErrorCode::kIo,
-          std::string(what) + ": " + std::generic_category().message(error)};
+  ErrorCode code = ErrorCode::kIo;
+  if (error == ENOSPC || error == EDQUOT) code = ErrorCode::kNoSpace;
+  if (error == EROFS) code = ErrorCode::kReadOnly;
+  return {code, std::string(what) + ": " + std::generic_category().message(error)};
 }
 
 Result<void> KeepOwner(int file, const std::filesystem::path& replaced) {
@@ -37,7 +34,7 @@ Result<void> KeepOwner(int file, const std::filesystem::path& replaced) {
 
 Result<void> SyncDirectory(const std::filesystem::path& directory) {
   const Descriptor file(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!file.open() || fsync(file.get()) != 0) return SystemFailure("sync " + directory.string(), errno);
+  if (!file.open() || fsync(file.number()) != 0) return SystemFailure("sync " + directory.string(), errno);
   return {};
 }
 

@@ -1,31 +1,20 @@
-// A file descriptor that closes itself, and what makes a name durable. Private to store/.
+// What store asks of files beside reading and writing them: names that are durable, owners that are kept, and
+// errors with words. Private to store/.
 //
-// Thread-safety: a value. Ownership: owns the descriptor.
+// Thread-safety: all from any thread.
 
 #pragma once
 
 #include <filesystem>
 #include <string_view>
 
+#include "crypto/base/descriptor.h"
 #include "crypto/base/result.h"
 
 namespace certfs {
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor();
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int get() const noexcept { return number_; }
-  bool open() const noexcept { return number_ >= 0; }
-
- private:
-  int number_;
-};
-
-// The failure of `what`, as errno's value `error` has it: kNoSpace for a full disk, else kIo.
+// The failure of `what`, as errno's value `error` has it: kNoSpace for a full disk, kReadOnly
+// for one that is mounted like that, else kIo.
 Error SystemFailure(std::string_view what, int error);
 
 // Gives `file`, which is about to replace `replaced`, to that one's owner and group: whoever runs a tool on a

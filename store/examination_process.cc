@@ -1,0 +1,160 @@
+#include "store/examination_process.h"
+
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "crypto/base/secret.h"
+#include "store/lmdb/page_check.h"
+
+namespace certfs {
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+#else
+constexpr bool kSanitized = false;
+#endif
+
+// Beyond what the program takes anyway: a bit a page, and what is read.
+constexpr rlim_t kMemoryBytes = rlim_t{256} << 20;
+
+// How much address space this process has.
+rlim_t AddressSpace() {
+  std::FILE* const file = std::fopen("/proc/self/statm", "re");
+  unsigned long pages = 0;
+  if (file == nullptr) return RLIM_INFINITY;
+  const bool read = std::fscanf(file, "%lu", &pages) == 1;
+  std::fclose(file);
+  return read ? pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) : RLIM_INFINITY;
+}
+
+void Limit(const ExaminationRequest& request, int file) {
+  const auto set = [](__rlimit_resource what, rlim_t most) {
+    const rlimit limit{most, most};
+    setrlimit(what, &limit);
+  };
+  set(RLIMIT_CPU, request.cpu_seconds);
+  set(RLIMIT_CORE, 0);
+  set(RLIMIT_FSIZE, 0);
+  // A sanitizer sets terabytes aside.
+  const rlim_t space = AddressSpace();
+  struct stat status {};
+  if (!kSanitized && space != RLIM_INFINITY && fstat(file, &status) == 0)
+    set(RLIMIT_AS, space + kMemoryBytes + 2 * static_cast<rlim_t>(status.st_size));
+  alarm(request.seconds);
+}
+
+// From here on: reading and asking about what is open, memory, the answer, and the end. Whatever else is
+// tried ends the process. Returns an errno, 0 for none.
+int ShutIn() {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+  const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+  if (filter == nullptr) return ENOMEM;
+  int failed = 0;
+  const auto allow = [&](int call) { failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0); };
+  for (const int call :
+       {SCMP_SYS(pread64), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(sendto), SCMP_SYS(brk),
+        SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(restart_syscall),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(exit), SCMP_SYS(exit_group)})
+    allow(call);
+  // Memory, and the file for reading; nothing that could be run. One rule a protection: libseccomp does not
+  // try another rule where a first one has matched in part.
+  for (const int protection : {PROT_NONE, PROT_READ | PROT_WRITE}) {
+    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                               SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(protection)),
+                               SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+  }
+  failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_EQ, PROT_READ));
+  failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  if (kSanitized) {
+    for (const int call :
+         {SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(sigaltstack),
+          SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(write), SCMP_SYS(clock_gettime)})
+      allow(call);
+  }
+  if (failed == 0) failed = seccomp_load(filter);
+  seccomp_release(filter);
+  return failed < 0 ? -failed : 0;
+}
+
+// All but these two, in whatever order they are.
+void CloseOthers(int one, int other) {
+  const auto low = static_cast<unsigned>(std::min(one, other));
+  const auto high = static_cast<unsigned>(std::max(one, other));
+  if (low > 0) close_range(0, low - 1, 0);
+  if (high > low + 1) close_range(low + 1, high - 1, 0);
+  close_range(high + 1, ~0U, 0);
+}
+
+void Answer(int to, std::uint8_t code, std::string_view words) {
+  std::string message(1, static_cast<char>(code));
+  message += words.substr(0, kAnswerWordsMax);
+  static_cast<void>(send(to, message.data(), message.size(), MSG_NOSIGNAL));
+}
+
+std::uint8_t CodeOf(ErrorCode code) { return static_cast<std::uint8_t>(static_cast<int>(code) + 1); }
+
+volatile sig_atomic_t answer_to = -1;
+
+// A page of the file cannot be had: the disk fails, or somebody has made the file shorter meanwhile.
+void AnswerUnreadable(int) {
+  constexpr std::string_view kWords = "data.mdb cannot be read: a page of it cannot be had";
+  std::array<char, 1 + kWords.size()> message;
+  message[0] = static_cast<char>(CodeOf(ErrorCode::kIo));
+  std::copy(kWords.begin(), kWords.end(), message.begin() + 1);
+  static_cast<void>(send(answer_to, message.data(), message.size(), MSG_NOSIGNAL));
+  _exit(EXIT_FAILURE);
+}
+
+Result<void> Walk(const ExaminationRequest& request, int file) {
+  if (request.extent == Extent::kMetas) return lmdb::CheckMetas(file);
+  TRY(lmdb::CheckPages(file, [] { Answer(answer_to, ExaminationAnswer::kReady, {}); }));
+  return {};
+}
+
+}  // namespace
+
+void ExamineAndEnd(const ExaminationRequest& request, int file, int answer) {
+  // It is of no use to anybody without whoever started it.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Limit(request, file);
+  CloseOthers(file, answer);
+  answer_to = answer;
+  signal(SIGBUS, AnswerUnreadable);
+  if (const int failed = ShutIn(); failed != 0) {
+    const std::string words = "data.mdb cannot be examined: seccomp: ";
+    Answer(answer, CodeOf(ErrorCode::kIo), words + std::strerror(failed));
+    _exit(EXIT_FAILURE);
+  }
+  const auto walked = WithinMemory([&] { return Walk(request, file); });
+  if (walked.has_value()) {
+    Answer(answer, ExaminationAnswer::kSound, {});
+  } else {
+    Answer(answer, CodeOf(walked.error().code()), walked.error().message());
+  }
+  _exit(EXIT_SUCCESS);
+}
+
+}  // namespace certfs

@@ -1,0 +1,269 @@
+// The putting half of Salvager.
+
+#include <algorithm>
+#include <vector>
+
+#include "store/policy.h"
+#include "store/salvager.h"
+
+namespace certfs {
+
+namespace {
+
+std::string OfCommit(const Chosen& chosen) {
+  return "the newest record of it is damaged; this is the state of commit " +
+         std::to_string(chosen.record->revision);
+}
+
+}  // namespace
+
+// --- Putting
+
+std::optional<ArchivedFile> Salvager::TakeFile(const FoundEntry& entry, Member member,
+                                               const std::string& name) {
+  const auto& file = entry.entry.file(member);
+  const SalvagedRecords::Key key{RecordKind::kContent, entry.entry.number,
+                                 static_cast<std::uint64_t>(member)};
+  Chosen chosen;
+  if (file) chosen = {records_.Find(key, file->digest), true, false};
+  // A record of before does not know what was written since.
+  if (chosen.record == nullptr && !entry.chosen.proven) chosen = {records_.Newest(key), false, false};
+  if (chosen.record == nullptr) {
+    if (file) Note(name, Fate::kDamaged, "its bytes do not verify");
+    return std::nullopt;
+  }
+  auto bytes = records_.Open(key, *chosen.record);
+  if (!bytes.has_value()) {
+    Note(name, Fate::kDamaged, bytes.error().message());
+    return std::nullopt;
+  }
+  ArchivedFile taken;
+  taken.attributes = file ? file->attributes : PrivateAttributes(kFileForOwner);
+  taken.dated = file && file->dated;
+  taken.bytes = std::move(bytes).value();
+  const bool sure = chosen.proven && !entry.chosen.old;
+  Note(name, sure ? Fate::kRecovered : Fate::kDoubtful,
+       sure ? std::string() : "it verifies; whether it belongs to this state cannot be told");
+  ++report_.files;
+  return taken;
+}
+
+// Two certificates with one issuer and serial number are never both kept: the later one is not served.
+void Salvager::IndexSerials(const FoundStore& found, const std::string& name, BackupEntry& entry) {
+  auto& certificate = entry.file(Member::kCertificate);
+  if (!certificate || entry.is_staged() || PolicyOf(found.store.name).holds == Holds::kNothing) return;
+  auto outlines = OutlineCertificates(certificate->bytes.Reveal());
+  if (!outlines.has_value()) return;
+  for (const CertificateOutline& each : outlines.value()) {
+    const auto [place, added] = serials_.try_emplace({each.issuer, each.serial}, each.fingerprint);
+    if (place->second == each.fingerprint) continue;
+    Note(name + "/cert.pem", Fate::kDamaged, "another certificate has its issuer and serial number");
+    certificate.reset();
+    --report_.files;
+    return;
+  }
+  entry.certificates = std::move(outlines).value();
+}
+
+Result<void> Salvager::PutEntry(const FoundStore& found, const FoundEntry& from, const std::string& name) {
+  BackupEntry entry;
+  entry.alias = from.entry.alias;
+  entry.attributes = from.entry.attributes;
+  entry.revision = from.entry.revision;
+  entry.changed = from.entry.changed;
+  if (PolicyOf(found.store.name).holds == Holds::kNothing) {
+    const auto origin = stores_.find(from.entry.origin);
+    if (origin != stores_.end()) entry.origin = origin->second.store.name;
+  }
+  if (from.chosen.record == nullptr) {
+    Note(name, Fate::kDoubtful, "its own record is lost: it was made for what is left of it");
+  } else {
+    Note(name, from.chosen.old ? Fate::kDoubtful : Fate::kRecovered,
+         from.chosen.old ? OfCommit(from.chosen) : std::string());
+  }
+  for (const Member member : kMembers)
+    entry.file(member) = TakeFile(from, member, name + "/" + std::string(FileName(member)));
+  IndexSerials(found, name, entry);
+  TRY(load_.Add(entry));
+  names_.emplace(from.entry.number, name);
+  ++report_.entries;
+  return {};
+}
+
+Result<void> Salvager::PutStore(FoundStore& found) {
+  const std::string in_store = found.store.name.text() + "/";
+  if (found.chosen.record == nullptr) {
+    Note(found.store.name.text(), Fate::kDoubtful, "its record is lost, and with it its name");
+  } else {
+    Note(found.store.name.text(), found.chosen.old ? Fate::kDoubtful : Fate::kRecovered,
+         found.chosen.old ? OfCommit(found.chosen) : std::string());
+  }
+  TRY(load_.Add(BackupStore{found.store.name, found.store.attributes, found.store.enforce_revocation}));
+  ++report_.stores;
+  std::map<Number, const FoundEntry*> staged;  // By the live one.
+  std::set<std::string> taken;
+  // Of two with one name the one that a tree leads to has it.
+  std::vector<const FoundEntry*> live;
+  for (const auto& [number, entry] : found.entries) {
+    if (entry.entry.is_staged()) {
+      staged.emplace(entry.entry.origin, &entry);
+    } else {
+      live.push_back(&entry);
+    }
+  }
+  std::stable_sort(live.begin(), live.end(), [](const FoundEntry* a, const FoundEntry* b) {
+    return std::pair(!a->chosen.proven, a->chosen.old) < std::pair(!b->chosen.proven, b->chosen.old);
+  });
+  // A replacement without what it replaces gets something to replace.
+  std::vector<FoundEntry> made;
+  made.reserve(staged.size());
+  for (const auto& [number, next] : staged) {
+    if (found.entries.count(number) != 0) continue;
+    const std::string text = next->entry.alias.text();
+    auto alias = Alias::ParseStored(text.substr(0, text.rfind('/')));
+    if (!alias.has_value()) continue;
+    FoundEntry& entry = made.emplace_back();
+    entry.entry.number = number;
+    entry.entry.alias = std::move(alias).value();
+    entry.entry.attributes = next->entry.attributes;
+    live.push_back(&entry);
+  }
+  for (const FoundEntry* each : live) {
+    const std::string name = in_store + each->entry.alias.text();
+    if (!taken.insert(FoldName(each->entry.alias.text())).second) {
+      Note(name, Fate::kDoubtful, "left out: another entry has its name by now");
+      continue;
+    }
+    TRY(PutEntry(found, *each, name));
+    if (const auto next = staged.find(each->entry.number); next != staged.end())
+      TRY(PutEntry(found, *next->second, in_store + next->second->entry.alias.text()));
+  }
+  return {};
+}
+
+Result<void> Salvager::PutNameless() {
+  if (nameless_.empty()) return {};
+  FoundStore found;
+  std::set<std::string> names;
+  for (const auto& [number, store] : stores_) names.insert(FoldName(store.store.name.text()));
+  std::string name(kNamelessStore);
+  while (names.count(FoldName(name)) != 0) name += "_";
+  found.store.name = TRY(StoreName::Parse(name));
+  found.store.attributes = PrivateAttributes(kForOwner);
+  for (const auto& [number, files] : nameless_) {
+    FoundEntry entry;
+    entry.entry.number = number;
+    entry.entry.alias = TRY(Alias::Parse("number-" + std::to_string(number)));
+    entry.entry.attributes = PrivateAttributes(kForOwner);
+    entry.entry.revision = 1;
+    found.entries.emplace(number, std::move(entry));
+  }
+  return PutStore(found);
+}
+
+Result<void> Salvager::PutAuthority() {
+  const Manifest& manifest = records_.manifest();
+  const SalvagedRecords::Key key{RecordKind::kAuthority, 0, 0};
+  ArchivedAuthority authority;
+  const bool any = manifest.authority != Digest{} || records_.Newest(key) != nullptr;
+  if (any) {
+    const Chosen chosen = Choose(key, &manifest.authority);
+    auto record = Decode(key, chosen, DecodeAuthority);
+    if (record) {
+      report_.authority = !record->certificates.empty();
+      Note("the certificate authority", chosen.old ? Fate::kDoubtful : Fate::kRecovered,
+           chosen.old ? OfCommit(chosen) : std::string());
+      authority.record = *std::move(record);
+    } else {
+      whole_ = false;
+      Note("the certificate authority", Fate::kDamaged, "its record does not verify");
+    }
+  }
+  for (AuthorityCertificate& each : authority.record.certificates) {
+    authority.places.push_back({NameOf(each.root_entry), NameOf(each.crl_entry)});
+    each.root_entry = each.crl_entry = 0;
+  }
+  if (authority.record.last_operation) {
+    std::vector<LastOperation::Changed> kept;
+    for (const LastOperation::Changed& each : authority.record.last_operation->entries) {
+      EntryName name = NameOf(each.entry);
+      if (name.empty()) continue;
+      kept.push_back({0, each.revision});
+      authority.changed.push_back(std::move(name));
+    }
+    authority.record.last_operation->entries = std::move(kept);
+  }
+  // The ledger comes behind it, whether there is one or not.
+  if (any || manifest.issued_count != 0) TRY(load_.Add(std::move(authority)));
+  return {};
+}
+
+Result<void> Salvager::PutLedger() {
+  const Manifest& manifest = records_.manifest();
+  bool whole = true;
+  std::map<Number, std::optional<Digest>> lines;
+  for (const TreeItem& item : records_.ItemsOf(manifest.issued, whole))
+    lines.emplace(item.number, item.digest);
+  if (!whole || !records_.is_current()) {
+    for (const auto& key : records_.KeysOf(RecordKind::kIssued)) {
+      if (records_.Newest(key) != nullptr) lines.try_emplace(std::get<1>(key), std::nullopt);
+    }
+    report_.doubts.emplace_back(
+        "the hash tree of the ledger is damaged, or of before: its lines were taken as they stand");
+  }
+  std::set<SerialNumber> serials;
+  for (const auto& [number, digest] : lines) {
+    const SalvagedRecords::Key key{RecordKind::kIssued, number, 0};
+    const Chosen chosen = Choose(key, digest ? &*digest : nullptr);
+    auto issued = Decode(key, chosen, DecodeIssued);
+    const std::string name = "line " + std::to_string(number) + " of the ledger";
+    if (!issued || !serials.insert(issued->serial).second) {
+      Note(name, Fate::kDamaged, "its record does not verify");
+      continue;
+    }
+    Note(name, chosen.old ? Fate::kDoubtful : Fate::kRecovered,
+         chosen.old ? OfCommit(chosen) : std::string());
+    EntryName entry = NameOf(issued->entry);
+    issued->entry = 0;
+    TRY(load_.Add(ArchivedLine{*std::move(issued), std::move(entry)}));
+    ++report_.issued;
+  }
+  if (records_.is_current() && lines.size() < manifest.issued_count) {
+    report_.losses.push_back("lines of the ledger: " + std::to_string(manifest.issued_count - lines.size()) +
+                             " of " + std::to_string(manifest.issued_count) + " are lost");
+  }
+  return {};
+}
+
+Settings Salvager::TakeSettings() {
+  const Manifest& manifest = records_.manifest();
+  const SalvagedRecords::Key key{RecordKind::kSettings, 0, 0};
+  if (manifest.settings == Digest{} && records_.Newest(key) == nullptr) return {};
+  const Chosen chosen = Choose(key, &manifest.settings);
+  auto settings = Decode(key, chosen, DecodeSettings);
+  if (!settings) {
+    Note("the settings", Fate::kDamaged,
+         "their record does not verify: the export password has to be set anew");
+    return {};
+  }
+  Note("the settings", chosen.old ? Fate::kDoubtful : Fate::kRecovered,
+       chosen.old ? OfCommit(chosen) : std::string());
+  return *std::move(settings);
+}
+
+Result<void> Salvager::Run() {
+  report_.commit = records_.manifest().commit;
+  if (!records_.is_current()) {
+    report_.doubts.push_back(
+        "the newest manifest is damaged, or cannot be told from those before it: that of commit " +
+        std::to_string(report_.commit) + " was used");
+  }
+  FindStores();
+  for (auto& [number, found] : stores_) TRY(PutStore(found));
+  TRY(PutNameless());
+  TRY(PutAuthority());
+  TRY(PutLedger());
+  return load_.Finish(TakeSettings());
+}
+
+}  // namespace certfs

@@ -1,0 +1,109 @@
+// What the pieces that are left of a keystore were: found by the hash trees, and where these are damaged by
+// the pieces themselves; then put into a new one. Private to store/; salvage.h is the way in.
+//
+// Thread-safety: none. Ownership: borrows all it is given. Errors: those of BulkLoad.
+
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "store/bulk_load.h"
+#include "store/salvage.h"
+#include "store/salvage_records.h"
+
+namespace certfs {
+
+// Of what has lost its own name and permissions.
+inline constexpr std::string_view kNamelessStore = "SALVAGED";
+inline constexpr std::uint32_t kForOwner = 0700;
+inline constexpr std::uint32_t kFileForOwner = 0600;
+
+// A record that stands for something, and how well.
+struct Chosen {
+  const SalvagedRecord* record = nullptr;
+  bool proven = false;  // A hash tree leads to it.
+  bool old = false;     // It was replaced, or removed.
+};
+
+// An entry as it will be.
+struct FoundEntry {
+  Entry entry;
+  Chosen chosen;
+};
+
+struct FoundStore {
+  Store store;
+  Chosen chosen;
+  bool whole = true;  // Its tree.
+  std::map<Number, FoundEntry> entries;
+};
+
+class Salvager {
+ public:
+  Salvager(const SalvagedRecords& records, BulkLoad& load, SalvageReport& report, Time now)
+      : records_(records), load_(load), report_(report), now_(now) {}
+
+  Result<void> Run();
+
+ private:
+  Chosen Choose(const SalvagedRecords::Key& key, const Digest* expected) const;
+  template <typename Value>
+  std::optional<Value> Decode(const SalvagedRecords::Key& key, const Chosen& chosen,
+                              Result<Value> (*decode)(BytesView)) const;
+
+  void FindStores();
+  void AddStore(Number number, const Digest* expected);
+  void FindEntries(FoundStore& found);
+  // Entries that no tree leads to, where trees are damaged.
+  void FindStrayEntries();
+  // Files whose entries' records are gone.
+  void FindStrayFiles();
+  std::optional<FoundEntry> ReadEntry(Number number, const Digest* expected) const;
+  void CountLosses();
+
+  Result<void> PutStore(FoundStore& found);
+  Result<void> PutEntry(const FoundStore& found, const FoundEntry& entry, const std::string& name);
+  Result<void> PutNameless();
+  // Takes the file of an entry; nothing where its bytes are gone.
+  std::optional<ArchivedFile> TakeFile(const FoundEntry& entry, Member member, const std::string& name);
+  void IndexSerials(const FoundStore& found, const std::string& name, BackupEntry& entry);
+  Result<void> PutAuthority();
+  Result<void> PutLedger();
+  Settings TakeSettings();
+  void Note(std::string name, Fate fate, std::string detail = {}) {
+    report_.items.push_back({std::move(name), fate, std::move(detail)});
+  }
+  std::string NameOf(Number entry) const {
+    const auto name = names_.find(entry);
+    return name == names_.end() ? std::string() : name->second;
+  }
+  Attributes PrivateAttributes(std::uint32_t mode) const;
+
+  const SalvagedRecords& records_;
+  BulkLoad& load_;
+  SalvageReport& report_;
+  const Time now_;
+  std::map<Number, FoundStore> stores_;
+  std::map<Number, std::map<Member, Chosen>> nameless_;  // Files whose entry nothing names.
+  std::set<Number> placed_;                              // Entries that were found.
+  std::map<Number, std::string> names_;                  // "STORE/ALIAS", of what was put.
+  std::map<std::pair<Bytes, Bytes>, Digest> serials_;    // Issuer and serial number: the certificate.
+  bool whole_ = true;                                    // All trees, and all that they lead to.
+};
+
+template <typename Value>
+std::optional<Value> Salvager::Decode(const SalvagedRecords::Key& key, const Chosen& chosen,
+                                      Result<Value> (*decode)(BytesView)) const {
+  if (chosen.record == nullptr) return std::nullopt;
+  const auto opened = records_.Open(key, *chosen.record);
+  if (!opened.has_value()) return std::nullopt;
+  auto value = decode(opened.value().Reveal());
+  if (!value.has_value()) return std::nullopt;
+  return std::move(value).value();
+}
+
+}  // namespace certfs

@@ -1,0 +1,43 @@
+// Every operation of the volume, as something that is done to a FaultedVolume.
+
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/fs/faulted_volume.h"
+
+namespace certfs::test {
+
+struct FaultedOperation {
+  const char* name;
+  // Without faults, on a volume of which nobody has used anything.
+  std::function<void(FaultedVolume&)> prepare;
+  // Does it. Where it fails, it has given back what it took. What it returns is what it read.
+  std::function<Result<std::string>(FaultedVolume&)> act;
+  enum class Effect {
+    kReads,    // Nothing changes, and what it reads is the same each time.
+    kTells,    // Nothing changes; what it reads does, as it tells of refusals or of the time.
+    kChanges,  // The tree is another one afterwards.
+  } effect = Effect::kChanges;
+};
+
+std::vector<FaultedOperation> FaultedOperations();
+
+// Its parts: what reads, files, names and attributes, the authority.
+void AddReading(std::vector<FaultedOperation>& operations);
+void AddWriting(std::vector<FaultedOperation>& operations);
+void AddNaming(std::vector<FaultedOperation>& operations);
+void AddAuthority(std::vector<FaultedOperation>& operations);
+
+// A pair and its issuers in the stores, a secret, and a state in BACKUP_STORE.
+void Furnish(FaultedVolume& at);
+
+// For operations that return nothing.
+inline Result<std::string> Done(Result<void> result) {
+  if (!result.has_value()) return std::move(result).error();
+  return std::string();
+}
+
+}  // namespace certfs::test

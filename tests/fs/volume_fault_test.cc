@@ -1,0 +1,170 @@
+// Goal: whatever call of the table fails during an operation of the volume, the operation is done and says
+// so, or is not done and says so; what is live is served on, nothing is left behind, and the next attempt
+// goes well. Method: every operation over a table that fails its first call, its second, and so on, until
+// none fails; the whole tree before and after, and that of a volume where nothing failed. CERTFS_ROUNDS=10
+// fails with every code.
+
+#include <array>
+#include <regex>
+#include <sstream>
+
+#include "tests/fs/faulted_operations.h"
+#include "tests/support/points.h"
+
+namespace certfs::test {
+namespace {
+
+constexpr std::size_t kCallsMax = 2000;
+constexpr std::array kCodes{ErrorCode::kIo, ErrorCode::kNoSpace, ErrorCode::kCorrupt, ErrorCode::kBusy,
+                            ErrorCode::kNoMemory};
+
+// Of the second code, which calls fail.
+constexpr std::size_t kStep = 3;
+
+using Effect = FaultedOperation::Effect;
+
+std::string Show(const Volume::Held& held) {
+  return std::to_string(held.handles) + " handles, " + std::to_string(held.stagings) + " stagings, " +
+         std::to_string(held.scratch) + " scratch files, " + std::to_string(held.staged_bytes) + " bytes";
+}
+
+class VolumeFaults : public testing::TestWithParam<std::size_t> {
+ protected:
+  std::unique_ptr<FaultedVolume> Make() const {
+    auto volume = std::make_unique<FaultedVolume>();
+    operation_.prepare(*volume);
+    return volume;
+  }
+  bool Changes() const { return operation_.effect == Effect::kChanges; }
+
+  // Every `step`th call fails with `code`, in turn.
+  void MeetCode(ErrorCode code, std::size_t step);
+  // Says whether the operation succeeded although a call failed, or without.
+  struct Outcome {
+    bool succeeded = false;
+    bool met = false;
+  };
+  // `before` is the state of the volume, and becomes that afterwards.
+  Outcome Meet(FaultedVolume& at, std::string& before, std::size_t call, ErrorCode code);
+
+  const FaultedOperation operation_ = FaultedOperations()[GetParam()];
+  std::string shape_;  // After the operation, where nothing failed, and
+  Volume::Held held_;  // what it left then.
+};
+
+// What returns to where it was touches directories on its way.
+std::string WithoutTimes(const std::string& state) {
+  return std::regex_replace(state, std::regex(" at [0-9]+"), "");
+}
+
+// A shape without the lines of BACKUP_STORE.
+std::string WithoutKept(const std::string& shape) {
+  std::istringstream lines(shape);
+  std::string rest;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("stores/BACKUP_STORE")) rest += line + '\n';
+  }
+  return rest;
+}
+
+VolumeFaults::Outcome VolumeFaults::Meet(FaultedVolume& at, std::string& before, std::size_t call,
+                                         ErrorCode code) {
+  const Volume::Held held = at.tree.volume.GetHeld();
+  at.faults.fail_at = call;
+  at.faults.code = code;
+  at.faults.failed = 0;
+  const auto outcome = operation_.act(at);
+  const bool met = std::exchange(at.faults, Faults{}).failed != 0;
+  const std::string after = at.State();
+  const std::string was = std::exchange(before, after);
+  if (!outcome.has_value()) {
+    EXPECT_TRUE(met) << "it failed without a fault: " << outcome.error().message();
+    // What is damaged may be as good as not there.
+    if (code != ErrorCode::kCorrupt) {
+      EXPECT_EQ(ToString(outcome.error().code()), ToString(code)) << outcome.error().message();
+    }
+    EXPECT_TRUE(after == was || WithoutTimes(after) == WithoutTimes(at.or_else))
+        << "half done after \"" << outcome.error().message() << "\". Before:\n"
+        << was << "\nafter:\n"
+        << after;
+    if (after == was) {
+      EXPECT_EQ(Show(at.tree.volume.GetHeld()), Show(held)) << "something is left behind";
+    }
+    return {false, met};
+  }
+  if (Changes()) {
+    EXPECT_NE(after, was) << "nothing was done, and success was told";
+    // Of what is damaged no state can be kept.
+    const bool kept = code != ErrorCode::kCorrupt;
+    std::string shape = kept ? at.Shape() : WithoutKept(at.Shape());
+    std::string expected = kept ? shape_ : WithoutKept(shape_);
+    if (!at.or_else.empty()) {
+      shape = WithoutTimes(shape);
+      expected = WithoutTimes(expected);
+    }
+    EXPECT_TRUE(shape == expected) << "done in part. Where nothing fails:\n"
+                                   << expected << "\nhere:\n"
+                                   << shape;
+    EXPECT_EQ(Show(at.tree.volume.GetHeld()), Show(held_)) << "something is left behind";
+  } else {
+    EXPECT_EQ(after, was);
+    EXPECT_EQ(Show(at.tree.volume.GetHeld()), Show(held)) << "something is left behind";
+  }
+  if (operation_.effect == Effect::kReads) {
+    EXPECT_EQ(outcome.value(), Must(operation_.act(at))) << "it read something else";
+  }
+  return {true, met};
+}
+
+void VolumeFaults::MeetCode(ErrorCode code, std::size_t step) {
+  std::unique_ptr<FaultedVolume> volume;
+  std::string state;
+  for (std::size_t call = 1;; call += step) {
+    ASSERT_LT(call, kCallsMax);
+    const std::string point =
+        std::to_string(GetParam()) + " " + std::string(ToString(code)) + " " + std::to_string(call);
+    if (OnlyPoint() != nullptr && !IsWanted(point)) {
+      if (call + step >= kCallsMax) return;
+      continue;
+    }
+    SCOPED_TRACE(std::string(operation_.name) + ", point " + point);
+    if (!volume) {
+      volume = Make();
+      state = volume->State();
+    }
+    const Outcome outcome = Meet(*volume, state, call, code);
+    if (HasFailure() || OnlyPoint() != nullptr) return;
+    if (outcome.succeeded && !outcome.met) {
+      EXPECT_TRUE(call > 1 || operation_.effect == Effect::kTells) << "there were no calls to fail";
+      return;
+    }
+    // What it changed is changed, and what it read is at hand by now.
+    if (outcome.succeeded) volume.reset();
+  }
+}
+
+TEST_P(VolumeFaults, AreToldAndNothingIsHalfDone) {
+  if (Changes()) {
+    const auto volume = Make();
+    Must(operation_.act(*volume));
+    shape_ = volume->Shape();
+    held_ = volume->tree.volume.GetHeld();
+  }
+  const std::size_t codes = OnlyPoint() != nullptr ? kCodes.size() : PointsToMeet(1, kCodes.size());
+  for (std::size_t i = 0; i < std::min(codes, kCodes.size()) && !HasFailure(); ++i) {
+    // EIO always, and another one, elsewhere for each operation.
+    const bool every = codes >= kCodes.size() || OnlyPoint() != nullptr;
+    MeetCode(kCodes[every || i == 0 ? i : 1 + GetParam() % (kCodes.size() - 1)], every || i == 0 ? 1 : kStep);
+  }
+}
+
+std::vector<std::size_t> Numbers() {
+  std::vector<std::size_t> numbers(FaultedOperations().size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = i;
+  return numbers;
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, VolumeFaults, testing::ValuesIn(Numbers()));
+
+}  // namespace
+}  // namespace certfs::test

@@ -1,0 +1,38 @@
+#include "tests/fuzz/targets.h"
+
+namespace certfs::fuzz {
+
+namespace {
+
+constexpr Target kTargets[] = {
+    {"access_control_list", FuzzAccessControlList},
+    {"audit", FuzzAudit},
+    {"backup", FuzzBackup},
+    {"backup_text", FuzzBackupText},
+    {"bundle", FuzzBundle},
+    {"certificate", FuzzCertificate},
+    {"control", FuzzControl},
+    {"crl", FuzzCrl},
+    {"envelope", FuzzEnvelope},
+    {"hash_tree", FuzzHashTree},
+    {"header", FuzzHeader},
+    {"name", FuzzName},
+    {"ocsp", FuzzOcsp},
+    {"package", FuzzPackage},
+    {"pem", FuzzPem},
+    {"pkcs12", FuzzPkcs12},
+    {"private_key", FuzzPrivateKey},
+    {"profile", FuzzProfile},
+    {"record", FuzzRecord},
+    {"request", FuzzRequest},
+    {"request_config", FuzzRequestConfig},
+    {"settings", FuzzSettings},
+    {"signed_data", FuzzSignedData},
+    {"volume", FuzzVolume},
+};
+
+}  // namespace
+
+std::span<const Target> Targets() { return kTargets; }
+
+}  // namespace certfs::fuzz

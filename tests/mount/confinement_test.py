@@ -1,0 +1,227 @@
+"""Goal: key bytes are where they are promised to be and nowhere else: in locked memory while somebody has them open, never in a core, in
+no file, and gone with the last handle; nobody but root looks into the daemon. Method: a key that is nowhere else on the machine, the
+daemon's whole memory and cores of it searched for each form in which its bytes may lie; another user who tries to look."""
+
+import base64
+import os
+import re
+import tempfile
+import time
+
+import harness
+import permission_test
+import pki
+from harness import errno_of, put, run
+
+STRANGER = 61003
+
+
+class Canary:
+    """A private key, and what betrays it: its number as files and as OpenSSL's numbers have it, its DER, and the lines of its PEM."""
+
+    def __init__(self, path):
+        self.path = pki.new_key(path)
+        self.pem = pki.read(path)
+        der = pki.openssl("ec", "-in", path, "-outform", "DER")
+        scalar = re.search(rb"\x02\x01\x01\x04\x20(.{32})", der, re.DOTALL).group(1)
+        body = b"".join(line for line in self.pem.splitlines() if b"-----" not in line)
+        pkcs8 = base64.b64decode(body)
+        assert scalar in pkcs8
+        self.needles = {"number": scalar, "number of OpenSSL": scalar[::-1], "PKCS#8 with the number": pkcs8[pkcs8.index(scalar) - 6:],
+                        **{f"line {i} of PEM": line for i, line in enumerate(self.pem.splitlines()) if len(line) == 64 and b"-----" not in line}}
+
+    def in_bytes(self, data):
+        return {name for name, needle in self.needles.items() if needle in data}
+
+    def in_files(self, directory):
+        return {os.path.join(above, name): found for above, _, names in os.walk(directory) for name in names
+                if (found := self.in_bytes(pki.read(os.path.join(above, name))))}
+
+
+def memory_of(pid):
+    """What the process can read of its own memory: a name and the bytes of each mapping, save those of devices and of data.mdb."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            words = line.split(maxsplit=5)
+            begin, end = (int(word, 16) for word in words[0].split("-"))
+            name = words[5].strip() if len(words) > 5 else "memory"
+            if "r" not in words[1] or name in ("[vvar]", "[vsyscall]") or name.startswith("[vvar"):
+                continue
+            at = begin
+            while at < end:
+                size = min(end - at, 16 << 20)
+                try:
+                    memory.seek(at)
+                    data = memory.read(size)
+                except OSError:  # Beyond the end of a file that is mapped.
+                    break
+                yield name, data
+                at += size
+
+
+def found_in_memory(pid, canary):
+    return {(name, form) for name, data in memory_of(pid) for form in canary.in_bytes(data)}
+
+
+def core_of(pid, directory):
+    done = run("gcore", "-o", os.path.join(directory, "core"), pid)
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = os.path.join(directory, f"core.{pid}")
+    core = pki.read(path)
+    os.unlink(path)
+    return core
+
+
+class Memory(harness.MountTest):
+    def setUp(self):
+        self.pid = self.mount.pid()
+        self.canary = Canary(os.path.join(self.work, self.id() + ".key"))
+        self.path = self.mount.entry("machine", self.id().rsplit(".", 1)[1]) + "/key.pem"
+
+    def assert_nowhere(self):
+        """The daemon hears of a close a moment after it; what it then still has it keeps."""
+        deadline = time.monotonic() + 10
+        while (found := found_in_memory(self.pid, self.canary)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(found, set())
+        self.assertEqual(self.canary.in_files(self.mount.keystore), {})
+
+    def test_while_it_is_open_it_is_found_and_in_no_core(self):
+        """That it is found is what makes the rest of these tests true."""
+        put(self.path, self.canary.pem)
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), self.canary.pem)
+            found = found_in_memory(self.pid, self.canary)
+            self.assertTrue(any("PEM" in form for _, form in found), found)
+            core = core_of(self.pid, self.work)
+            self.assertEqual(self.canary.in_bytes(core), set())
+            self.assertGreater(len(core), 1 << 20)
+        self.assert_nowhere()
+
+    def test_written_and_read(self):
+        put(self.path, self.canary.pem)
+        for _ in range(20):
+            self.assertEqual(pki.read(self.path), self.canary.pem)
+        self.assert_nowhere()
+        self.assertEqual(self.canary.in_bytes(core_of(self.pid, self.work)), set())
+
+    def test_written_a_byte_at_a_time(self):
+        file = os.open(self.path, os.O_WRONLY | os.O_CREAT)
+        for i in range(len(self.canary.pem)):
+            os.write(file, self.canary.pem[i:i + 1])
+        os.close(file)
+        self.assert_nowhere()
+
+    def test_refused(self):
+        other = self.mount.entry("machine", "other-key")
+        put(other + "/key.pem", pki.read(self.key))
+        put(other + "/cert.pem", self.leaf)
+        self.assertEqual(errno_of(put, other + "/key.pem", self.canary.pem), "EKEYREJECTED")
+        self.assertEqual(errno_of(put, self.path, self.canary.pem[:-40] + b"?" * 40), "EINVAL")
+        self.assert_nowhere()
+
+    def test_renamed_into_its_place(self):
+        scratch = os.path.dirname(self.path) + "/.key.pem.tmp"
+        put(scratch, self.canary.pem)
+        os.rename(scratch, self.path)
+        self.assert_nowhere()
+
+    def test_as_views_show_it(self):
+        put(self.path, self.canary.pem)
+        put(os.path.dirname(self.path) + "/cert.pem", self.issuing.issue("localhost", self.canary.path))
+        view = self.mount.at("export/machine", self.id().rsplit(".", 1)[1], "combined.pem")
+        self.assertIn(self.canary.pem.splitlines()[1], pki.read(view))
+        self.assert_nowhere()
+
+    def test_removed(self):
+        put(self.path, self.canary.pem)
+        os.unlink(self.path)
+        # The process that removes it may be about to make it anew, which is remembered for a minute; and then it is BACKUP_STORE's.
+        found = found_in_memory(self.pid, self.canary)
+        self.assertEqual({form for _, form in found} & {"number", "number of OpenSSL"}, set(), found)
+        self.assertEqual(self.canary.in_bytes(core_of(self.pid, self.work)), set())
+        self.assertEqual(self.canary.in_files(self.mount.keystore), {})
+
+
+class Daemon(harness.MountTest):
+    def status(self, label):
+        with open(f"/proc/{self.mount.pid()}/status") as status:
+            return next(line.split()[1:] for line in status if line.startswith(label + ":"))
+
+    def test_nothing_of_it_is_swapped_or_dumped(self):
+        self.machine_pair()
+        self.assertGreaterEqual(int(self.status("VmLck")[0]), 32768)
+        self.assertEqual(int(self.status("VmSwap")[0]), 0)
+        with open(f"/proc/{self.mount.pid()}/limits") as limits:
+            core = next(line for line in limits if line.startswith("Max core file size"))
+        self.assertEqual(core.split()[4:6], ["0", "0"])
+        # Of all that holds secrets the kernel is told to dump nothing: dd, and lo is locked.
+        with open(f"/proc/{self.mount.pid()}/smaps") as smaps:
+            text = smaps.read()
+        arenas = [part for part in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", text) if re.search(r"^VmFlags:.* lo", part, re.MULTILINE)]
+        self.assertTrue(arenas)
+        for each in arenas:
+            self.assertRegex(each, r"(?m)^VmFlags:.* dd")
+
+    def test_another_user_sees_nothing_of_it(self):
+        pid = self.mount.pid()
+        script = r"""
+import ctypes, errno, os, sys
+pid = int(sys.argv[1])
+os.setgroups([]); os.setgid(61003); os.setuid(61003)
+libc = ctypes.CDLL(None, use_errno=True)
+def said(name, action):
+    try: action(); print(name, "done")
+    except OSError as error: print(name, errno.errorcode[error.errno])
+def call(*arguments):
+    # As a number of the machine's: what an int leaves of it on the stack is anything.
+    words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    if libc.syscall(*words) < 0: raise OSError(ctypes.get_errno(), "")
+for name in ("mem", "environ", "maps", "smaps", "auxv", "pagemap", "stack", "syscall", "io", "personality"):
+    said(name, lambda: open(f"/proc/{pid}/{name}", "rb").read(1))
+for name in ("exe", "cwd", "root", "fd/0"):
+    said(name, lambda: os.readlink(f"/proc/{pid}/{name}"))
+said("fd", lambda: os.listdir(f"/proc/{pid}/fd"))
+said("attach", lambda: call(101, 16, pid, 0, 0))
+said("seize", lambda: call(101, 0x4206, pid, 0, 0))
+buffer = ctypes.create_string_buffer(16)
+vector = (ctypes.c_void_p * 2)(ctypes.addressof(buffer), 16)
+said("process_vm_readv", lambda: call(310, pid, ctypes.byref(vector), 1, ctypes.byref(vector), 1, 0))
+pidfd = libc.syscall(434, pid, 0)
+said("pidfd_getfd", lambda: call(438, pidfd, 0, 0))
+said("prlimit", lambda: call(302, pid, 4, ctypes.byref((ctypes.c_uint64 * 2)(1 << 30, 1 << 30)), 0))
+for signal in (0, 1, 6, 9, 15, 19):
+    said(f"signal {signal}", lambda: os.kill(pid, signal))
+"""
+        done = run("python3", "-c", script, pid)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answers = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+        self.assertGreaterEqual(len(answers), 25)
+        self.assertEqual({name: answer for name, answer in answers.items() if answer not in ("EACCES", "EPERM")}, {})
+        self.assertEqual(self.mount.pid(), pid)
+
+    def test_its_own_user_looks_into_it_no_more_than_others(self):
+        """Where it is an ordinary user's, what else runs as that user has no key of it."""
+        script = r"""
+import ctypes, errno, os, pwd, sys
+mount = os.path.dirname(os.path.dirname(os.path.dirname(sys.argv[1])))
+pid, user = int(os.getxattr(mount, "user.certfs.pid")), pwd.getpwnam("nobody")
+with open(f"/proc/{pid}/status") as status:
+    assert f"Uid:\t{user.pw_uid}\t" in status.read()
+os.setgroups([]); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+libc = ctypes.CDLL(None, use_errno=True)
+for name in ("mem", "environ", "maps", "smaps", "auxv"):
+    try: open(f"/proc/{pid}/{name}", "rb").read(1); print(name, "done")
+    except OSError as error: print(name, errno.errorcode[error.errno])
+print("attach", "done" if libc.syscall(101, 16, pid, 0, 0) == 0 else errno.errorcode[ctypes.get_errno()])
+"""
+        os.chmod(self.work, 0o755)
+        done = run("unshare", "-m", "bash", "-c", permission_test.OF_NOBODY, "bash", tempfile.mkdtemp(dir=self.work), script)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answers = dict(line.split() for line in done.stdout.splitlines())
+        self.assertEqual(len(answers), 6)
+        self.assertEqual(set(answers.values()) - {"EACCES", "EPERM"}, set(), answers)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,322 @@
+// Goal: what a confined process gave up it does not get, and what it works with it keeps. Method: children
+// that confine themselves and try; each attempt is made before as well, where it must come to something else.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <sstream>
+#include <thread>
+
+#include "store/audit_log.h"
+#include "store/confinement.h"
+#include "store/high_water.h"
+#include "tests/store/keystore_fixture.h"
+
+namespace certfs {
+namespace {
+
+namespace filesystem = std::filesystem;
+
+// What `work` says, run in a child.
+std::string InChild(const std::function<std::string()>& work) {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string said = work();
+    const bool whole = write(ends[1], said.data(), said.size()) == static_cast<ssize_t>(said.size());
+    _exit(whole ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string said;
+  std::array<char, 4096> chunk;
+  for (ssize_t got; (got = read(ends[0], chunk.data(), chunk.size())) > 0;)
+    said.append(chunk.data(), static_cast<std::size_t>(got));
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) said += " (ended with " + std::to_string(status) + ")";
+  return said;
+}
+
+// "" for a success, else the name of errno.
+std::string Outcome(long returned) {
+  if (returned >= 0) return "done";
+  const char* const name = strerrorname_np(errno);
+  return name != nullptr ? name : "errno " + std::to_string(errno);
+}
+
+std::string Opened(const filesystem::path& path, int flags) {
+  const int file = open(path.c_str(), flags | O_CLOEXEC, 0600);
+  const std::string outcome = Outcome(file);
+  if (file >= 0) close(file);
+  return outcome;
+}
+
+// The value of a line of /proc/self/status.
+std::string StatusLine(const std::string& label) {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(label + ":\t")) return line.substr(label.size() + 2);
+  }
+  return "none";
+}
+
+ConfinementReport Confined(const ConfinementPlan& plan) {
+  auto report = Confine(plan);
+  if (report.has_value()) return std::move(report).value();
+  ConfinementReport failed;
+  failed.missing.push_back(report.error().message());
+  return failed;
+}
+
+// To be looked at.
+ConfinementPlan WithProc() {
+  ConfinementPlan plan;
+  plan.paths = {{"/proc", Reach::kRead}};
+  return plan;
+}
+
+bool HasLandlock() {
+  return syscall(SYS_landlock_create_ruleset, nullptr, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */) > 0;
+}
+
+TEST(Confinement, PrivilegesAreGoneForGood) {
+  const std::string said = InChild([] {
+    const ConfinementReport report = Confined(WithProc());
+    return StatusLine("CapEff") + " " + StatusLine("CapPrm") + " " + StatusLine("CapBnd") + " " +
+           StatusLine("CapAmb") + " " + StatusLine("NoNewPrivs") + " " + StatusLine("Seccomp") + " " +
+           (report.Text() == OwnConfinement().Text() ? "told" : "untold");
+  });
+  const std::string none(16, '0');
+  const std::string bounding = geteuid() == 0 ? none : StatusLine("CapBnd");
+  EXPECT_EQ(said, none + " " + none + " " + bounding + " " + none + " 1 2 told");
+  EXPECT_EQ(OwnConfinement().Text(), "");
+}
+
+TEST(Confinement, ACapabilityThatIsNeededStays) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root has any";
+  const std::string said = InChild([] {
+    ConfinementPlan plan = WithProc();
+    plan.capabilities = 1ULL << CAP_CHOWN;
+    Confined(plan);
+    return StatusLine("CapEff") + " " + StatusLine("CapBnd");
+  });
+  EXPECT_EQ(said, "0000000000000001 0000000000000001");
+}
+
+// With all capabilities, so that it is the filter which refuses, and with arguments that no call takes.
+TEST(Confinement, EveryRefusedCallIsRefused) {
+  const std::string said = InChild([] {
+    ConfinementPlan plan;
+    plan.capabilities = ~std::uint64_t{0};
+    if (!Confined(plan).filtered || Outcome(syscall(SYS_ptrace, -1, -1, -1, -1)) != "EPERM")
+      return std::string("no filter");
+    std::string wrong;
+    int tried = 0;
+    for (const std::string_view each : RefusedCalls()) {
+      const int number = seccomp_syscall_resolve_name(std::string(each).c_str());
+      if (number < 0) continue;  // Of another processor.
+      ++tried;
+      const std::string outcome = Outcome(syscall(number, -1L, -1L, -1L, -1L, -1L, -1L));
+      if (outcome != "EPERM") wrong += std::string(each) + ": " + outcome + "\n";
+    }
+    return wrong + (tried > 60 ? "" : "only " + std::to_string(tried) + " calls");
+  });
+  EXPECT_EQ(said, "");
+}
+
+TEST(Confinement, WhatDependsOnArgumentsIsRefusedByThem) {
+  const auto attempt = [](bool confined) {
+    return InChild([confined] {
+      if (confined) Confined({});
+      std::string said;
+      const auto say = [&](const std::string& what) { said += what + "\n"; };
+      say("inet " + Outcome(socket(AF_INET, SOCK_STREAM, 0)));
+      say("netlink " + Outcome(socket(AF_NETLINK, SOCK_RAW, 0)));
+      say("unix " + Outcome(socket(AF_UNIX, SOCK_STREAM, 0)));
+      say("dumpable " + Outcome(prctl(PR_SET_DUMPABLE, 1)));
+      say("undumpable " + Outcome(prctl(PR_SET_DUMPABLE, 0)));
+      rlimit limit{};
+      say("getrlimit " + Outcome(getrlimit(RLIMIT_NOFILE, &limit)));
+      say("setrlimit " + Outcome(setrlimit(RLIMIT_NOFILE, &limit)));
+      const long child = syscall(SYS_clone, CLONE_NEWUTS | SIGCHLD, 0, 0, 0, 0);
+      if (child == 0) _exit(0);
+      say("namespace " + Outcome(child));
+      say("clone3 " + Outcome(syscall(SYS_clone3, nullptr, 0)));
+      return said;
+    });
+  };
+  if (geteuid() == 0) {
+    EXPECT_EQ(attempt(false),
+              "inet done\nnetlink done\nunix done\ndumpable done\nundumpable done\ngetrlimit done\n"
+              "setrlimit done\nnamespace done\nclone3 EINVAL\n");
+  }
+  EXPECT_EQ(attempt(true),
+            "inet EPERM\nnetlink EPERM\nunix done\ndumpable EPERM\nundumpable done\ngetrlimit done\n"
+            "setrlimit EPERM\nnamespace EPERM\nclone3 ENOSYS\n");
+}
+
+TEST(Confinement, TheFilterReachesThreadsThatAreThereAndThoseThatCome) {
+  const std::string said = InChild([] {
+    std::promise<void> confined;
+    std::string earlier;
+    std::thread before([&] {
+      confined.get_future().wait();
+      earlier = Outcome(socket(AF_INET, SOCK_STREAM, 0));
+    });
+    const ConfinementReport report = Confined({});
+    confined.set_value();
+    before.join();
+    std::string later;
+    std::thread([&] { later = Outcome(socket(AF_INET, SOCK_STREAM, 0)); }).join();
+    return (report.filtered ? "" : "no filter ") + earlier + " " + later;
+  });
+  EXPECT_EQ(said, "EPERM EPERM");
+}
+
+TEST(Confinement, OnlyThePathsOfThePlanCanBeOpened) {
+  if (!HasLandlock()) GTEST_SKIP() << "this kernel has no landlock";
+  const TemporaryDirectory kept;
+  const TemporaryDirectory shown;
+  const TemporaryDirectory other;
+  for (const TemporaryDirectory* each : {&kept, &shown, &other}) std::ofstream(each->path() / "file") << "x";
+  const auto attempt = [&](bool confined) {
+    return InChild([&, confined] {
+      const int open_before = open((other.path() / "file").c_str(), O_RDONLY);
+      ConfinementPlan plan;
+      plan.paths = {{kept.path(), Reach::kKeep},
+                    {shown.path(), Reach::kRead},
+                    {"/dev/null", Reach::kWrite},
+                    {"/there/is/no/such", Reach::kRead}};
+      if (confined && Confined(plan).landlock == 0) return std::string("no landlock");
+      std::string said;
+      const auto say = [&](const std::string& what) { said += what + "\n"; };
+      say("write kept " + Opened(kept.path() / "file", O_RDWR | O_TRUNC));
+      say("make kept " + Opened(kept.path() / "new", O_WRONLY | O_CREAT));
+      say("unnamed kept " + Opened(kept.path(), O_RDWR | O_TMPFILE));
+      say("rename kept " + Outcome(rename((kept.path() / "new").c_str(), (kept.path() / "newer").c_str())));
+      say("unlink kept " + Outcome(unlink((kept.path() / "newer").c_str())));
+      say("mkdir kept " + Outcome(mkdir((kept.path() / "directory").c_str(), 0700)));
+      rmdir((kept.path() / "directory").c_str());
+      say("read shown " + Opened(shown.path() / "file", O_RDONLY));
+      say("write shown " + Opened(shown.path() / "file", O_WRONLY));
+      say("make shown " + Opened(shown.path() / "new", O_WRONLY | O_CREAT));
+      unlink((shown.path() / "new").c_str());
+      say("read other " + Opened(other.path() / "file", O_RDONLY));
+      say("list other " + Opened(other.path(), O_RDONLY | O_DIRECTORY));
+      say("unlink other " + Outcome(unlink((other.path() / "file").c_str())));
+      say("null " + Opened("/dev/null", O_WRONLY));
+      say("zero " + Opened("/dev/zero", O_RDONLY));
+      say("passwd " + Opened("/etc/passwd", O_RDONLY));
+      char byte = 0;
+      say("open before " + Outcome(read(open_before, &byte, 1)));
+      return said;
+    });
+  };
+  EXPECT_EQ(attempt(true),
+            "write kept done\nmake kept done\nunnamed kept done\nrename kept done\nunlink kept done\n"
+            "mkdir kept EACCES\nread shown done\nwrite shown EACCES\nmake shown EACCES\nread other EACCES\n"
+            "list other EACCES\nunlink other EACCES\nnull done\nzero EACCES\npasswd EACCES\n"
+            "open before done\n");
+  EXPECT_EQ(attempt(false),
+            "write kept done\nmake kept done\nunnamed kept done\nrename kept done\nunlink kept done\n"
+            "mkdir kept done\nread shown done\nwrite shown done\nmake shown done\nread other done\n"
+            "list other done\nunlink other done\nnull done\nzero done\npasswd done\nopen before done\n");
+}
+
+TEST(Confinement, OtherProcessesGetNoSignal) {
+  const auto attempt = [](bool reaches) {
+    return InChild([reaches] {
+      ConfinementPlan plan;
+      plan.reaches_processes = reaches;
+      const ConfinementReport report = Confined(plan);
+      const std::string of_parent = Outcome(kill(getppid(), 0));
+      return (report.landlock >= 6 ? "" : "older ") + of_parent + " " + Outcome(kill(getpid(), 0));
+    });
+  };
+  const std::string confined = attempt(false);
+  if (confined.starts_with("older")) GTEST_SKIP() << "this kernel's landlock knows no signals";
+  EXPECT_EQ(confined, "EPERM done");
+  EXPECT_EQ(attempt(true), "done done");
+}
+
+TEST(Confinement, AKeystoreIsServedAllTheSame) {
+  const TemporaryDirectory parent;
+  const filesystem::path directory = parent.path() / "keystore";
+  FixedClock clock;
+  Must(Keystore::Create(directory, TestSecret(), kRoot, clock.get()));
+  const Bytes key = VectorOf("leaf.key");
+  const Bytes certificate = VectorOf("leaf.pem");
+  const filesystem::path high_water = parent.path() / "elsewhere" / "high-water";
+  filesystem::create_directory(high_water.parent_path());
+  const auto serve_as = [&](const std::string& alias) -> std::string {
+    ConfinementPlan plan = PlanForKeystore(directory, Reach::kKeep);
+    plan.paths.push_back(PathOfHighWater(high_water));
+    if (!Confined(plan).filtered) return "no filter";
+    const auto serve = [&]() -> Result<std::string> {
+      const auto keystore = TRY(Keystore::Open(directory, TestSecret(), clock.get()));
+      const auto kept = TRY(HighWater::Keep(*keystore, high_water));
+      const auto store = TRY(TRY(keystore->Snapshot())->FindStore(NameOf("machine")));
+      const Entry entry = TRY(keystore->CreateEntry(store->number, AliasOf(alias), kRoot, 0755));
+      TRY(keystore->WriteFile(entry.number, Member::kKey, key, kRoot, {}));
+      const auto written =
+          TRY(keystore->WriteFile(entry.number, Member::kCertificate, certificate, kRoot, {}));
+      return ReadText(*TRY(keystore->Snapshot()), written.entry, Member::kCertificate);
+    };
+    const auto served = serve();
+    return served.has_value() ? served.value() : served.error().message();
+  };
+  // The first one makes the high-water file.
+  EXPECT_EQ(InChild([&] { return serve_as("www"); }), AsText(certificate));
+  EXPECT_TRUE(filesystem::exists(high_water));
+  EXPECT_EQ(InChild([&] { return serve_as("copy"); }), AsText(certificate));
+}
+
+TEST(Confinement, AMistakeInThePlanGivesUpNothing) {
+  const auto attempt = [](const ConfinementPlan& plan) {
+    return InChild([&] {
+      const auto report = Confine(plan);
+      return std::string(report.has_value() ? "confined" : ToString(report.error().code())) + " " +
+             StatusLine("NoNewPrivs") + " " + StatusLine("Seccomp");
+    });
+  };
+  ConfinementPlan plan;
+  plan.paths = {{"/there/is/no/such", Reach::kKeep}};
+  EXPECT_EQ(attempt(plan), "not-found 0 0");
+  plan.paths.clear();
+  plan.calls = {"umuont2"};
+  EXPECT_EQ(attempt(plan), "invalid-argument 0 0");
+}
+
+TEST(Confinement, ACallThatIsNeededIsLeft) {
+  ConfinementPlan plan;
+  plan.calls = {"umount2"};
+  plan.capabilities = ~std::uint64_t{0};
+  const std::string said = InChild([&] {
+    Confined(plan);
+    return Outcome(syscall(SYS_umount2, "/there/is/no/such", -1)) + " " +
+           Outcome(syscall(SYS_mount, nullptr, nullptr, nullptr, -1, nullptr));
+  });
+  EXPECT_EQ(said, geteuid() == 0 ? "EINVAL EPERM" : "EPERM EPERM");
+}
+
+}  // namespace
+}  // namespace certfs

@@ -1,0 +1,247 @@
+// Goal: data.mdb is examined by another process before LMDB reads it, and again when something in it turns
+// out damaged; whatever becomes of that process, or of the file, opening ends, with an Error. Method: real
+// processes, stopped and killed; files that nobody would write.
+
+#include "store/examiner.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "store/files.h"
+#include "store/sealed_table.h"
+#include "tests/store/data_file.h"
+#include "tests/store/keystore_fixture.h"
+
+namespace certfs {
+namespace {
+
+namespace filesystem = std::filesystem;
+using std::chrono::milliseconds;
+
+class Examiner : public testing::Test {
+ protected:
+  Examiner() {
+    Must(StartExaminer());
+    Must(CreateSealedTable(path(), TestKeys()));
+    const auto table = Must(OpenSealedTable(path(), TestKeys()));
+    const auto transaction = Must(table->BeginTransaction());
+    store_ = Must(transaction->PutStore(NewStore("Store")));
+    for (int i = 0; i < 200; ++i) PutEntryWithFile(*transaction, store_, AliasAt(i), "the key " + AliasAt(i));
+    Must(transaction->Commit());
+  }
+  static std::string AliasAt(int i) { return "alias" + std::to_string(i); }
+  const filesystem::path& path() const { return directory_.path(); }
+  Result<void> Look(Extent extent = Extent::kPages, std::optional<milliseconds> patience = {}) const {
+    const Descriptor file(open((path() / "data.mdb").c_str(), O_RDONLY | O_CLOEXEC));
+    return Examine(file.number(), extent, patience);
+  }
+  Result<void> Open() const {
+    TRY(OpenSealedTable(path(), TestKeys()));
+    return {};
+  }
+
+  TemporaryDirectory directory_;
+  Number store_ = 0;
+};
+
+TEST_F(Examiner, SaysWhatItFinds) {
+  Must(Look());
+  Must(Look(Extent::kMetas));
+  const DataFile data(path());
+  Bytes bytes = data.good();
+  bytes[DataFile::Offset(data.LeafOf(data.TableFacts("entries").root), 13)] ^= 0x80;
+  data.Write(bytes);
+  const auto looked = Look();
+  EXPECT_EQ(CodeOf(looked), ErrorCode::kCorrupt);
+  EXPECT_NE(looked.error().message().find("of the entries"), std::string::npos) << looked.error().message();
+  Must(Look(Extent::kMetas));
+  const auto opened = Open();
+  EXPECT_EQ(CodeOf(opened), ErrorCode::kCorrupt);
+  EXPECT_NE(opened.error().message().find("of the entries"), std::string::npos) << opened.error().message();
+  EXPECT_NE(opened.error().message().find("--salvage"), std::string::npos) << opened.error().message();
+  data.Restore();
+  Must(Open());
+}
+
+// Nobody starts it again by himself: there may be keys in memory by then.
+TEST_F(Examiner, WhereItWasKilledNothingIsOpened) {
+  const pid_t first = ExaminerProcess();
+  kill(first, SIGKILL);
+  waitpid(first, nullptr, 0);
+  EXPECT_EQ(CodeOf(Look()), ErrorCode::kIo);
+  EXPECT_EQ(CodeOf(Open()), ErrorCode::kIo);
+  Must(StartExaminer());
+  EXPECT_NE(ExaminerProcess(), first);
+  Must(Open());
+}
+
+TEST_F(Examiner, WhereItHangsOneWaitsForAMomentOnly) {
+  kill(ExaminerProcess(), SIGSTOP);
+  const auto looked = Look(Extent::kPages, milliseconds(50));
+  kill(ExaminerProcess(), SIGCONT);
+  EXPECT_EQ(CodeOf(looked), ErrorCode::kIo);
+  EXPECT_NE(looked.error().message().find("50 ms"), std::string::npos) << looked.error().message();
+  // What it was asked meanwhile is done, and its answer goes nowhere.
+  Must(Look());
+}
+
+// The names of what a process has open.
+std::set<std::string> OpenFiles(pid_t process) {
+  std::set<std::string> files;
+  for (const auto& each : filesystem::directory_iterator("/proc/" + std::to_string(process) + "/fd")) {
+    std::error_code gone;
+    files.insert(filesystem::read_symlink(each, gone).string());
+  }
+  return files;
+}
+
+TEST_F(Examiner, HoldsNothingOfWhoeverStartedIt) {
+  // It has left everything once it has answered.
+  Must(Look());
+  const std::set<std::string> files = OpenFiles(ExaminerProcess());
+  ASSERT_EQ(files.size(), 1U);
+  EXPECT_TRUE(files.begin()->starts_with("socket:")) << *files.begin();
+  EXPECT_EQ(filesystem::read_symlink("/proc/" + std::to_string(ExaminerProcess()) + "/cwd"), "/");
+}
+
+// Those that were forked since ask the same one, each for itself.
+TEST_F(Examiner, ServesWhoeverWasForkedSince) {
+  std::vector<pid_t> children;
+  for (int i = 0; i < 4; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      bool all = true;
+      for (int k = 0; k < 20; ++k) all = all && Look().has_value();
+      _exit(all ? 0 : 1);
+    }
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+}
+
+// It ends with the last one that could ask it.
+TEST_F(Examiner, EndsWithThem) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const pid_t inherited = ExaminerProcess();
+    close(ExaminerDescriptor());
+    static_cast<void>(StartExaminer().has_value());
+    const pid_t own = ExaminerProcess();
+    _exit(own != inherited && write(ends[1], &own, sizeof(own)) == sizeof(own) ? 0 : 1);
+  }
+  pid_t own = -1;
+  ASSERT_EQ(read(ends[0], &own, sizeof(own)), static_cast<ssize_t>(sizeof(own)));
+  waitpid(child, nullptr, 0);
+  // Whoever adopts it may be slow to take note of its end.
+  const auto running = [&] {
+    std::ifstream status("/proc/" + std::to_string(own) + "/stat");
+    std::string line;
+    std::getline(status, line);
+    return !line.empty() && line.find(") Z") == std::string::npos;
+  };
+  for (int i = 0; i < 10000 && running(); ++i) usleep(1000);
+  EXPECT_FALSE(running());
+  close(ends[0]);
+  close(ends[1]);
+}
+
+// Files that ask for more than there is.
+TEST_F(Examiner, HostileFiles) {
+  const DataFile data(path());
+  constexpr std::size_t kLastPage = lmdb::kPageHeaderBytes + 120;
+  constexpr std::size_t kMapSize = lmdb::kPageHeaderBytes + 16;
+  Bytes bytes = data.good();
+  for (const std::size_t meta : {0, 1}) {
+    SetNumber(bytes, DataFile::Offset(meta, kMapSize), (std::uint64_t{1} << 47) - 1);
+    SetNumber(bytes, DataFile::Offset(meta, kLastPage), (std::uint64_t{1} << 35) - 1);
+  }
+  data.Write(bytes);
+  EXPECT_EQ(CodeOf(Look()), ErrorCode::kCorrupt);
+  // As large as it says, as far as the disk can have that: memory for all its pages is not to be had, or the
+  // trees that are there are sound.
+  if (truncate(data.path().c_str(), off_t{1} << 43) == 0) {
+    const auto looked = Look();
+    EXPECT_TRUE(looked.has_value() || looked.error().code() != ErrorCode::kInternal);
+  }
+  data.Restore();
+  // Every page filled with what may be anything.
+  for (std::size_t page = 0; page < data.good().size() / DataFile::kPage; ++page) {
+    bytes = data.good();
+    for (std::size_t i = 0; i < DataFile::kPage; ++i)
+      bytes[page * DataFile::kPage + i] = static_cast<std::uint8_t>(i * 167 + page * 31 + (i >> 3) * 13);
+    data.Write(bytes);
+    const auto looked = Look();
+    EXPECT_TRUE(looked.has_value() || looked.error().code() == ErrorCode::kCorrupt) << page;
+  }
+  data.Restore();
+  Must(Look());
+}
+
+// What is damaged beneath an open keystore is refused before LMDB follows it anywhere.
+TEST_F(Examiner, LooksAgainWhereSomethingIsDamaged) {
+  const auto table = Must(OpenSealedTable(path(), TestKeys()));
+  const DataFile data(path());
+  const auto all = [&]() -> Result<void> {
+    const auto snapshot = TRY(table->Snapshot());
+    for (int i = 0; i < 200; ++i) {
+      const auto entry = TRY(snapshot->FindEntry(store_, AliasOf(AliasAt(i))));
+      TRY(snapshot->ReadFile(*entry, Member::kKey));
+    }
+    return {};
+  };
+  Must(all());
+  const auto spoil = [&](std::size_t offset, std::uint8_t mask) {
+    const auto byte = static_cast<std::uint8_t>(data.good()[offset] ^ mask);
+    const Descriptor file(open(data.path().c_str(), O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(pwrite(file.number(), &byte, 1, static_cast<off_t>(offset)), 1);
+  };
+  // The bytes of a file, which are read anew; later a page that says it is another one, which LMDB never
+  // asks.
+  const lmdb::PageNumber contents = data.LeafOf(data.TableFacts("contents").root);
+  const std::size_t record =
+      static_cast<std::size_t>(data.Tree(contents).At(0).value.data() - data.good().data());
+  spoil(record + 90, 1);
+  EXPECT_EQ(CodeOf(all()), ErrorCode::kCorrupt);
+  // That was a record alone; what lies beside it is served, and nobody looks again at once.
+  Must(table->Snapshot());
+  spoil(DataFile::Offset(contents), 1);
+  EXPECT_EQ(CodeOf(all()), ErrorCode::kCorrupt);
+  Must(table->Snapshot());
+}
+
+TEST_F(Examiner, WhatItFindsThenIsRefused) {
+  const auto table = Must(OpenSealedTable(path(), TestKeys()));
+  const DataFile data(path());
+  Bytes bytes = data.good();
+  const lmdb::PageNumber contents = data.LeafOf(data.TableFacts("contents").root);
+  bytes[static_cast<std::size_t>(data.Tree(contents).At(0).value.data() - data.good().data()) + 90] ^= 1;
+  bytes[DataFile::Offset(data.LeafOf(data.TableFacts("nodes").root))] ^= 1;
+  const Descriptor file(open(data.path().c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_EQ(pwrite(file.number(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+  {
+    const auto snapshot = Must(table->Snapshot());
+    const auto first =
+        Must(snapshot->FindEntryByNumber(Must(snapshot->FindEntry(store_, AliasOf(AliasAt(0))))->number));
+    EXPECT_EQ(CodeOf(snapshot->ReadFile(*first, Member::kKey)), ErrorCode::kCorrupt);
+  }
+  const auto refused = table->Snapshot();
+  EXPECT_EQ(CodeOf(refused), ErrorCode::kCorrupt);
+  EXPECT_NE(refused.error().message().find("of the hash trees"), std::string::npos)
+      << refused.error().message();
+  EXPECT_EQ(CodeOf(table->BeginTransaction(Room::kUpToLimit)), ErrorCode::kCorrupt);
+}
+
+}  // namespace
+}  // namespace certfs

@@ -1,0 +1,313 @@
+// Goal: whatever of a keystore's pages is gone, everything that still verifies comes back, what does not is
+// named, and nothing that was removed returns. Method: whole pages of a keystore with something of everything
+// are spoilt; the salvaged one is compared with the good one by names.
+
+#include "store/salvage.h"
+
+#include "store/examination.h"
+#include "store/opened_keystore.h"
+#include "tests/store/data_file.h"
+#include "tests/store/small_keystore.h"
+
+namespace certfs {
+namespace {
+
+class Salvage : public testing::Test {
+ protected:
+  Salvage() : keystore_(directory_.path() / "keystore") {}
+
+  // Without anything of before in it.
+  void MakeCompact() {
+    Must(RewriteData(keystore_.path(), keystore_.Keys()));
+    // Where the rows of it lie: nothing of it is free.
+  }
+  std::filesystem::path salvaged() const { return directory_.path() / "salvaged"; }
+
+  Result<SalvageReport> Run() {
+    std::filesystem::remove_all(salvaged());
+    return SalvageKeystore(keystore_.path(), TestSecret(), salvaged(), TestSecret('n'), keystore_.clock());
+  }
+  // What the salvaged one shows.
+  Seen SeeSalvaged() {
+    const auto examination = Must(KeystoreExamination::Open(salvaged(), TestSecret('n'), keystore_.clock()));
+    const VerificationReport verified = Must(examination->Verify({}));
+    for (const Damage& each : verified.damages) ADD_FAILURE() << each.subject << ": " << each.detail;
+    EXPECT_EQ(verified.unreferenced, 0U);
+    return keystore_.See(*Must(examination->keystore().Snapshot()));
+  }
+  // Expects all that the good one shows, save what begins with one of `missing`. Numbers of entries are
+  // others: what the authority and the ledger say of them is compared apart.
+  void ExpectAllBut(const std::set<std::string>& missing) {
+    const Seen seen = SeeSalvaged();
+    for (const auto& [name, value] : keystore_.good()) {
+      if (std::any_of(missing.begin(), missing.end(),
+                      [&key = name](const std::string& each) { return key.starts_with(each); }))
+        continue;
+      const auto found = seen.values.find(name);
+      EXPECT_TRUE(found != seen.values.end()) << name;
+      const bool numbered = name == "authority" || name.starts_with("line ");
+      if (found != seen.values.end() && !numbered) {
+        EXPECT_EQ(found->second, value) << name;
+      }
+    }
+    for (const auto& [name, value] : seen.values)
+      EXPECT_TRUE(keystore_.good().count(name) != 0 || name.starts_with("SALVAGED"))
+          << name << " was never there";
+  }
+
+  // Changes a byte of the value that a row has, wherever in the file that stands: LMDB leaves copies behind.
+  void SpoilRow(const char* table, Number number, bool copies = true) {
+    const DataFile data(keystore_.path());
+    Bytes bytes = data.good();
+    bool found = false;
+    const std::function<void(lmdb::PageNumber)> walk = [&](lmdb::PageNumber page) {
+      const lmdb::TreePage tree = data.Tree(page);
+      for (std::size_t i = 0; i < tree.count(); ++i) {
+        const lmdb::Node node = tree.At(i);
+        if (!tree.is_leaf()) {
+          walk(node.child);
+          continue;
+        }
+        Reader reader(node.key);
+        if ((node.key.size() >= 8 ? reader.U64() : reader.U8()) != number) continue;
+        const bool big = (node.flags & lmdb::kBigNode) != 0;
+        const std::size_t begin = big ? DataFile::Offset(node.run(), lmdb::kPageHeaderBytes)
+                                      : static_cast<std::size_t>(node.value.data() - data.good().data());
+        const BytesView value = BytesView(data.good()).subspan(begin, node.size);
+        for (std::size_t at = begin; at < bytes.size();) {
+          bytes[at + value.size() - 1] ^= 1;
+          if (!copies) break;
+          const auto next = std::search(bytes.begin(), bytes.end(), value.begin(), value.end());
+          at = static_cast<std::size_t>(next - bytes.begin());
+        }
+        found = true;
+      }
+    };
+    walk(data.TableFacts(table).root);
+    EXPECT_TRUE(found);
+    data.Write(bytes);
+  }
+  // Fills every page that `chosen` says with zeros; returns how many there were.
+  int ZeroPages(const std::function<bool(const lmdb::PageHeader&)>& chosen) {
+    const DataFile data(keystore_.path());
+    Bytes bytes = data.good();
+    int count = 0;
+    for (lmdb::PageNumber i = 0; i < bytes.size() / DataFile::kPage; ++i) {
+      const lmdb::PageHeader header = lmdb::PageHeader::Parse(data.Page(i));
+      if (header.number != i || !chosen(header)) continue;
+      std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(DataFile::Offset(i)), DataFile::kPage, 0);
+      ++count;
+    }
+    data.Write(bytes);
+    return count;
+  }
+  Number NumberOf(const std::string& name) const {
+    for (const auto& [number, each] : keystore_.names()) {
+      if (each == name) return number;
+    }
+    ADD_FAILURE() << "there is no " << name;
+    return 0;
+  }
+  // The page that its record stood on until then is free, and was not used again.
+  void Change(const std::string& name) {
+    const auto keystore = Must(Keystore::Open(keystore_.path(), TestSecret(), keystore_.clock()));
+    AttributeChange change;
+    change.mode = 0700;
+    Must(keystore->SetEntryAttributes(NumberOf(name), change));
+  }
+  static Fate FateOf(const SalvageReport& report, const std::string& name) {
+    for (const SalvagedItem& each : report.items) {
+      if (each.name == name) return each.fate;
+    }
+    return Fate::kLost;
+  }
+
+  const QuickPlace place_;
+  TemporaryDirectory directory_;
+  SmallKeystore keystore_;
+  FixedClock clock_;
+};
+
+TEST_F(Salvage, AWholeOneComesBackWhole) {
+  const SalvageReport report = Must(Run());
+  ExpectAllBut({});
+  EXPECT_EQ(report.Count(Fate::kRecovered), report.items.size());
+  EXPECT_TRUE(report.doubts.empty() && report.losses.empty() && report.left_out.empty());
+  EXPECT_TRUE(report.authority);
+  EXPECT_EQ(report.issued, SmallKeystore::kLines);
+  EXPECT_EQ(report.stores + report.entries, keystore_.names().size());
+  const auto before = Must(Keystore::Open(keystore_.path(), TestSecret(), keystore_.clock()));
+  const auto after = Must(Keystore::Open(salvaged(), TestSecret('n'), keystore_.clock()));
+  EXPECT_EQ(DescribeByName(*after), DescribeByName(*before));
+  const auto certificate = [](Keystore& of) {
+    return Must(Must(of.Snapshot())->GetAuthority()).certificates.front().key.Clone();
+  };
+  EXPECT_TRUE(EqualSecrets(certificate(*after).Reveal(), certificate(*before).Reveal()));
+  const auto line = Must(Must(after->Snapshot())->FindIssued(SerialOf(3)));
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->certificate, SomeIssued(3).certificate);
+  EXPECT_TRUE(EqualSecrets(line->key.Reveal(), SomeIssued(3).key.Reveal()));
+}
+
+TEST_F(Salvage, WithoutTheMetas) {
+  EXPECT_EQ(ZeroPages([](const lmdb::PageHeader& page) { return (page.flags & lmdb::kMetaPage) != 0; }), 2);
+  const SalvageReport report = Must(Run());
+  EXPECT_FALSE(report.doubts.empty());
+  ExpectAllBut({});
+}
+
+TEST_F(Salvage, WithoutAnyBranch) {
+  EXPECT_GT(ZeroPages([](const lmdb::PageHeader& page) { return page.flags == lmdb::kBranchPage; }), 2);
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(report.Count(Fate::kDamaged), 0U);
+  ExpectAllBut({});
+}
+
+// The records themselves say where they belong.
+TEST_F(Salvage, WithoutTheHashTrees) {
+  MakeCompact();
+  const DataFile data(keystore_.path());
+  const lmdb::PageNumber root = data.TableFacts("nodes").root;
+  std::set<lmdb::PageNumber> pages;
+  const std::function<void(lmdb::PageNumber)> walk = [&](lmdb::PageNumber page) {
+    pages.insert(page);
+    for (std::size_t i = 0; !data.Tree(page).is_leaf() && i < data.Tree(page).count(); ++i)
+      walk(data.Tree(page).At(i).child);
+  };
+  walk(root);
+  ZeroPages([&](const lmdb::PageHeader& page) { return pages.count(page.number) != 0; });
+  const SalvageReport report = Must(Run());
+  EXPECT_FALSE(report.doubts.empty());
+  EXPECT_EQ(report.Count(Fate::kDamaged) + report.Count(Fate::kLost), 0U);
+  ExpectAllBut({});
+}
+
+// What was removed, and still stands on pages that are free, stays away.
+TEST_F(Salvage, NothingReturns) {
+  {
+    const auto keystore = Must(Keystore::Open(keystore_.path(), TestSecret(), keystore_.clock()));
+    Populator populator(*keystore, clock_);
+    const Number number = populator.Make("machine", "gone");
+    populator.Put(number, Member::kKey, "ed25519.key");
+    Must(keystore->RemoveFile(number, Member::kKey, kRoot));
+    Must(keystore->RemoveEntry(populator.StoreOf("machine"), AliasOf("gone"), kRoot));
+  }
+  const DataFile data(keystore_.path());
+  const lmdb::PageNumber leaf = data.LeafOf(data.TableFacts("nodes").root);
+  ZeroPages([&](const lmdb::PageHeader& page) { return page.number == leaf; });
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "machine/gone"), Fate::kLost);
+  const Seen seen = SeeSalvaged();
+  EXPECT_EQ(seen.values.count("machine/gone"), 0U);
+  EXPECT_EQ(seen.values.count("machine/small19/key.pem"), 1U);
+  EXPECT_EQ(seen.values.count("BACKUP_STORE/bkp_gone/key.pem"), 1U);
+}
+
+TEST_F(Salvage, AFileThatIsDamaged) {
+  SpoilRow("contents", NumberOf("machine/small7"));
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "machine/small7/key.pem"), Fate::kDamaged);
+  EXPECT_EQ(FateOf(report, "machine/small7"), Fate::kRecovered);
+  EXPECT_EQ(report.Count(Fate::kDamaged), 1U);
+  EXPECT_EQ(report.Count(Fate::kRecovered), report.items.size() - 1);
+  ExpectAllBut({"machine/small7/"});
+}
+
+// LMDB copies whole pages: the same record may stand on one that is free.
+TEST_F(Salvage, AnEntryOfWhichACopyIsLeft) {
+  Change("machine/small8");
+  SpoilRow("entries", NumberOf("machine/small7"), false);
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(report.Count(Fate::kRecovered), report.items.size());
+  ExpectAllBut({"machine/small8"});
+}
+
+// The record before it has its name.
+TEST_F(Salvage, AnEntryOfWhichAnOlderStateIsLeft) {
+  Change("machine/small7");
+  SpoilRow("entries", NumberOf("machine/small7"));
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "machine/small7"), Fate::kDoubtful);
+  ExpectAllBut({"machine/small7"});
+  EXPECT_EQ(SeeSalvaged().values.count("machine/small7/key.pem"), 1U);
+}
+
+// And without one its files come back without a name.
+TEST_F(Salvage, AnEntryOfWhichOnlyTheFilesAreLeft) {
+  MakeCompact();
+  const Number number = NumberOf("machine/small7");
+  SpoilRow("entries", number);
+  const SalvageReport report = Must(Run());
+  EXPECT_FALSE(report.losses.empty());
+  const std::string name = "SALVAGED/number-" + std::to_string(number);
+  EXPECT_EQ(FateOf(report, name), Fate::kDoubtful);
+  ExpectAllBut({"machine/small7", "machine"});
+  const auto file = SeeSalvaged().values.find(name + "/key.pem");
+  const std::string text(AsText(VectorOf("ed25519.key")));
+  EXPECT_NE(SeeSalvaged().values[name + "/key.pem"].find(text.substr(0, 60)), std::string::npos);
+  static_cast<void>(file);
+}
+
+TEST_F(Salvage, AStoreThatLostItsName) {
+  MakeCompact();
+  const Number number = NumberOf("vpxd");
+  SpoilRow("stores", number);
+  const SalvageReport report = Must(Run());
+  const std::string name = "SALVAGED-" + std::to_string(number);
+  EXPECT_EQ(FateOf(report, name), Fate::kDoubtful);
+  EXPECT_EQ(SeeSalvaged().values[name + "/web/key.pem"], keystore_.good().at("vpxd/web/key.pem"));
+  ExpectAllBut({"vpxd"});
+}
+
+TEST_F(Salvage, TheSettingsTheAuthorityAndTheLedger) {
+  MakeCompact();
+  SpoilRow("manifest", 1);
+  SpoilRow("manifest", 3);
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "the settings"), Fate::kDamaged);
+  EXPECT_EQ(FateOf(report, "the certificate authority"), Fate::kDamaged);
+  EXPECT_EQ(report.Count(Fate::kDamaged), 2U);
+  EXPECT_EQ(report.issued, SmallKeystore::kLines);
+  ExpectAllBut({"settings", "authority"});
+}
+
+TEST_F(Salvage, WithoutAManifestThereIsNothing) {
+  MakeCompact();
+  SpoilRow("manifest", 0);
+  const auto none = Run();
+  EXPECT_EQ(CodeOf(none), ErrorCode::kCorrupt);
+  EXPECT_NE(none.error().message().find("no manifest"), std::string::npos) << none.error().message();
+  EXPECT_FALSE(std::filesystem::exists(salvaged()));
+}
+
+TEST_F(Salvage, TheDamagedOneStaysAsItWas) {
+  SpoilRow("contents", NumberOf("machine/small7"));
+  std::map<std::string, std::string> before;
+  for (const auto& each : std::filesystem::directory_iterator(keystore_.path()))
+    before[each.path().filename()] = BytesOfFile(each.path());
+  Must(Run());
+  std::map<std::string, std::string> after;
+  for (const auto& each : std::filesystem::directory_iterator(keystore_.path()))
+    after[each.path().filename()] = BytesOfFile(each.path());
+  EXPECT_EQ(after, before);
+}
+
+TEST_F(Salvage, WhatIsRefused) {
+  const auto with = [&](const UnlockSecret& secret) {
+    return CodeOf(SalvageKeystore(keystore_.path(), secret, salvaged(), TestSecret('n'), keystore_.clock()));
+  };
+  EXPECT_EQ(with(TestSecret('x')), ErrorCode::kAccessDenied);
+  {
+    const auto keystore = Must(Keystore::Open(keystore_.path(), TestSecret(), keystore_.clock()));
+    EXPECT_EQ(with(TestSecret()), ErrorCode::kBusy);
+  }
+  Must(Run());
+  EXPECT_EQ(with(TestSecret()), ErrorCode::kAlreadyExists);
+  std::filesystem::remove_all(salvaged());
+  keystore_.Flip("keystore.hdr", 8 * 30);
+  EXPECT_EQ(with(TestSecret()), ErrorCode::kCorrupt);
+  EXPECT_FALSE(std::filesystem::exists(salvaged()));
+}
+
+}  // namespace
+}  // namespace certfs
