@@ -70,6 +70,10 @@ void Transaction::Abandon() noexcept {
 }
 
 Error Transaction::Fail(std::string_view what, int code) {
+  // After a failure LMDB does nothing more in a transaction, and says that it is a bad one: for the reason of
+  // the first. Damage that it meets while it looks for a table it tells in no other way.
+  if (code == MDB_BAD_TXN) code = first_failure_ != 0 ? first_failure_ : MDB_CORRUPTED;
+  if (first_failure_ == 0) first_failure_ = code;
   map_full_ = map_full_ || code == MDB_MAP_FULL;
   Error failure = Failure(what, code);
   if (failure.code() == ErrorCode::kCorrupt) environment_.Suspect();
@@ -114,8 +118,7 @@ Result<void> Transaction::Scan(Table table, BytesView after, const RowSink& sink
   if (Lacks(table)) return Failure("read", kTableMissing);
   TRY(environment_.MayRead(table));
   MDB_cursor* cursor = nullptr;
-  if (const int code = mdb_cursor_open(txn_, HandleOf(table), &cursor); code != 0)
-    return Failure("read", code);
+  if (const int code = mdb_cursor_open(txn_, HandleOf(table), &cursor); code != 0) return Fail("read", code);
   const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> owner(cursor, mdb_cursor_close);
   Bytes next(after.begin(), after.end());
   next.push_back(0);  // The least key that is greater.
@@ -146,7 +149,7 @@ Result<std::uint64_t> Transaction::UsedBytes() {
   MDB_stat stat;
   std::uint64_t pages = kMetaPages;
   const auto add = [&](MDB_dbi table) -> Result<void> {
-    if (const int code = mdb_stat(txn_, table, &stat); code != 0) return Failure("measure a table", code);
+    if (const int code = mdb_stat(txn_, table, &stat); code != 0) return Fail("measure a table", code);
     pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
     return {};
   };

@@ -75,6 +75,7 @@ class Transaction {
   std::thread::id entered_;  // Who passed the gate.
   std::uint64_t base_;
   bool map_full_ = false;
+  int first_failure_ = 0;
 };
 
 }  // namespace certfs::lmdb
