@@ -155,6 +155,7 @@ class DebianTest(unittest.TestCase):
             else:
                 made = output("debootstrap", "--variant=minbase", "bookworm", root, mirror())
             self.assertEqual(made.returncode, 0, made.stdout[-2000:] + made.stderr)
+            root.chmod(0o755)  # As / is: the daemon has another user than root.
             shutil.copy(self.package, root / "tmp")
             shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
             (root / "tmp/inside").write_text(INSIDE)
