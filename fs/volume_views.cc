@@ -134,6 +134,7 @@ Result<std::vector<Volume::SeenView>> Volume::ViewsIn(const Caller& caller, Tabl
     shown = TRY(state_->views.OfStore(snapshot, *place.store));
   }
   std::vector<SeenView> seen;
+  seen.reserve(shown.size());
   for (ShownView& each : shown) seen.push_back({std::move(each), nullptr});
   return seen;
 }

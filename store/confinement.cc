@@ -27,7 +27,8 @@
 namespace certfs {
 
 void DropBoundingSet(std::uint64_t kept) noexcept {
-  for (int each = 0; prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each) {
+  constexpr int kMost = 64;
+  for (int each = 0; each < kMost && prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each) {
     if ((kept >> each & 1) == 0) prctl(PR_CAPBSET_DROP, each, 0, 0, 0);
   }
 }
@@ -313,6 +314,8 @@ ConfinementPlan PlanForKeystore(const std::filesystem::path& directory, Reach re
 #endif
 #ifdef CERTFS_LEAKS_ARE_LOOKED_FOR
 // LeakSanitizer's own hook. It looks for leaks by ptrace(2), which a confined process has given up.
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the name is its own.
 extern "C" int __lsan_is_turned_off();
 extern "C" int __lsan_is_turned_off() { return certfs::OwnConfinement().Text().empty() ? 0 : 1; }
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 #endif

@@ -1,5 +1,6 @@
 #include "store/examination_process.h"
 
+#include <fcntl.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -11,12 +12,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <system_error>
 
+#include "crypto/base/descriptor.h"
 #include "crypto/base/secret.h"
 #include "store/lmdb/page_check.h"
 
@@ -40,13 +43,13 @@ constexpr bool kSanitized = false;
 constexpr rlim_t kMemoryBytes = rlim_t{256} << 20;
 
 // How much address space this process has.
-rlim_t AddressSpace() {
-  std::FILE* const file = std::fopen("/proc/self/statm", "re");
-  unsigned long pages = 0;
-  if (file == nullptr) return RLIM_INFINITY;
-  const bool read = std::fscanf(file, "%lu", &pages) == 1;
-  std::fclose(file);
-  return read ? pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) : RLIM_INFINITY;
+[[maybe_unused]] rlim_t AddressSpace() {
+  const Descriptor file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text{};
+  const ssize_t size = file.open() ? read(file.number(), text.data(), text.size()) : 0;
+  rlim_t pages = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + std::max(size, ssize_t{0}), pages);
+  return parsed.ec == std::errc() ? pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) : RLIM_INFINITY;
 }
 
 void Limit(const ExaminationRequest& request, int file) {
@@ -58,10 +61,12 @@ void Limit(const ExaminationRequest& request, int file) {
   set(RLIMIT_CORE, 0);
   set(RLIMIT_FSIZE, 0);
   // A sanitizer sets terabytes aside.
-  const rlim_t space = AddressSpace();
-  struct stat status {};
-  if (!kSanitized && space != RLIM_INFINITY && fstat(file, &status) == 0)
-    set(RLIMIT_AS, space + kMemoryBytes + 2 * static_cast<rlim_t>(status.st_size));
+  if constexpr (!kSanitized) {
+    const rlim_t space = AddressSpace();
+    struct stat status {};
+    if (space != RLIM_INFINITY && fstat(file, &status) == 0)
+      set(RLIMIT_AS, space + kMemoryBytes + 2 * static_cast<rlim_t>(status.st_size));
+  }
   alarm(request.seconds);
 }
 
@@ -69,7 +74,7 @@ void Limit(const ExaminationRequest& request, int file) {
 // tried ends the process. Returns an errno, 0 for none.
 int ShutIn() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
-  const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+  void* const filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
   if (filter == nullptr) return ENOMEM;
   int failed = 0;
   const auto allow = [&](int call) { failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0); };
@@ -82,10 +87,10 @@ int ShutIn() {
   // try another rule where a first one has matched in part.
   for (const int protection : {PROT_NONE, PROT_READ | PROT_WRITE}) {
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
-                               SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(protection)),
+                               SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(protection), 0),
                                SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
   }
-  failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_EQ, PROT_READ));
+  failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_EQ, PROT_READ, 0));
   failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   if (kSanitized) {

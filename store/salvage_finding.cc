@@ -98,11 +98,11 @@ void Salvager::FindStrayEntries() {
     auto entry = ReadEntry(number, nullptr);
     if (!entry) continue;
     if (stores_.count(entry->entry.store) == 0) AddStore(entry->entry.store, nullptr);
-    const FoundStore& store = stores_.at(entry->entry.store);
+    FoundStore& store = stores_.at(entry->entry.store);
     // What a whole tree does not lead to is none of its entries.
     if (records_.is_current() && store.chosen.proven && store.whole) continue;
     placed_.insert(number);
-    stores_.at(entry->entry.store).entries.emplace(number, *std::move(entry));
+    store.entries.emplace(number, *std::move(entry));
   }
 }
 
@@ -114,7 +114,8 @@ void Salvager::FindStrayFiles() {
     // A record of the entry that was replaced still has its name.
     if (auto old = ReadEntry(number, nullptr); old && stores_.count(old->entry.store) != 0) {
       placed_.insert(number);
-      stores_.at(old->entry.store).entries.emplace(number, *std::move(old));
+      FoundStore& store = stores_.at(old->entry.store);
+      store.entries.emplace(number, *std::move(old));
       continue;
     }
     nameless_[number][static_cast<Member>(std::get<2>(key))] = {newest, false, false};

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "tools/commands.h"
@@ -108,7 +109,8 @@ Result<doctor::Report> Examine(doctor::Patient& patient, const Options& options)
   doctor::Report report;
   report.keystore = patient.keystore;
   for (const MountTableEntry& mount : patient.mounts) report.mounts.push_back(mount.mountpoint);
-  doctor::Examination at(patient, [&](doctor::Finding finding) { report.findings.push_back(finding); });
+  doctor::Examination at(patient,
+                         [&](doctor::Finding finding) { report.findings.push_back(std::move(finding)); });
   for (const doctor::Check& check : doctor::Checks()) {
     if (check.needs == doctor::Needs::kDirectory) RunCheck(check, at, report);
     if (check.needs == doctor::Needs::kKey && !chosen.has_value())
@@ -130,6 +132,7 @@ Result<ExitCode> Doctor(const Options& options) {
   }
   std::vector<doctor::Patient> patients = TRY(FindPatients(options.what));
   std::vector<doctor::Report> reports;
+  reports.reserve(patients.size());
   for (doctor::Patient& patient : patients) reports.push_back(TRY(Examine(patient, options)));
   const ExitCode code = CodeOf(reports);
   if (options.json) {

@@ -56,8 +56,11 @@ std::optional<HandedOver> TakeFromManager() {
     free(names[i]);
     Descriptor taken(number);
     // The last of a name is the newest.
-    if (name == kDeviceName) handed.parts.device = std::move(taken);
-    if (name == kPageName) handed.parts.page = std::move(taken);
+    if (name == kDeviceName) {
+      handed.parts.device = std::move(taken);
+    } else if (name == kPageName) {
+      handed.parts.page = std::move(taken);
+    }
   }
   free(names);
   if (!handed.parts.device.open() || !handed.parts.page.open()) return std::nullopt;
@@ -84,6 +87,7 @@ Error ReplaceProgram(const std::filesystem::path& program, const std::vector<std
     if (each >= 0) SetCloseOnExec(each, false);
   }
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   setenv(kVariable, value.c_str(), 1);

@@ -72,7 +72,8 @@ Result<int> OpenLockFile(const std::filesystem::path& directory) {
 // LMDB makes its lock file with a hole for each page and then writes to it through a mapping: on a full disk
 // that is a SIGBUS, not an error.
 Result<void> ReserveLockFile(const std::filesystem::path& directory) {
-  constexpr off_t kBytes = 64 * (kReadersMax + 4);  // A reader has 64 bytes; the header has less than four.
+  constexpr off_t kBytes =
+      off_t{64} * (kReadersMax + 4);  // A reader has 64 bytes; the header has less than four.
   const Descriptor file(TRY(OpenLockFile(directory)));
   const int code = posix_fallocate(file.number(), 0, kBytes);
   // Where blocks cannot be reserved nothing is lost but the warning.

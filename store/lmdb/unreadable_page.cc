@@ -75,7 +75,7 @@ void OnBusError(int, siginfo_t* fault, void*) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   const bool is_fault = fault->si_code == BUS_ADRERR || fault->si_code == BUS_OBJERR;
   if (is_fault && IsInData(address)) {
-    void* const start = reinterpret_cast<void*>(address & ~(page - 1));
+    void* const start = static_cast<std::byte*>(fault->si_addr) - address % page;
     const void* const zeros = mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     errno = saved;
     if (zeros != MAP_FAILED) return;

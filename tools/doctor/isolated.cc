@@ -102,7 +102,7 @@ Result<void> Examine(const Patient& patient, const UnlockOptions& unlock, const 
   ConfineExamination(patient);
   const auto opened =
       TRY(KeystoreExamination::Open(patient.keystore, secret.value(), std::chrono::system_clock::now));
-  Examination at(patient, [&](Finding finding) { line.Send({{"finding", ToJson(finding)}}); });
+  Examination at(patient, [&](const Finding& finding) { line.Send({{"finding", ToJson(finding)}}); });
   at.set_opened(opened.get());
   at.set_has_key(true);
   at.set_progress(ProgressTo(line));
@@ -112,7 +112,7 @@ Result<void> Examine(const Patient& patient, const UnlockOptions& unlock, const 
 
 Result<void> ExamineMount(const Patient& patient, const MountTableEntry& mount, bool has_key,
                           const Line& line) {
-  Examination at(patient, [&](Finding finding) { line.Send({{"finding", ToJson(finding)}}); });
+  Examination at(patient, [&](const Finding& finding) { line.Send({{"finding", ToJson(finding)}}); });
   at.set_mount(&mount);
   at.set_has_key(has_key);
   RunChecks(Needs::kMount, at, line);
