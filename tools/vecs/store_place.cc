@@ -138,6 +138,7 @@ Result<std::vector<std::string>> NamesIn(const fs::path& directory) {
   if (errno != 0) return SystemError(directory, errno);
   std::sort(found.begin(), found.end());
   std::vector<std::string> names;
+  names.reserve(found.size());
   for (auto& [number, name] : found) names.push_back(std::move(name));
   return names;
 }
