@@ -50,11 +50,12 @@ std::vector<std::string> DropCapabilities(std::uint64_t kept) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
   if (syscall(SYS_capget, &header, data.data()) != 0) return {"capabilities: " + Words(errno)};
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    const auto part = static_cast<std::uint32_t>(kept >> (32 * i));
-    data[i].effective &= part;
-    data[i].permitted &= part;
-    data[i].inheritable = 0;
+  for (__user_cap_data_struct& each : data) {
+    const auto part = static_cast<std::uint32_t>(kept);
+    each.effective &= part;
+    each.permitted &= part;
+    each.inheritable = 0;
+    kept >>= 32;
   }
   if (syscall(SYS_capset, &header, data.data()) != 0) failed.push_back("capabilities: " + Words(errno));
   return failed;
