@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -82,8 +83,8 @@ class Connection final : public NoteKeeper, public PairNotes {
   Page* const page_;
   const bool resumed_;
   const std::uint32_t incarnation_;
-  bool swallows_ = false;          // While the agreement of before is gone through again.
-  std::uint64_t init_unique_ = 0;  // Of the kernel's own FUSE_INIT, until it is answered.
+  bool swallows_ = false;  // While the agreement of before is gone through again; nobody else sends yet.
+  std::atomic<std::uint64_t> init_unique_ = 0;  // Of the kernel's own FUSE_INIT, until it is answered.
 };
 
 }  // namespace certfs
