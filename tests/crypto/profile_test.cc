@@ -11,6 +11,7 @@
 #include "tests/crypto/authorities.h"
 #include "tests/crypto/requests.h"
 #include "tests/crypto/verdicts.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -240,13 +241,6 @@ TEST(Profile, AKeyThatIsForNothingIsRefused) {
             "profile-no-host");
 }
 
-std::size_t Rounds(std::size_t count) {
-  const char* const factor = std::getenv("CERTFS_ROUNDS");
-  return factor == nullptr ? count
-                           : std::max<std::size_t>(
-                                 1, static_cast<std::size_t>(static_cast<double>(count) * std::atof(factor)));
-}
-
 // Files with bytes changed, left out and put in: whatever is still a profile allows no more than it says.
 TEST(Profile, ChangedFilesNeverIssueWhatTheyForbid) {
   std::mt19937 random(20260301);
@@ -258,7 +252,7 @@ TEST(Profile, ChangedFilesNeverIssueWhatTheyForbid) {
   const std::string seeds[] = {std::string(kWhole), std::string(BuiltInProfiles()[0].toml),
                                std::string(BuiltInProfiles()[3].toml)};
   std::size_t issued = 0;
-  for (std::size_t round = 0; round < Rounds(20000); ++round) {
+  for (std::size_t round = 0; round < Rounds<std::size_t>(20000); ++round) {
     std::string file = seeds[round % std::size(seeds)];
     for (std::size_t change = random() % 4 + 1; change > 0; --change) {
       const std::size_t at = random() % file.size();

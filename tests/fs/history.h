@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <set>
@@ -28,13 +27,6 @@ struct Coverage {
   int placeholders = 0;                 // and empty files that were seen.
   std::map<std::string, int> live;      // "trusted_roots root": seen live in that store.
 };
-
-// How many histories to play: `seeds`, or the part of them that CERTFS_ROUNDS asks for, but `least` at any
-// rate.
-inline int HistoriesToPlay(int seeds, int least) {
-  const char* const rounds = std::getenv("CERTFS_ROUNDS");
-  return std::max(least, static_cast<int>(seeds * (rounds != nullptr ? std::atof(rounds) : 1.0)));
-}
 
 class History {
  public:

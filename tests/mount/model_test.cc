@@ -25,6 +25,7 @@
 #include "fs/fuse/session.h"
 #include "tests/fs/history.h"
 #include "tests/support/must.h"
+#include "tests/support/rounds.h"
 #include "tests/support/vectors.h"
 
 namespace certfs::test {
@@ -197,7 +198,7 @@ TEST(MountModel, RandomHistoriesGoAsTheModelSays) {
   umask(0);
   SharedClock* const clock = NewSharedClock();
   ASSERT_NE(clock, nullptr);
-  const int seeds = HistoriesToPlay(kSeeds, kSeedsMin);
+  const int seeds = Rounds(kSeeds, kSeedsMin);
   Coverage coverage;
   for (int seed = 0; seed < seeds && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -15,6 +15,7 @@
 #include "store/salvage.h"
 #include "tests/store/data_file.h"
 #include "tests/store/small_keystore.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -23,11 +24,9 @@ enum Outcome : std::uint8_t { kNotRun, kUnaffected, kBeside, kRefused, kWrong, k
 
 // Bits of `bytes`, evenly: `count` of them and as many times more as CERTFS_ROUNDS asks for.
 std::vector<std::size_t> SampleOf(std::size_t bytes, double count) {
-  const char* const rounds = std::getenv("CERTFS_ROUNDS");
   const std::size_t all = 8 * bytes;
-  const double wanted = std::getenv("CERTFS_SOAK") != nullptr
-                            ? static_cast<double>(all)
-                            : count * (rounds != nullptr ? std::atof(rounds) : 1.0);
+  const double wanted =
+      std::getenv("CERTFS_SOAK") != nullptr ? static_cast<double>(all) : count * RoundsFactor();
   // A stride that is no multiple of a byte goes through all bits of a byte.
   std::size_t stride =
       std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(all) / std::max(wanted, 20.0)));
@@ -175,9 +174,8 @@ TEST_F(BitFlip, WhatLmdbGoesBy) {
     for (std::size_t i = 0; i < tree.count(); ++i)
       add(data.NodeOffset(page, i), lmdb::kNodeHeaderBytes + tree.At(i).key.size());
   }
-  const char* const rounds = std::getenv("CERTFS_ROUNDS");
   // A third of it, in all places; every bit when there is time.
-  const double share = rounds != nullptr ? std::atof(rounds) / 3 : 1.0 / 3;
+  const double share = RoundsFactor() / 3;
   std::vector<std::size_t> sample;
   const auto stride = static_cast<std::size_t>(std::max(1 / std::max(share, 0.01), 1.0));
   for (std::size_t i = 0; i < bits.size(); i += stride) sample.push_back(bits[i]);

@@ -17,6 +17,7 @@
 #include "tests/store/data_file.h"
 #include "tests/store/raw_lmdb.h"
 #include "tests/store/table_fixture.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -301,17 +302,13 @@ class Committer {
   int done_[2]{};
 };
 
-int Rounds() {
-  const char* const rounds = std::getenv("CERTFS_ROUNDS");
-  return std::max(20, static_cast<int>(1000 * (rounds != nullptr ? std::atof(rounds) : 1.0)));
-}
-
 // While another process commits a walk may say that it cannot tell; it never says damaged.
 TEST_F(PageCheck, WhoeverCommitsMeanwhileDamagesNothing) {
+  const int walks = Rounds(1000, 20);
   const Committer committer(path());
   int sound = 0;
   int disturbed = 0;
-  for (int i = 0; i < Rounds(); ++i) {
+  for (int i = 0; i < walks; ++i) {
     committer.Await();
     const auto checked = Check();
     if (checked.has_value()) ++sound;
@@ -320,14 +317,15 @@ TEST_F(PageCheck, WhoeverCommitsMeanwhileDamagesNothing) {
       ASSERT_EQ(checked.error().code(), ErrorCode::kBusy) << checked.error().message();
     }
   }
-  std::cout << sound << " of " << Rounds() << " walks came to an end, " << disturbed << " were disturbed\n";
+  std::cout << sound << " of " << walks << " walks came to an end, " << disturbed << " were disturbed\n";
 }
 
 // And where a reader keeps the pages of a state, it always can tell.
 TEST_F(PageCheck, BesideAReaderItCanAlwaysTell) {
   const auto environment = Must(lmdb::Environment::Open(path(), std::uint64_t{1} << 30, false));
   const Committer committer(path());
-  for (int i = 0; i < Rounds(); ++i) {
+  const int walks = Rounds(1000, 20);
+  for (int i = 0; i < walks; ++i) {
     committer.Await();
     const auto reader = Must(lmdb::Transaction::Begin(*environment, lmdb::Access::kRead));
     Must(Check());

@@ -1,6 +1,6 @@
 // Goal: a rotation that is cut short anywhere loses nothing and goes on, and once it has ended no byte of
-// data.mdb is one that the old data key opens. Method: a child that is killed at 50 places; the whole state
-// compared; the file searched for old seals.
+// data.mdb is one that the old data key opens. Method: a child that is killed at 50 places (CERTFS_ROUNDS
+// scales that); the whole state compared; the file searched for old seals.
 
 #include "store/rotation.h"
 
@@ -13,6 +13,7 @@
 #include "tests/store/child_process.h"
 #include "tests/store/keystore_fixture.h"
 #include "tests/store/raw_lmdb.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -77,13 +78,14 @@ class RotationTest : public testing::Test {
   std::vector<Number> numbers_;
 };
 
-TEST_F(RotationTest, KilledAtFiftyPlacesLosesNothing) {
+TEST_F(RotationTest, KilledInTheMiddleLosesNothing) {
+  const int places = Rounds(50, 7);
   Fill(700);
   const std::string before = State();
   int killed = 0;
   int ended = 0;
-  for (int round = 0; killed < 50; ++round) {
-    ASSERT_LT(round, 400);
+  for (int round = 0; killed < places; ++round) {
+    ASSERT_LT(round, 8 * places);
     ChildProcess rotator({KEY_ROTATOR, path().string()});
     // Its next step is cut short wherever it then is: within a transaction, a commit, or while it writes
     // anew.
@@ -115,7 +117,7 @@ TEST_F(RotationTest, KilledWhileItWritesAnewLeavesEitherFile) {
   const std::string before = State();
   const std::filesystem::path beside = path() / "data.mdb.new";
   int seen = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < Rounds(60); ++round) {
     ChildProcess rotator({KEY_ROTATOR, path().string()});
     while (rotator.Read() && !std::filesystem::exists(beside)) {
     }

@@ -7,6 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "tests/support/rounds.h"
+
 namespace certfs {
 
 inline constexpr std::size_t kAllPoints = std::numeric_limits<std::size_t>::max();
@@ -14,8 +16,7 @@ inline constexpr std::size_t kAllPoints = std::numeric_limits<std::size_t>::max(
 // How many points to meet: `count`, or as many times that as CERTFS_ROUNDS says; at 10 and more `most`.
 inline std::size_t PointsToMeet(std::size_t count, std::size_t most) {
   constexpr double kSoak = 10;
-  const char* const text = std::getenv("CERTFS_ROUNDS");
-  const double rounds = text != nullptr ? std::atof(text) : 1.0;
+  const double rounds = RoundsFactor();
   return rounds >= kSoak ? most : static_cast<std::size_t>(static_cast<double>(count) * rounds) + 1;
 }
 
