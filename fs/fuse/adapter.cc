@@ -45,6 +45,12 @@ NodeId Adapter::FromKernel(fuse_ino_t inode) const {
   return stores_only && inode == FUSE_ROOT_ID ? NodeId::Of(Fixed::kStores) : NodeId(inode);
 }
 
+NodeId Adapter::AskedBy(const Caller& caller, fuse_ino_t inode) {
+  const NodeId asked = FromKernel(inode);
+  if (asked.is_staging()) redirect.Asked(caller, asked);
+  return asked;
+}
+
 fuse_ino_t Adapter::ToKernel(NodeId node) const {
   return stores_only && node == NodeId::Of(Fixed::kStores) ? FUSE_ROOT_ID : node.value();
 }
@@ -193,9 +199,9 @@ void OnGetAttributes(fuse_req_t req, fuse_ino_t inode, fuse_file_info* file) {
   AttributesRequest request(req);
   Answer(request, "getattr", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const NodeId asked = adapter.FromKernel(inode);
-    if (asked.is_staging()) adapter.redirect.Asked(CallerOf(req), asked);
-    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), asked, file ? file->fh : 0));
+    const Caller caller = CallerOf(req);
+    const Node node =
+        TRY(adapter.volume.GetAttributes(caller, adapter.AskedBy(caller, inode), file ? file->fh : 0));
     request.ReplyAttributes(StatOf(adapter, node), AttributesTimeoutOf(node));
     return {};
   });
@@ -216,7 +222,8 @@ void OnSetAttributes(fuse_req_t req, fuse_ino_t inode, struct stat* wanted, int 
     if ((valid & FUSE_SET_ATTR_MTIME_NOW) != 0) change.mtime = now;
     std::optional<std::uint64_t> size;
     if ((valid & FUSE_SET_ATTR_SIZE) != 0) size = static_cast<std::uint64_t>(wanted->st_size);
-    const Node node = TRY(adapter.volume.SetAttributes(CallerOf(req), adapter.FromKernel(inode),
+    const Caller caller = CallerOf(req);
+    const Node node = TRY(adapter.volume.SetAttributes(caller, adapter.AskedBy(caller, inode),
                                                        file ? file->fh : 0, change, size));
     request.ReplyAttributes(StatOf(adapter, node), AttributesTimeoutOf(node));
     return {};

@@ -56,6 +56,9 @@ struct Adapter final : VolumeObserver {
 
   // The kernel's root may stand for /stores (-o subtree=stores): the only place that knows.
   NodeId FromKernel(fuse_ino_t inode) const;
+  // Of what `caller` asks to be told or to change: a staging inode to which the daemon before led it is there
+  // again (redirect.h).
+  NodeId AskedBy(const Caller& caller, fuse_ino_t inode);
 
   // Answers a lookup with `node`.
   void ReplyEntry(EntryRequest& request, const Node& node);

@@ -75,9 +75,8 @@ void OnGetXattr(fuse_req_t req, fuse_ino_t inode, const char* name, std::size_t 
       Reply(request, AsBytes(TRY(AttributeOf(adapter, inode, name))), size);
       return {};
     }
-    const NodeId asked = adapter.FromKernel(inode);
-    if (asked.is_staging()) adapter.redirect.Asked(CallerOf(req), asked);
-    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), asked, 0));
+    const Caller caller = CallerOf(req);
+    const Node node = TRY(adapter.volume.GetAttributes(caller, adapter.AskedBy(caller, inode), 0));
     const AccessControlList& list = node.attributes.*acl->value;
     if (list.empty()) {
       request.ReplyError(ENODATA);
@@ -95,7 +94,8 @@ Result<void> SetAcl(fuse_req_t req, fuse_ino_t inode, std::string_view name, Acc
   Adapter& adapter = AdapterOf(req);
   AttributeChange change;
   change.*acl->change = std::move(list);
-  TRY(adapter.volume.SetAttributes(CallerOf(req), adapter.FromKernel(inode), 0, change, std::nullopt));
+  const Caller caller = CallerOf(req);
+  TRY(adapter.volume.SetAttributes(caller, adapter.AskedBy(caller, inode), 0, change, std::nullopt));
   return {};
 }
 
@@ -138,7 +138,8 @@ void OnListXattr(fuse_req_t req, fuse_ino_t inode, std::size_t size) {
   BytesRequest request(req);
   Answer(request, "listxattr", [&]() -> Result<void> {
     Adapter& adapter = AdapterOf(req);
-    const Node node = TRY(adapter.volume.GetAttributes(CallerOf(req), adapter.FromKernel(inode), 0));
+    const Caller caller = CallerOf(req);
+    const Node node = TRY(adapter.volume.GetAttributes(caller, adapter.AskedBy(caller, inode), 0));
     std::string names;
     for (const AclAttribute& each : kAclAttributes) {
       if (!(node.attributes.*each.value).empty()) names.append(each.name).push_back('\0');

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <span>
 #include <string>
@@ -46,6 +47,24 @@ std::int64_t SinceStart(Instant instant) {
 }
 Instant InstantOf(std::int64_t nanoseconds) { return Instant(std::chrono::nanoseconds(nanoseconds)); }
 
+// Where to write the note that `is_meant`: over itself, else where there is none, else over the oldest, of
+// which nobody will ask any more.
+template <typename Note, typename IsMeant>
+Note& PlaceIn(std::span<Note> notes, const IsMeant& is_meant) {
+  const auto itself = std::ranges::find_if(notes, is_meant);
+  if (itself != notes.end()) return *itself;
+  return *std::ranges::min_element(notes, {}, [](const Note& note) {
+    return note.thread == 0 ? std::numeric_limits<std::int64_t>::min() : note.made;
+  });
+}
+
+template <typename Note, typename IsMeant>
+void DropFrom(std::span<Note> notes, const IsMeant& is_meant) {
+  for (Note& each : notes) {
+    if (is_meant(each)) each.thread = 0;
+  }
+}
+
 }  // namespace
 
 // Read and written by one daemon after another, perhaps of different versions: never change or reuse a field.
@@ -66,7 +85,18 @@ struct Connection::Page {
     std::uint16_t unused;
     std::uint64_t entry;
     std::uint64_t revision;
-    std::int64_t first;
+    std::int64_t made;
+  };
+
+  // Which note of all is meant.
+  struct NoteOf {
+    std::int32_t thread;
+    bool operator()(const Note& note) const { return note.thread == thread; }
+  };
+  struct PairOf {
+    std::int32_t thread;
+    Number entry;
+    bool operator()(const Pair& pair) const { return pair.thread == thread && pair.entry == entry; }
   };
 
   std::array<char, 8> magic;
@@ -209,25 +239,16 @@ std::ptrdiff_t Connection::Send(int device, const iovec* parts, int count) {
 }
 
 void Connection::Keep(const RedirectNote& note) {
-  // In the place of the oldest, of which nobody will ask any more.
-  Page::Note* place = page_->notes.data();
-  for (Page::Note& each : page_->notes) {
-    if (each.thread == note.thread || (each.thread == 0 && place->thread != 0) ||
-        (each.thread != 0 && place->thread != 0 && each.made < place->made))
-      place = &each;
-    if (each.thread == note.thread) break;
-  }
-  place->thread = 0;
-  place->live = note.live.value();
-  place->staging = note.staging.value();
-  place->made = SinceStart(note.made);
-  place->thread = note.thread;
+  Page::Note& place = PlaceIn(std::span<Page::Note>(page_->notes), Page::NoteOf{note.thread});
+  place.thread = 0;
+  place.live = note.live.value();
+  place.staging = note.staging.value();
+  place.made = SinceStart(note.made);
+  place.thread = note.thread;
 }
 
 void Connection::Drop(std::int32_t thread) {
-  for (Page::Note& each : page_->notes) {
-    if (each.thread == thread) each.thread = 0;
-  }
+  DropFrom(std::span<Page::Note>(page_->notes), Page::NoteOf{thread});
 }
 
 std::vector<RedirectNote> Connection::Kept() {
@@ -240,31 +261,19 @@ std::vector<RedirectNote> Connection::Kept() {
 }
 
 void Connection::KeepPair(const PairNote& note) {
-  // As above. A thread in the middle of more than kWays pairs is out of step in the oldest of them.
-  const std::span<Page::Pair> pairs = page_->PairsOf(note.thread);
-  Page::Pair* place = &pairs.front();
-  for (Page::Pair& each : pairs) {
-    if (each.thread == note.thread && each.entry == note.entry) {
-      place = &each;
-      break;
-    }
-    if ((each.thread == 0 && place->thread != 0) ||
-        (each.thread != 0 && place->thread != 0 && each.first < place->first))
-      place = &each;
-  }
-  place->thread = 0;
-  place->opened = static_cast<std::uint8_t>(note.opened);
-  place->ended = note.ended ? 1 : 0;
-  place->entry = note.entry;
-  place->revision = note.revision;
-  place->first = SinceStart(note.first);
-  place->thread = note.thread;
+  // A thread in the middle of more than kWays pairs is out of step in the oldest of them.
+  Page::Pair& place = PlaceIn(page_->PairsOf(note.thread), Page::PairOf{note.thread, note.entry});
+  place.thread = 0;
+  place.opened = static_cast<std::uint8_t>(note.opened);
+  place.ended = note.ended ? 1 : 0;
+  place.entry = note.entry;
+  place.revision = note.revision;
+  place.made = SinceStart(note.first);
+  place.thread = note.thread;
 }
 
 void Connection::DropPair(std::int32_t thread, Number entry) {
-  for (Page::Pair& each : page_->PairsOf(thread)) {
-    if (each.thread == thread && each.entry == entry) each.thread = 0;
-  }
+  DropFrom(page_->PairsOf(thread), Page::PairOf{thread, entry});
 }
 
 std::vector<PairNote> Connection::KeptPairs() {
@@ -273,7 +282,7 @@ std::vector<PairNote> Connection::KeptPairs() {
     const std::int32_t thread = each.thread;
     if (thread == 0) continue;
     notes.push_back({thread, each.entry, static_cast<Member>(each.opened), each.revision,
-                     InstantOf(each.first), each.ended == 1});
+                     InstantOf(each.made), each.ended == 1});
   }
   return notes;
 }
