@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
-#include <sys/mman.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,8 +22,6 @@ namespace certfs::lmdb {
 
 namespace {
 
-using namespace std::chrono_literals;
-
 // On disk: never change or reuse.
 constexpr std::array<const char*, kTableCount> kTableNames{"manifest", "stores", "entries",
                                                            "contents", "nodes",  "issued"};
@@ -34,19 +30,6 @@ constexpr unsigned int kReadersMax = 512;
 constexpr unsigned int kTablesMax = 8;
 // Those behind came later: data.mdb may be from before.
 constexpr std::size_t kFirstTables = 5;
-
-// How much larger the map becomes for a removal at the limit: a thousand pages, of which most removals copy
-// some dozens.
-constexpr std::uint64_t kReserveBytes = std::uint64_t{4} << 20;
-
-// How long a newcomer stands back for somebody who wants to close the gate, and how long that one waits in
-// all.
-constexpr auto kCourtesy = 50ms;
-constexpr auto kPatience = 5s;
-
-// What other threads may take of the address space while the map changes: glibc reserves this much when one
-// of them first allocates.
-constexpr std::uint64_t kTakenMeanwhile = std::uint64_t{128} << 20;
 
 Error OpenFailure(const std::filesystem::path& directory, int code) {
   return Failure("open " + directory.string(), code);
@@ -106,72 +89,10 @@ ErrorCode CodeOf(int code) {
   }
 }
 
-// Inside the gate until it goes.
-class Visit {
- public:
-  explicit Visit(Gate& gate) : gate_(gate), entered_(gate.Enter()) {}
-  ~Visit() { gate_.Leave(entered_); }
-  Visit(const Visit&) = delete;
-  Visit& operator=(const Visit&) = delete;
-
- private:
-  Gate& gate_;
-  std::thread::id entered_;
-};
-
-// Says whether `bytes` of address space can be had beside what is in use. Returns an errno, 0 for yes.
-int FindAddressSpace(std::uint64_t bytes) {
-  void* const space = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (space == MAP_FAILED) return errno;
-  munmap(space, bytes);
-  return 0;
-}
-
 }  // namespace
 
 Error Failure(std::string_view what, int code) {
   return {CodeOf(code), "LMDB: " + std::string(what) + ": " + mdb_strerror(code)};
-}
-
-std::thread::id Gate::Enter() {
-  const std::thread::id self = std::this_thread::get_id();
-  std::unique_lock lock(mutex_);
-  // Standing back keeps a stream of readers from shutting out a change of size. It ends by itself: somebody
-  // inside may wait for this thread. One that is inside itself only makes the closer wait for longer.
-  const bool is_inside = std::find(inside_.begin(), inside_.end(), self) != inside_.end();
-  if (!is_inside) changed_.wait_for(lock, kCourtesy, [&] { return closing_ == 0 && !closed_; });
-  changed_.wait(lock, [&] { return !closed_; });
-  inside_.push_back(self);
-  return self;
-}
-
-void Gate::Leave(std::thread::id who) noexcept {
-  const std::lock_guard lock(mutex_);
-  const auto found = std::find(inside_.begin(), inside_.end(), who);
-  *found = inside_.back();
-  inside_.pop_back();
-  if (inside_.empty()) changed_.notify_all();
-}
-
-bool Gate::IsInside() {
-  const std::lock_guard lock(mutex_);
-  return std::find(inside_.begin(), inside_.end(), std::this_thread::get_id()) != inside_.end();
-}
-
-bool Gate::Close() {
-  std::unique_lock lock(mutex_);
-  ++closing_;
-  const bool alone = changed_.wait_for(lock, kPatience, [&] { return inside_.empty() && !closed_; });
-  if (alone) closed_ = true;
-  --closing_;
-  changed_.notify_all();
-  return alone;
-}
-
-void Gate::Open() {
-  const std::lock_guard lock(mutex_);
-  closed_ = false;
-  changed_.notify_all();
 }
 
 Environment::Environment(MDB_env* env) : env_(env) {}
@@ -311,31 +232,6 @@ Result<bool> Environment::AddTables() {
   return true;
 }
 
-Result<void> Environment::Resize(std::uint64_t bytes) {
-  if (!gate_.Close())
-    return Error(ErrorCode::kBusy, "the keystore cannot change its size while it is being read");
-  // LMDB gives its map up before it asks for the new one, and when that fails has none, for ever: the next
-  // transaction would crash. So what the new map takes beyond the old is asked for first.
-  MDB_envinfo info;
-  MDB_stat stat;
-  int code = env_ == nullptr ? MDB_PANIC : mdb_env_info(env_, &info);
-  if (code == 0) code = mdb_env_stat(env_, &stat);
-  if (code == 0) {
-    // Another process's size is known only to LMDB. It doubled a map that was full.
-    const std::uint64_t used = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
-    const std::uint64_t size = bytes != 0 ? bytes : 2 * used;
-    const std::uint64_t more = size > info.me_mapsize ? size - info.me_mapsize : 0;
-    code = FindAddressSpace(more + kTakenMeanwhile);
-  }
-  if (code == 0) {
-    code = mdb_env_set_mapsize(env_, bytes);
-    if (code != 0) Close();
-  }
-  gate_.Open();
-  if (code != 0) return Failure("change the size of the map", code);
-  return {};
-}
-
 void Environment::Close() noexcept {
   MDB_envinfo info;
   if (mdb_env_info(env_, &info) == 0) map_bytes_ = info.me_mapsize;
@@ -374,45 +270,6 @@ Result<void> Environment::Revive(std::uint64_t life, bool to_write) {
   }
   gate_.Open();
   return revived;
-}
-
-Result<bool> Environment::Grow(std::uint64_t limit, Room room) {
-  {
-    const Visit visit(gate_);
-    if (env_ == nullptr) return Failure("measure the map", MDB_PANIC);
-    // LMDB notices by itself only that a writer died. What a reader held is never used again until somebody
-    // asks.
-    int dead = 0;
-    if (mdb_reader_check(env_, &dead) == 0 && dead > 0) return true;
-  }
-  auto added = AddTables();
-  if (added.has_value() && added.value()) return true;
-  std::uint64_t size = 0;
-  {
-    const Visit visit(gate_);
-    if (!added.has_value() && (added.error().code() != ErrorCode::kNoSpace || DiskIsFull())) return added;
-    MDB_envinfo info;
-    const int code = env_ == nullptr ? MDB_PANIC : mdb_env_info(env_, &info);
-    if (code != 0) return Failure("measure the map", code);
-    size = info.me_mapsize;
-  }
-  // What the last commit freed cannot be used by the next one, and one commit may have replaced everything:
-  // beyond twice the limit there is always room.
-  const std::uint64_t end = 2 * limit + kReserveBytes;
-  if (size >= limit && (room != Room::kReserve || size >= end)) return false;
-  TRY(Resize(size < limit ? std::min(2 * size, limit) : std::min(size + kReserveBytes, end)));
-  TRY(AddTables());
-  return true;
-}
-
-Result<void> Environment::AdoptSize() { return Resize(0); }
-
-bool Environment::DiskIsFull() const noexcept {
-  constexpr fsblkcnt_t kBlocksMin = 16;  // What a small commit writes.
-  mdb_filehandle_t file = -1;
-  struct statvfs status {};
-  if (env_ == nullptr || mdb_env_get_fd(env_, &file) != 0 || fstatvfs(file, &status) != 0) return false;
-  return status.f_bavail < kBlocksMin;
 }
 
 // LMDB shows its table of readers only as text, a line each: process, thread, and the commit or "-".

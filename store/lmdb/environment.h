@@ -13,18 +13,17 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "crypto/base/result.h"
 #include "store/entry_table.h"
+#include "store/lmdb/gate.h"
 
 struct MDB_env;
 
@@ -42,29 +41,6 @@ inline constexpr unsigned int kNoHandle = ~0U;  // Of a table that is not there.
 
 // Returns what LMDB's `code` means, as the failure of `what`.
 Error Failure(std::string_view what, int code);
-
-// Lets transactions in together and a change of the map alone. Not a std::shared_mutex: a thread may open a
-// second transaction while it holds one, which must not wait for somebody who waits for the first.
-class Gate {
- public:
-  // Returns who entered, for Leave; another thread may do that.
-  std::thread::id Enter();
-  void Leave(std::thread::id who) noexcept;
-
-  // Says whether this thread is inside.
-  bool IsInside();
-
-  // Waits until nobody is inside; returns false when that takes too long. After true, call Open().
-  bool Close();
-  void Open();
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::thread::id> inside_;  // Once for each transaction.
-  std::uint64_t closing_ = 0;            // How many wait to close it.
-  bool closed_ = false;
-};
 
 class Environment {
  public:
