@@ -323,7 +323,7 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
     if (FixedNode(*fixed, state_->options).type != NodeType::kFile)
       return Error(ErrorCode::kIsADirectory, "not a file");
     if (*fixed == Fixed::kControl) return OpenControl();
-    if (mode.write) return Error(ErrorCode::kReadOnly, "a generated file");
+    if (mode.write) return RefuseOpen(caller, node, Generated());
     const StatusFile* const file = FindStatusFile(*fixed);
     if (file == nullptr) return Error(ErrorCode::kStale, "there is no such file");
     ContentPointer content = TRY(state_->Show(keystore_, *file, caller, Wanted::kBytes)).content;
@@ -336,16 +336,17 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
       if (state_->AddStatusHandle({caller.thread, caller.uid, own}, node, handle)) return handle;
     }
     Release(node, handle);
-    return Error(ErrorCode::kNoMemory, "too-many-handles", "too many files of status/ are open: close some");
+    return RefuseOpen(
+        caller, node,
+        {ErrorCode::kNoMemory, "too-many-handles", "too many files of status/ are open: close some"});
   }
   if (node.is_view()) {
     if (!node.view_kind()) return Error(ErrorCode::kIsADirectory, "not a file");
     if (mode.write && AuthorityFileOf(node) == AuthorityFile::kProfile)
       return OpenProfileToWrite(caller, node, mode);
-    if (mode.write) return Generated();
+    if (mode.write) return RefuseOpen(caller, node, Generated());
     auto content = AuthorityFileOf(node) ? OpenAuthority(caller, node) : OpenView(caller, node);
     if (content.has_value()) return add_reader(std::move(content).value());
-    if (content.error().code() == ErrorCode::kStale) return std::move(content).error();
     return RefuseOpen(caller, node, std::move(content).error());
   }
   const auto member = node.member();
@@ -361,7 +362,9 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
       auto released = state_->key_release.Check(*snapshot, *entry);
       if (!released.has_value()) return RefuseOpen(caller, node, std::move(released).error());
     }
-    const HandleId handle = add_reader(TRY(OpenContent(*snapshot, *entry, *member)));
+    auto content = OpenContent(*snapshot, *entry, *member);
+    if (!content.has_value()) return RefuseOpen(caller, node, std::move(content).error());
+    const HandleId handle = add_reader(std::move(content).value());
     if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller, now);
     return handle;
   }

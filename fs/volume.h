@@ -97,6 +97,9 @@ class Volume {
   Result<void> Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
                       std::string_view new_name, unsigned flags);
 
+  // Symbolic links, devices, FIFOs and sockets are never made: kNotPermitted.
+  Result<void> MakeSpecial(const Caller& caller, NodeId parent, std::string_view name);
+
   // Gives the scratch file `node` another name, or a live name that is free: it is judged, and becomes live.
   // Of a live file, a scratch name is a copy. Returns what the new name leads to. kAlreadyExists; what a
   // write is refused for; kNotPermitted for all others.
@@ -109,7 +112,8 @@ class Volume {
   // Forgets a staging inode that nobody opened. Does nothing for others.
   void Unstage(NodeId staging);
 
-  // Records that opening `node` was refused to `caller`, in the words of `error`; returns it.
+  // Records that opening `node` was refused to `caller`, in the words of `error`; returns it. What has no
+  // words for people is not recorded, kStale above all.
   Error RefuseOpen(const Caller& caller, NodeId node, Error error);
 
   // Creates and opens `name`, which becomes live at close; or a scratch file, which has `permissions`.
@@ -270,6 +274,8 @@ class Volume {
                                                    bool is_directory, bool replace = false);
   Result<HandleId> OpenScratch(const Caller& caller, const std::shared_ptr<ScratchFile>& scratch,
                                OpenMode mode);
+  // Records that writing it was refused. Precondition: its mutex is not held.
+  Error RefuseScratch(const Caller& caller, NodeId scratch, Error error);
   Result<void> WriteScratch(const Caller& caller, HandleId handle, std::uint64_t offset, BytesView bytes);
   Result<Node> SetScratchAttributes(const Caller& caller, ScratchFile& scratch, const AttributeChange& change,
                                     std::optional<std::uint64_t> size);

@@ -10,10 +10,11 @@ namespace {
 Actor ActorOf(const Caller& caller) { return {caller.uid, caller.gid, caller.umask}; }
 
 // Says whether a refusal is worth a line: an outcome that any program provokes as a matter of course is not.
-bool IsWorthALine(ErrorCode code) {
-  switch (code) {
+bool IsWorthALine(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kAlreadyExists:  // A name, or what a rule has only one of.
+      return !error.rule().empty();
     case ErrorCode::kNotFound:
-    case ErrorCode::kAlreadyExists:
     case ErrorCode::kNotEmpty:
     case ErrorCode::kNotADirectory:
     case ErrorCode::kIsADirectory:
@@ -132,11 +133,12 @@ std::optional<std::uint32_t> OwnerToBe(const Caller& caller, const AttributeChan
 }
 
 Error Volume::RefuseOpen(const Caller& caller, NodeId node, Error error) {
+  if (!IsWorthALine(error)) return error;
   return state_->Refuse(caller, keystore_.Now(), NodePath(keystore_, node), std::move(error));
 }
 
 void Volume::Record(const Caller& caller, NodeId parent, std::string_view name, const Error& error) {
-  if (!IsWorthALine(error.code())) return;
+  if (!IsWorthALine(error)) return;
   static_cast<void>(state_->Refuse(caller, keystore_.Now(), ChildPath(keystore_, parent, name), error));
 }
 
@@ -165,6 +167,12 @@ Result<Node> Volume::MakeDirectory(const Caller& caller, NodeId parent, std::str
     if (!place.store) return NotPermitted("no directory can be made here");
     const Actor owner = in(place.store->attributes);
     return NodeOf(TRY(keystore_.CreateEntry(place.store->number, TRY(Alias::Parse(name)), owner, mode)));
+  });
+}
+
+Result<void> Volume::MakeSpecial(const Caller& caller, NodeId parent, std::string_view name) {
+  return Recorded(caller, "mknod", parent, name, [&]() -> Result<void> {
+    return NotPermitted("neither symbolic links nor special files are kept here");
   });
 }
 
@@ -380,7 +388,7 @@ Result<Node> Volume::SetAttributes(const Caller& caller, NodeId node, HandleId h
   if (outcome.has_value() && change.SetsPermissions()) {
     state_->observer.Settle(node.member() ? KernelHolds::kNoDirectory : KernelHolds::kDirectory);
   }
-  if (!outcome.has_value() && IsWorthALine(outcome.error().code())) {
+  if (!outcome.has_value() && IsWorthALine(outcome.error())) {
     static_cast<void>(state_->Refuse(caller, keystore_.Now(), NodePath(keystore_, node), outcome.error()));
   }
   return outcome;

@@ -197,6 +197,13 @@ Result<HandleId> Volume::OpenScratch(const Caller& caller, const ScratchPointer&
   return handle;
 }
 
+Error Volume::RefuseScratch(const Caller& caller, NodeId scratch, Error error) {
+  const auto names = state_->scratch.NamesOf(scratch);
+  if (names.empty()) return error;  // Nor would anybody know which was meant.
+  return state_->Refuse(caller, keystore_.Now(),
+                        ChildPath(keystore_, names.front().directory, names.front().name), std::move(error));
+}
+
 Result<void> Volume::WriteScratch(const Caller& caller, HandleId handle, std::uint64_t offset,
                                   BytesView bytes) {
   State::ScratchHandle open;
@@ -207,14 +214,18 @@ Result<void> Volume::WriteScratch(const Caller& caller, HandleId handle, std::ui
     open = found->second;
   }
   ScratchFile& scratch = *open.file;
-  const std::lock_guard lock(scratch.mutex);
+  std::unique_lock lock(scratch.mutex);
   if (scratch.went_live) return NotPermitted("it went live: open it by its name to write it");
   if (open.drop && open.drop->refused) return *open.drop->refused;
   if (open.append) offset = scratch.bytes.size();
-  if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return TooLarge();
+  const auto refuse = [&](Error error) {
+    lock.unlock();
+    return RefuseScratch(caller, scratch.node, std::move(error));
+  };
+  if (offset > kFileBytesMax || bytes.size() > kFileBytesMax - offset) return refuse(TooLarge());
   const auto start = static_cast<std::size_t>(offset);
   if (scratch.bytes.size() < start + bytes.size() && !scratch.bytes.Resize(start + bytes.size()))
-    return NoMemory();
+    return refuse(NoMemory());
   std::copy(bytes.begin(), bytes.end(), scratch.bytes.data() + start);
   scratch.attributes.mtime = scratch.attributes.ctime = keystore_.Now();
   if (open.drop && !bytes.empty()) return WroteDrop(caller, scratch, *open.drop, start);
@@ -229,13 +240,17 @@ Result<Node> Volume::SetScratchAttributes(const Caller& caller, ScratchFile& scr
     return KeyForOthers();
   }
   const std::uint32_t links = state_->scratch.LinksOf(scratch.node);
-  const std::lock_guard lock(scratch.mutex);
+  std::unique_lock lock(scratch.mutex);
+  const auto refuse = [&](Error error) {
+    lock.unlock();
+    return RefuseScratch(caller, scratch.node, std::move(error));
+  };
   if (size) {
     if (scratch.directory) return Error(ErrorCode::kIsADirectory, "a directory");
     if (scratch.placeholder && *size != 0) return NotPermitted("an empty file is opened to be written");
     if (scratch.went_live) return NotPermitted("it went live: open it by its name to write it");
-    if (*size > kFileBytesMax) return TooLarge();
-    if (!scratch.bytes.Resize(static_cast<std::size_t>(*size))) return NoMemory();
+    if (*size > kFileBytesMax) return refuse(TooLarge());
+    if (!scratch.bytes.Resize(static_cast<std::size_t>(*size))) return refuse(NoMemory());
     scratch.attributes.mtime = keystore_.Now();
   }
   Attributes& attributes = scratch.attributes;

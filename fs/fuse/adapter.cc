@@ -302,10 +302,18 @@ void OnLink(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char* nam
   });
 }
 
-// Symbolic links and special files have no row in the tree's table.
-void OnSymlink(fuse_req_t req, const char*, fuse_ino_t, const char*) { EntryRequest(req).ReplyError(EPERM); }
-void OnMakeNode(fuse_req_t req, fuse_ino_t, const char*, mode_t, dev_t) {
-  EntryRequest(req).ReplyError(EPERM);
+void RefuseSpecial(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  EntryRequest request(req);
+  Answer(request, "mknod", [&]() -> Result<void> {
+    Adapter& adapter = AdapterOf(req);
+    return adapter.volume.MakeSpecial(CallerOf(req), adapter.FromKernel(parent), name);
+  });
+}
+void OnSymlink(fuse_req_t req, const char*, fuse_ino_t parent, const char* name) {
+  RefuseSpecial(req, parent, name);
+}
+void OnMakeNode(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t, dev_t) {
+  RefuseSpecial(req, parent, name);
 }
 
 void OnUsage(fuse_req_t req, fuse_ino_t) {

@@ -52,7 +52,7 @@ Error Redirect::OpenLive(const Caller& caller, NodeId node, Instant now) {
          "a live file cannot be opened for writing through /proc/self/fd or a bind mount of a single file"});
   }
   auto staged = volume_.Stage(caller, node);
-  if (!staged.has_value()) return std::move(staged).error();
+  if (!staged.has_value()) return volume_.RefuseOpen(caller, node, std::move(staged).error());
   // Stage refuses whatever is no member of an entry.
   const Note note{node.number(), node.member().value(), staged.value().id, false, now};
   const std::lock_guard lock(mutex_);

@@ -349,6 +349,9 @@ TEST_F(VolumeTest, RefusalsNamePathAndReason) {
             std::string::npos);
   EXPECT_EQ(Create("stores/machine/web", "notes.txt"), ErrorCode::kNotPermitted);
   EXPECT_NE(tree_.listener.refusals.back().find("stores/machine/web/notes.txt"), std::string::npos);
+  EXPECT_EQ(Failure(volume_.MakeSpecial(kUser, tree_.At("stores/machine/web").id, "link")),
+            ErrorCode::kNotPermitted);
+  EXPECT_NE(tree_.listener.refusals.back().find("stores/machine/web/link"), std::string::npos);
   // What any program provokes as a matter of course is no line.
   const std::size_t lines = tree_.listener.refusals.size();
   EXPECT_EQ(MakeDirectory(kRoot, "stores/machine", "web"), ErrorCode::kAlreadyExists);

@@ -98,6 +98,8 @@ class Damage(harness.MountTest):
             with self.subTest(at=at):
                 self.damaged(lambda transaction, tables: self.flip(transaction, tables["contents"], self.content_key("b"), at))
                 self.check(lost=("b",))
+                self.assertEqual(errno_of(pki.read, self.mount.at("stores/machine/b/cert.pem")), "EIO")
+                self.assertIn("stores/machine/b/cert.pem: corrupt", self.mount.why().splitlines()[-1])
                 self.doCleanups()
 
     def test_vecs_cli_tells_it(self):

@@ -99,6 +99,32 @@ class Refusals(harness.MountTest):
                     after = os.stat(target)
                     self.assertEqual((after.st_mtime_ns, after.st_ino, after.st_size), (status.st_mtime_ns, status.st_ino, status.st_size))
 
+    def test_what_is_written_beside_has_its_reason_too(self):
+        target = self.mount.at("stores/machine/web/cert.pem")
+        big = pki.write(os.path.join(self.work, "big"), b"x" * (2 << 20))
+        for command in (("rsync", big, target), ("install", "-m", "644", big, target)):
+            done = run(*command)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("File too large", done.stderr)
+            newest = self.mount.why().splitlines()[-1]
+            self.assertIn("stores/machine/web/", newest)
+            self.assertIn("too-large", newest)
+            self.assertEqual(pki.read(target), self.leaf)
+
+    def test_what_cannot_be_opened_or_made_has_its_reason(self):
+        put(self.mount.entry("machine", "kept") + "/cert.pem", self.leaf)
+        put(self.mount.entry("machine", "kept") + "/cert.pem", self.chain)
+        entry = self.mount.at("stores/machine/web")
+        for action, path, errno_name in (
+                (lambda path: put(path, b"x"), "status/why", "EROFS"),
+                (lambda path: put(path, b"x"), "stores/BACKUP_STORE/bkp_kept/cert.pem", "EROFS"),
+                (lambda path: put(path, b"x"), "export/machine/web/fullchain.pem", "EROFS"),
+                (lambda path: os.symlink("x", path), "stores/machine/web/link", "EPERM"),
+                (os.mkfifo, "stores/machine/web/fifo", "EPERM")):
+            self.assertEqual(errno_of(action, self.mount.at(path)), errno_name, path)
+            self.assertIn(path, self.mount.why().splitlines()[-1])
+        self.assertEqual(sorted(os.listdir(entry)), ["cert.pem"])
+
     def test_a_shells_own_echo_fails_in_write(self):
         target = self.mount.at("stores/machine/web/cert.pem")
         done = run("bash", "-c", 'echo garbage > "$1"', "bash", target)
@@ -242,7 +268,16 @@ class Refusals(harness.MountTest):
         self.assertEqual(errno_of(put, entry + "/crl.pem", newer), "EKEYREJECTED")
         second = self.mount.entry("TRUSTED_ROOTS_CRLS", "second")
         self.assertEqual(errno_of(put, second + "/crl.pem", self.root.crl()), "EEXIST")
+        self.assertIn("crl-second-alias", self.mount.why().splitlines()[-1])
+        # And by way of a name beside it, as rsync does. Tools that remove what they replace first may not.
+        put(second + "/.crl.pem.Xy12Zw", self.root.crl())
+        self.assertEqual(errno_of(put, self.mount.at("stores/machine/web/cert.pem"), b"garbage"), "EINVAL")
+        self.assertEqual(errno_of(os.rename, second + "/.crl.pem.Xy12Zw", second + "/crl.pem"), "EEXIST")
+        self.assertIn("crl-second-alias", self.mount.why().splitlines()[-1])
+        os.unlink(second + "/.crl.pem.Xy12Zw")
         os.rmdir(second)
+        self.assertNotEqual(run("install", pki.write(os.path.join(self.work, "crl"), self.root.crl()), entry + "/crl.pem").returncode, 0)
+        self.assertEqual(pki.read(entry + "/crl.pem"), newest)
         stranger = pki.Authority(self.work, "Stranger")
         self.assertEqual(errno_of(put, entry + "/crl.pem", stranger.crl()), "EKEYREJECTED")
         self.assertEqual(pki.read(entry + "/crl.pem"), newest)
