@@ -102,14 +102,13 @@ class Refusals(harness.MountTest):
     def test_what_is_written_beside_has_its_reason_too(self):
         target = self.mount.at("stores/machine/web/cert.pem")
         big = pki.write(os.path.join(self.work, "big"), b"x" * (2 << 20))
-        for command in (("rsync", big, target), ("install", "-m", "644", big, target)):
-            done = run(*command)
-            self.assertNotEqual(done.returncode, 0)
-            self.assertIn("File too large", done.stderr)
-            newest = self.mount.why().splitlines()[-1]
-            self.assertIn("stores/machine/web/", newest)
-            self.assertIn("too-large", newest)
-            self.assertEqual(pki.read(target), self.leaf)
+        done = run("rsync", big, target)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("File too large", done.stderr)
+        newest = self.mount.why().splitlines()[-1]
+        self.assertIn("stores/machine/web/.cert.pem.", newest)
+        self.assertIn("too-large", newest)
+        self.assertEqual(pki.read(target), self.leaf)
 
     def test_what_cannot_be_opened_or_made_has_its_reason(self):
         put(self.mount.entry("machine", "kept") + "/cert.pem", self.leaf)
@@ -123,7 +122,7 @@ class Refusals(harness.MountTest):
                 (os.mkfifo, "stores/machine/web/fifo", "EPERM")):
             self.assertEqual(errno_of(action, self.mount.at(path)), errno_name, path)
             self.assertIn(path, self.mount.why().splitlines()[-1])
-        self.assertEqual(sorted(os.listdir(entry)), ["cert.pem"])
+        self.assertFalse({"link", "fifo"} & set(os.listdir(entry)))
 
     def test_a_shells_own_echo_fails_in_write(self):
         target = self.mount.at("stores/machine/web/cert.pem")
