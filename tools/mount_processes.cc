@@ -41,11 +41,13 @@ namespace {
 // What the daemon keeps secrets in, and as much again (crypto/base/secret.cc).
 constexpr rlim_t kLockedBytes = rlim_t{64} << 20;
 
+constexpr const char* kLogName = "certfs";
+
 void LogTo(const MountPlan& plan) {
   if (plan.foreground) {
     spdlog::set_default_logger(spdlog::stderr_logger_mt("certfs"));
   } else {
-    spdlog::set_default_logger(spdlog::syslog_logger_mt("certfs", "certfs", LOG_PID, LOG_DAEMON));
+    spdlog::set_default_logger(spdlog::syslog_logger_mt("certfs", kLogName, LOG_PID, LOG_DAEMON));
     spdlog::set_pattern("%v");  // The journal has its own times and levels.
   }
   if (!plan.log_level.empty()) SetLogLevel(plan.log_level);
@@ -63,6 +65,15 @@ void CloseOthers(std::vector<int> kept) {
     first = number + 1;
   }
   close_range(first, ~0U, 0);
+}
+
+// Closes what came with a daemon from its mounter, save `kept`. The C library's connection to the log is
+// among it, which the library knows by number alone: it would go on to use, and to close, whatever is opened
+// under that number next. So the daemon has one of its own, made while nothing of it is confined.
+void CloseInherited(const MountPlan& plan, std::vector<int> kept) {
+  if (!plan.foreground) closelog();
+  CloseOthers(std::move(kept));
+  if (!plan.foreground) openlog(kLogName, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
 // Leaves the terminal and the caller's directory.
@@ -125,7 +136,8 @@ Result<ExitCode> Serve(const MountPlan& plan, DaemonParts parts) {
   TRY(BecomeOwnerOf(mount.source));
   TRY(EndWith(parts.line.process()));
   if (!ProtectProcess()) spdlog::warn("RLIMIT_MEMLOCK is too low: secrets may be written to the swap device");
-  CloseOthers({parts.line.socket(), parts.waker.socket(), parts.secret.number(), ExaminerDescriptor()});
+  CloseInherited(plan,
+                 {parts.line.socket(), parts.waker.socket(), parts.secret.number(), ExaminerDescriptor()});
   const UnlockSecret secret = TRY(ReceiveSecret(parts.secret.number()));
   parts.secret.Close();
   TRY(ConfineDaemon(plan));

@@ -27,6 +27,75 @@ from harness import CERTFS, errno_of, put, run
 SECONDS = max(4.0, 12 * harness.ROUNDS)
 READERS = 16
 
+# In a mount namespace of its own: a /dev with room for a log.
+WITH_ROOM_FOR_A_LOG = r"""
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755,dev tmpfs "$1"
+for each in null zero full random urandom fuse; do
+  touch "$1/$each"
+  mount --bind "/dev/$each" "$1/$each"
+done
+mount --rbind "$1" /dev
+exec python3 -c "$2" "$3"
+"""
+
+SAID_BY_A_SUCCESSOR = r"""
+import os, queue, signal, socket, sys, threading
+sys.path.insert(0, sys.argv[1])
+import harness, pki, servers
+from harness import errno_of, put
+
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind("/dev/log")
+os.chmod("/dev/log", 0o666)
+lines = queue.Queue()
+
+def listen():
+    while True:
+        lines.put(log.recv(65536).decode())
+
+def hear(words):
+    while words not in (line := lines.get(timeout=2 * servers.PATIENCE)):
+        pass
+    return line
+
+def files(pid, keystore):
+    found = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            path = os.readlink(f"/proc/{pid}/fd/{number}")
+        except FileNotFoundError:
+            continue
+        if path.startswith(keystore) or path.endswith("/fuse"):
+            found[number] = path
+    return found
+
+threading.Thread(target=listen, daemon=True).start()
+mount = harness.Mount()
+entry = mount.entry("machine", "web")
+for _ in range(2):
+    before = mount.pid()
+    os.kill(before, signal.SIGKILL)
+    assert servers.until(lambda: mount.pid() != before)
+    daemon = mount.pid()
+    open_files = files(daemon, mount.keystore)
+    for name in (mount.keystore, mount.keystore + "/data.mdb", mount.keystore + "/lock.mdb"):
+        assert name in open_files.values(), (name, open_files)
+    assert any(path.endswith("/fuse") for path in open_files.values()), open_files
+    assert errno_of(put, entry + "/cert.pem", b"no certificate") == "EINVAL"
+    line = hear("refused: ")
+    assert f"certfs[{daemon}]: " in line, (daemon, line)
+    now = files(daemon, mount.keystore)
+    assert {number: now.get(number) for number in open_files} == open_files, (open_files, now)
+    secret = mount.entry("APPLMGMT_PASSWORD", "kept") + "/secret"
+    put(secret, str(daemon).encode())
+    assert pki.read(secret) == str(daemon).encode()
+    assert mount.pid() == daemon
+mount.close()
+print("done")
+"""
+
 
 class SuccessorTest(harness.MountTest):
     ENDS = True
@@ -128,6 +197,12 @@ class Handles(SuccessorTest):
         finally:
             os.chdir(here)
             os.close(stores)
+
+    def test_what_it_logs_goes_to_the_log(self):
+        """And not to whatever has the number by now that the log had in the mounter."""
+        done = run("unshare", "-m", "bash", "-c", WITH_ROOM_FOR_A_LOG, "bash", tempfile.mkdtemp(dir=self.work), SAID_BY_A_SUCCESSOR,
+                   os.path.dirname(os.path.abspath(__file__)))
+        self.assertEqual((done.returncode, done.stdout), (0, "done\n"), done.stderr)
 
     def test_the_audit_log_says_it(self):
         self.kill()
