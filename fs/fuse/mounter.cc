@@ -44,7 +44,7 @@ std::string WordsOf(int status) {
   return "ended with code " + std::to_string(WEXITSTATUS(status));
 }
 
-// What proc(5) calls the state of the first thread of `process`; 0 where there is none.
+// What proc(5) calls the state of the first thread of `process`; 0 where it cannot be had.
 char StateOf(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string stat;
@@ -62,10 +62,11 @@ bool IsStopped(pid_t process) {
 // A process that was killed may have a thread left that tells the kernel something, and waits for somebody
 // who waits for an answer of the mount: nobody gives one before there is a successor, and nothing ends that
 // thread meanwhile, nor its process. Its first thread has gone all the same. Nobody can wait for that: a
-// pidfd(2) of a first thread tells of its end only with that of the process (since Linux 6.15).
+// pidfd(2) of a first thread tells of its end only with that of the process (since Linux 6.15). Of a child
+// there is something to be seen until it is waited for: to see nothing is no end, but want of a descriptor.
 bool HasLostItsFirstThread(pid_t process) {
   const char state = StateOf(process);
-  return state == 'Z' || state == 'X' || state == '\0';
+  return state == 'Z' || state == 'X';
 }
 
 int Milliseconds(std::chrono::steady_clock::duration duration) {
@@ -83,10 +84,11 @@ struct Mounter::Daemon {
   std::optional<int> status;  // Once it has ended, as waitpid(2) tells it.
   std::optional<Clock::time_point> stopped_since;
   std::optional<Clock::time_point> end_by;  // When it is to have ended.
+  bool killed = false;                      // By this process.
 };
 
-Mounter::Mounter(std::unique_ptr<MountPoint> point, MounterHooks hooks)
-    : point_(std::move(point)), hooks_(std::move(hooks)), waiting_since_(Clock::now()) {}
+Mounter::Mounter(std::unique_ptr<MountPoint> point, MounterHooks hooks, MounterPatience patience)
+    : point_(std::move(point)), hooks_(std::move(hooks)), patience_(patience), waiting_since_(Clock::now()) {}
 
 Mounter::~Mounter() = default;
 
@@ -96,8 +98,13 @@ Result<int> Mounter::Run() {
   signals_ = Descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.open()) return Error(ErrorCode::kIo, std::string("signalfd: ") + std::strerror(errno));
   for (;;) {
-    if (auto ended = TRY(Start())) return *std::move(ended);
-    Watch();
+    auto started = Start();
+    if (!started.has_value()) {
+      TRY(JudgeStart(std::move(started).error()));
+      continue;
+    }
+    if (started.value()) return *std::move(started).value();
+    TRY(Watch());
     if (TRY(Judge()) == Next::kEnd) return code();
     daemon_.reset();
   }
@@ -105,6 +112,8 @@ Result<int> Mounter::Run() {
 
 Result<std::optional<Result<int>>> Mounter::Start() {
   Descriptor secret = TRY(hooks_.secret());
+  // Whoever types a passphrase keeps nobody waiting.
+  if (!HasCallers()) waiting_since_ = Clock::now();
   WakerProcess waker = TRY(WakerProcess::Start());
   auto ends = TRY(MounterLine::Make());
   const pid_t mounter = getpid();
@@ -127,33 +136,47 @@ Result<std::optional<Result<int>>> Mounter::Start() {
 
 // --- While it serves
 
+std::optional<Mounter::Clock::time_point> Mounter::Deadline() const {
+  if (daemon_->end_by) return daemon_->end_by;
+  if (!daemon_->ready) return waiting_since_ + patience_.successor;
+  return std::nullopt;
+}
+
 int Mounter::WaitTime() const {
   Clock::time_point next = Clock::now() + kLook;
-  if (daemon_->end_by) next = std::min(next, *daemon_->end_by);
+  if (const auto deadline = Deadline()) next = std::min(next, *deadline);
   return Milliseconds(next - Clock::now());
 }
 
-void Mounter::CheckDeadlines() {
+Result<void> Mounter::CheckDeadlines() {
+  if (daemon_->status) return {};
   const auto now = Clock::now();
-  const bool late = (daemon_->end_by && now >= *daemon_->end_by) ||
-                    (!daemon_->ready && now >= waiting_since_ + kSuccessorMax);
-  bool stopped = daemon_->stopped_since && now >= *daemon_->stopped_since + kStoppedMax;
+  const auto deadline = Deadline();
+  const bool late = deadline && now >= *deadline;
+  bool stopped = daemon_->stopped_since && now >= *daemon_->stopped_since + patience_.stopped;
   // Nobody tells when a debugger lets go.
   if (stopped && !IsStopped(daemon_->process)) {
     daemon_->stopped_since.reset();
     stopped = false;
   }
-  if (!late && !stopped) return;
+  if (!late && !stopped) return {};
+  if (late && daemon_->killed) {
+    // It waits within the kernel, for a disk that does not answer. It may do so for ever, its callers not.
+    point_->Abort();
+    return Error(ErrorCode::kIo, "the mount is given up: its daemon cannot be ended");
+  }
   spdlog::error("the daemon {} and is ended",
                 stopped ? "was stopped for too long" : "does not come to its end");
-  daemon_->end_by = now + kEndMax;
+  daemon_->end_by = now + patience_.end;
   daemon_->stopped_since.reset();
+  daemon_->killed = true;
   kill(daemon_->process, SIGKILL);
+  return {};
 }
 
 void Mounter::AskToEnd(int signal) {
   kill(daemon_->process, signal);
-  if (!daemon_->end_by) daemon_->end_by = Clock::now() + kEndMax;
+  if (!daemon_->end_by) daemon_->end_by = Clock::now() + patience_.end;
 }
 
 void Mounter::OnSignal() {
@@ -190,7 +213,7 @@ void Mounter::Reap() {
   }
 }
 
-void Mounter::Watch() {
+Result<void> Mounter::Watch() {
   while (!daemon_->status) {
     // The device says nothing but that it has come to its end.
     std::array<pollfd, 3> waited{pollfd{signals_.number(), POLLIN, 0},
@@ -215,18 +238,28 @@ void Mounter::Watch() {
         if (handing_over_) AskToEnd(SIGUSR2);
       }
     }
-    if (waited[2].revents != 0 && !daemon_->end_by) daemon_->end_by = Clock::now() + kEndMax;
+    if (waited[2].revents != 0 && !daemon_->end_by) daemon_->end_by = Clock::now() + patience_.end;
     if (ready == 0 && !daemon_->status && HasLostItsFirstThread(daemon_->process)) {
       std::this_thread::sleep_for(kLastThreads);
       Reap();
       // It was killed: by itself it would have waited for its threads.
       NoteEnd(SIGKILL);
     }
-    CheckDeadlines();
+    TRY(CheckDeadlines());
   }
+  return {};
 }
 
-// --- When it has ended
+// --- When there is none, or it has ended
+
+Result<void> Mounter::JudgeStart(Error error) {
+  // What there was too little of for a moment may be there the next time. A key that has gone does not come
+  // back by waiting, and where nobody waits whoever mounts is told at once.
+  const bool may_pass = error.code() == ErrorCode::kIo || error.code() == ErrorCode::kNoMemory;
+  if (!HasCallers() || !may_pass) return error;
+  spdlog::error("no daemon can be started: {}", error.message());
+  return MayTryAgain(true);
+}
 
 int Mounter::code() const {
   const int status = *daemon_->status;
@@ -250,26 +283,25 @@ Result<Mounter::Next> Mounter::Judge() {
     return Next::kSuccessor;
   }
   spdlog::error("the daemon {}; another one takes its mount over", WordsOf(status));
-  TRY(MayTryAgain());
+  // Whoever kills it may do so as often as he likes.
+  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  const bool soon = !daemon_->ready || Clock::now() - daemon_->ready_since < kSoon;
+  if (!soon) failures_ = 0;
+  TRY(MayTryAgain(soon && !killed));
   return Next::kSuccessor;
 }
 
-Result<void> Mounter::MayTryAgain() {
-  // Whoever kills it may do so as often as he likes.
-  const bool killed = WIFSIGNALED(*daemon_->status) && WTERMSIG(*daemon_->status) == SIGKILL;
-  const bool soon = !daemon_->ready || Clock::now() - daemon_->ready_since < kSoon;
-  if (!soon) failures_ = 0;
-  if (soon && !killed) ++failures_;
-  const bool late = Clock::now() >= waiting_since_ + kSuccessorMax;
+Result<void> Mounter::MayTryAgain(bool failed) {
+  if (failed) ++failures_;
+  const bool late = Clock::now() >= waiting_since_ + patience_.successor;
   if (failures_ < kFailuresMax && !late) {
-    if (soon && !killed) std::this_thread::sleep_for(kPause * (1 << failures_));
+    if (failed) std::this_thread::sleep_for(kPause * (1 << failures_));
     return {};
   }
   point_->Abort();
   return Error(ErrorCode::kIo,
-               "the mount is given up: " +
-                   (late ? "no daemon could take it over in time"
-                         : std::to_string(failures_) + " daemons in a row ended by themselves"));
+               "the mount is given up: " + (late ? "no daemon could take it over in time"
+                                                 : std::to_string(failures_) + " daemons in a row failed"));
 }
 
 }  // namespace certfs

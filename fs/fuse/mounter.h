@@ -4,7 +4,7 @@
 // It has the rights to mount and to see whose processes the callers are, and no key: it mounts, starts a
 // daemon that has fewer rights, answers what that must ask (mounter_line.h), and when it ends otherwise than
 // by being told to, or by having its mount unmounted, starts another one on the same mount. Callers wait
-// meanwhile, for kSuccessorMax at most: then the mount is aborted, and everybody who waits has an error.
+// meanwhile, for a time (MounterPatience): then the mount is aborted, and everybody who waits has an error.
 //
 // Thread-safety: one thread, and no other in the process: daemons are forked. Ownership: owns the mount.
 
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "fs/fuse/mount_point.h"
 #include "fs/fuse/mounter_line.h"
@@ -40,22 +41,28 @@ struct MounterHooks {
   std::function<void(MountPoint&)> replace_program;
 };
 
+// How long the mounter waits for what. Tests have less of it.
+struct MounterPatience {
+  // For a successor, while callers wait.
+  std::chrono::milliseconds successor = std::chrono::seconds(60);
+  // For a daemon that is stopped (SIGSTOP) and keeps its callers waiting, before it is ended.
+  std::chrono::milliseconds stopped = std::chrono::seconds(60);
+  // For a daemon to end once it is to; then it is killed. For one that was killed, before the mount is given
+  // up.
+  std::chrono::milliseconds end = std::chrono::seconds(10);
+};
+
 class Mounter {
  public:
-  // How long callers wait for a successor.
-  static constexpr std::chrono::seconds kSuccessorMax{60};
-  // How long a daemon that is stopped (SIGSTOP, a debugger) keeps its callers waiting before it is ended.
-  static constexpr std::chrono::seconds kStoppedMax{60};
-  // How long a daemon may take to end once it is to.
-  static constexpr std::chrono::seconds kEndMax{10};
-
-  Mounter(std::unique_ptr<MountPoint> point, MounterHooks hooks);
+  Mounter(std::unique_ptr<MountPoint> point, MounterHooks hooks, MounterPatience patience = {});
   ~Mounter();
   Mounter(const Mounter&) = delete;
   Mounter& operator=(const Mounter&) = delete;
 
   // Keeps the mount until it is unmounted, or this process gets SIGTERM, SIGINT or SIGHUP. Returns the code
-  // that the process ends with, in the daemons, too: they come back from here as their serving ends.
+  // that the process ends with, in the daemons, too: they come back from here as their serving ends. Errors:
+  // those of the hook that gives the secret; kInternal if a daemon was killed before the mount answered; kIo
+  // when the system gives no process or descriptor before that, or the mount is given up.
   Result<int> Run();
 
  private:
@@ -65,27 +72,36 @@ class Mounter {
 
   // Starts a daemon. Returns, in the new process alone, how that is to end.
   Result<std::optional<Result<int>>> Start();
-  // Until the daemon has ended.
-  void Watch();
+  // What becomes of a mount for which none could be started: returns if that is to be tried again.
+  Result<void> JudgeStart(Error error);
+  // Until the daemon has ended. kIo if it cannot be ended.
+  Result<void> Watch();
   void OnSignal();
   void Reap();
   void NoteEnd(int status);
   void AskToEnd(int signal);
-  void CheckDeadlines();
+  Result<void> CheckDeadlines();
+  // By when the daemon is to serve, or to have ended.
+  std::optional<Clock::time_point> Deadline() const;
   int WaitTime() const;
+  // Whether there may be callers, who wait while nobody serves.
+  bool HasCallers() const { return served_ || point_->is_mounted(); }
   // What becomes of the mount now.
   Result<Next> Judge();
-  Result<void> MayTryAgain();
+  // Returns, after a pause where the one before `failed`, if there is to be another attempt.
+  Result<void> MayTryAgain(bool failed);
   int code() const;
 
   const std::unique_ptr<MountPoint> point_;
   const MounterHooks hooks_;
+  const MounterPatience patience_;
   Descriptor signals_;
   std::unique_ptr<Daemon> daemon_;
   bool served_ = false;        // Once a daemon has.
   bool ending_ = false;        // This process was told to end.
   bool handing_over_ = false;  // It was told to hand over.
-  int failures_ = 0;  // Of daemons in a row that ended by themselves before they served, or soon after.
+  // In a row: daemons that could not be started, or ended by themselves before they served, or soon after.
+  int failures_ = 0;
   Clock::time_point waiting_since_;  // Since when nobody serves.
 };
 

@@ -28,33 +28,12 @@
 #include "store/confinement.h"
 #include "store/high_water.h"
 #include "tests/store/keystore_fixture.h"
+#include "tests/support/in_child.h"
 
 namespace certfs {
 namespace {
 
 namespace filesystem = std::filesystem;
-
-// What `work` says, run in a child.
-std::string InChild(const std::function<std::string()>& work) {
-  std::array<int, 2> ends{};
-  EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    const std::string said = work();
-    const bool whole = write(ends[1], said.data(), said.size()) == static_cast<ssize_t>(said.size());
-    _exit(whole ? 0 : 1);
-  }
-  close(ends[1]);
-  std::string said;
-  std::array<char, 4096> chunk;
-  for (ssize_t got; (got = read(ends[0], chunk.data(), chunk.size())) > 0;)
-    said.append(chunk.data(), static_cast<std::size_t>(got));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) said += " (ended with " + std::to_string(status) + ")";
-  return said;
-}
 
 // "" for a success, else the name of errno.
 std::string Outcome(long returned) {

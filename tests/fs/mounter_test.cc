@@ -1,0 +1,244 @@
+// Mounter: what becomes of a mount whose next daemon cannot be started, seen or ended.
+//
+// Goal: what passes is passed over, what does not gives the mount up in time, and there are never two
+// daemons. Method: a mounter in a process of its own, over a mount that it never makes; its daemons do what
+// each test has them do.
+
+#include "fs/fuse/mounter.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/fuse.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "tests/support/in_child.h"
+#include "tests/support/program.h"
+
+namespace certfs::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What the process of a mounter does at each attempt to have a daemon, the first being 1.
+struct Story {
+  // In the mounter: why there is no secret, if there is none.
+  std::function<Result<void>(int)> secret = [](int) { return Result<void>(); };
+  // In the daemon, which ends with what it returns.
+  std::function<int(int, MounterLine&)> daemon;
+  // In the mounter, when a daemon answers.
+  std::function<void()> ready = [] {};
+};
+
+// Returns "CODE, attempts: N, ready: N", with the error in the place of the code if there is one.
+std::string Keep(const Story& story, MounterPatience patience = {}) {
+  int attempts = 0;
+  int ready = 0;
+  MounterHooks hooks;
+  hooks.secret = [&]() -> Result<Descriptor> {
+    TRY(story.secret(++attempts));
+    return Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  };
+  hooks.serve = [&](DaemonParts parts) -> Result<int> { _exit(story.daemon(attempts, parts.line)); };
+  hooks.ready = [&](const MountPoint&) {
+    ++ready;
+    story.ready();
+  };
+  Mounter mounter(std::make_unique<MountPoint>(MountOptions()), std::move(hooks), patience);
+  const auto end = mounter.Run();
+  const std::string said = end.has_value() ? std::to_string(end.value()) : end.error().message();
+  return said + ", attempts: " + std::to_string(attempts) + ", ready: " + std::to_string(ready);
+}
+
+// A daemon that serves and is then killed, as often as anybody likes.
+[[noreturn]] void ServeAndBeKilled(MounterLine& line) {
+  line.Ready();
+  kill(getpid(), SIGKILL);
+  for (;;) pause();
+}
+
+TEST(Mounter, WhatPassesIsTriedAgain) {
+  const std::string said = InChild([] {
+    Story story;
+    story.secret = [](int attempt) -> Result<void> {
+      if (attempt == 2) return Error(ErrorCode::kIo, "no process");
+      if (attempt == 3) return Error(ErrorCode::kNoMemory, "no descriptor");
+      return {};
+    };
+    story.daemon = [](int attempt, MounterLine& line) {
+      if (attempt == 1) ServeAndBeKilled(line);
+      line.Ready();
+      return 0;
+    };
+    return Keep(story);
+  });
+  EXPECT_EQ(said, "0, attempts: 4, ready: 2");
+}
+
+TEST(Mounter, FiveFailuresInARowAreTheEnd) {
+  const std::string said = InChild([] {
+    Story story;
+    story.secret = [](int attempt) -> Result<void> {
+      if (attempt > 1) return Error(ErrorCode::kIo, "no process");
+      return {};
+    };
+    story.daemon = [](int, MounterLine& line) -> int { ServeAndBeKilled(line); };
+    return Keep(story);
+  });
+  EXPECT_EQ(said, "the mount is given up: 5 daemons in a row failed, attempts: 6, ready: 1");
+}
+
+TEST(Mounter, WhatDoesNotPassIsTheEndAtOnce) {
+  const std::string said = InChild([] {
+    Story story;
+    story.secret = [](int attempt) -> Result<void> {
+      if (attempt > 1) return Error(ErrorCode::kNotFound, "no key");
+      return {};
+    };
+    story.daemon = [](int, MounterLine& line) -> int { ServeAndBeKilled(line); };
+    return Keep(story);
+  });
+  EXPECT_EQ(said, "no key, attempts: 2, ready: 1");
+}
+
+TEST(Mounter, WhereNobodyIsServedYetEveryFailureIsTheEnd) {
+  const std::string said = InChild([] {
+    Story story;
+    story.secret = [](int) -> Result<void> { return Error(ErrorCode::kIo, "no process"); };
+    return Keep(story);
+  });
+  EXPECT_EQ(said, "no process, attempts: 1, ready: 0");
+}
+
+// Typing a passphrase may take longer than callers wait.
+TEST(Mounter, WhoeverGivesTheFirstSecretMayTakeHisTime) {
+  const std::string said = InChild([] {
+    constexpr milliseconds kPatience{3000};
+    Story story;
+    story.secret = [&](int) -> Result<void> {
+      std::this_thread::sleep_for(kPatience + milliseconds(100));
+      return {};
+    };
+    story.daemon = [](int, MounterLine& line) {
+      // The mounter looks at the time after each question.
+      static_cast<void>(line.processes().ExecutableOf(getpid()));
+      line.Ready();
+      return 0;
+    };
+    MounterPatience patience;
+    patience.successor = kPatience;
+    return Keep(story, patience);
+  });
+  EXPECT_EQ(said, "0, attempts: 1, ready: 1");
+}
+
+// Where the mounter has no descriptor left to look with, its daemon lives all the same.
+TEST(Mounter, ADaemonThatCannotBeSeenIsNotTakenForDead) {
+  const std::string said = InChild([] {
+    Story story;
+    story.ready = [] {
+      // Of the standard ones none is free.
+      const rlimit standard{STDERR_FILENO + 1, STDERR_FILENO + 1};
+      if (setrlimit(RLIMIT_NOFILE, &standard) != 0 || open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0) abort();
+    };
+    story.daemon = [](int, MounterLine& line) {
+      line.Ready();
+      // So that the mounter looks some times, which it does twice a second where nothing happens.
+      std::this_thread::sleep_for(milliseconds(2000));
+      return 0;
+    };
+    return Keep(story);
+  });
+  EXPECT_EQ(said, "0, attempts: 1, ready: 1");
+}
+
+// A filesystem that takes every request and answers none: who waits for it waits within the kernel, and no
+// signal ends that.
+class HungFilesystem {
+ public:
+  HungFilesystem() = default;
+  HungFilesystem(const HungFilesystem&) = delete;
+  HungFilesystem& operator=(const HungFilesystem&) = delete;
+  // Whoever waits has an error.
+  ~HungFilesystem() {
+    if (server_ <= 0) return;
+    kill(server_, SIGKILL);
+    waitpid(server_, nullptr, 0);
+  }
+
+  // Mounts it in a mount namespace of this process's own. Returns what that failed by.
+  std::string Mount(const std::string& path) {
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      return std::string("mount namespace: ") + std::strerror(errno);
+    const Descriptor device(open("/dev/fuse", O_RDWR | O_CLOEXEC));
+    if (!device.open()) return std::string("/dev/fuse: ") + std::strerror(errno);
+    const std::string options =
+        "fd=" + std::to_string(device.number()) + ",rootmode=40000,user_id=0,group_id=0";
+    if (mount("hung", path.c_str(), "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
+      return std::string("mount: ") + std::strerror(errno);
+    server_ = fork();
+    if (server_ == 0) Serve(device.number());
+    return {};
+  }
+
+ private:
+  [[noreturn]] static void Serve(int device) {
+    std::array<char, 1 << 17> request;
+    while (read(device, request.data(), request.size()) > 0) {
+      fuse_in_header asked{};
+      std::memcpy(&asked, request.data(), sizeof asked);
+      if (asked.opcode != FUSE_INIT) continue;
+      struct {
+        fuse_out_header header;
+        fuse_init_out init;
+      } answer{};
+      answer.header.len = sizeof answer;
+      answer.header.unique = asked.unique;
+      answer.init.major = FUSE_KERNEL_VERSION;
+      answer.init.minor = 31;
+      answer.init.max_write = 4096;
+      if (write(device, &answer, sizeof answer) < 0) break;
+    }
+    _exit(0);
+  }
+
+  pid_t server_ = 0;
+};
+
+TEST(Mounter, ADaemonThatCannotBeEndedKeepsNobodyWaiting) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may mount what hangs";
+  const TemporaryDirectory directory;
+  const std::string said = InChild([&] {
+    HungFilesystem hung;
+    const std::string failure = hung.Mount(directory.Path(""));
+    if (!failure.empty()) return "cannot hang: " + failure;
+    Story story;
+    story.daemon = [&](int attempt, MounterLine& line) {
+      if (attempt == 1) ServeAndBeKilled(line);
+      struct stat status {};
+      return stat(directory.Path("file").c_str(), &status);
+    };
+    MounterPatience patience;
+    patience.successor = milliseconds(2000);
+    patience.end = milliseconds(500);
+    return Keep(story, patience);
+  });
+  if (said.starts_with("cannot hang: ")) GTEST_SKIP() << said;
+  EXPECT_TRUE(said.starts_with("the mount is given up: ")) << said;
+}
+
+}  // namespace
+}  // namespace certfs::test
