@@ -47,6 +47,8 @@ struct Answer {
   }
 };
 
+// Returns whether it was sent. Who asks reads the answer before he asks again: one who does not is none to
+// wait for.
 bool SendAnswer(int socket, const Answer& answer) {
   Told told = answer.told;
   const std::string_view text = std::string_view(answer.text).substr(0, kTextMax);
@@ -66,7 +68,7 @@ bool SendAnswer(int socket, const Answer& answer) {
                                                 answer.descriptors[1].number()};
     std::memcpy(CMSG_DATA(header), numbers.data(), sizeof numbers);
   }
-  return sendmsg(socket, &message, MSG_NOSIGNAL) >= 0;
+  return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
 Error MounterGone() { return {ErrorCode::kIo, "the process that keeps the mount has gone"}; }
@@ -193,7 +195,7 @@ std::optional<std::string> MounterLine::ExecutableOf(std::int32_t thread) const 
 
 LineEvent AnswerLine(int socket, MountPoint& point) {
   Asked asked;
-  const ssize_t size = recv(socket, &asked, sizeof asked, 0);
+  const ssize_t size = recv(socket, &asked, sizeof asked, MSG_DONTWAIT);
   if (size < 0 && (errno == EINTR || errno == EAGAIN)) return LineEvent::kNothing;
   if (size <= 0) return LineEvent::kGone;
   const bool whole = size == sizeof asked;

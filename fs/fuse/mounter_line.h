@@ -2,7 +2,7 @@
 // their own. Private to fs/fuse, save that the programs hand it from one to the other.
 //
 // The mounter believes nothing of what it is asked: it tells what the kernel shows it of a thread, and ends a
-// mount that is the daemon's anyway.
+// mount that is the daemon's anyway. It waits for nobody who asks.
 //
 // Thread-safety: MounterLine from any thread; a question waits until the one before is answered. The other
 // end is one thread's. Ownership: each end owns its socket.
@@ -53,7 +53,8 @@ class MounterLine final : public MountHost, private ProcessTable {
 // What the mounter is told by one question.
 enum class LineEvent { kNothing, kReady, kGone };
 
-// Reads a question from `socket` and answers it, about `point`. kGone when the daemon has closed its end.
+// Reads a question from `socket` and answers it, about `point`. kGone when the daemon has closed its end, or
+// does not read its answers.
 LineEvent AnswerLine(int socket, MountPoint& point);
 
 }  // namespace certfs
