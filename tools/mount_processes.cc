@@ -199,7 +199,7 @@ Result<ExitCode> KeepMount(const MountPlan& plan, std::unique_ptr<MountPoint> po
   const std::filesystem::path program = TRY(OwnFile());
   bool ready = false;
   MounterHooks hooks;
-  hooks.secret = [&] { return secret.Get(); };
+  hooks.secret = [&](SecretDeadline by) { return secret.Get(by); };
   hooks.serve = [&](DaemonParts parts) -> Result<int> {
     return static_cast<int>(TRY(Serve(plan, std::move(parts))));
   };

@@ -4,11 +4,11 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -27,10 +27,35 @@ Result<std::pair<Descriptor, Descriptor>> MakePipe() {
   return std::pair(Descriptor(ends[0]), Descriptor(ends[1]));
 }
 
+// How often somebody who waits looks whether he is to go on waiting.
+constexpr std::chrono::milliseconds kLook{200};
+// For a reader that is told to end: it may have to give a terminal its echo back.
+constexpr std::chrono::milliseconds kReaderEndMax{1000};
+// What a reader that has read says first; one that has not, an ErrorCode.
+constexpr char kHasRead = '\xff';
+constexpr char kAgain = '1';
+constexpr char kOnce = '0';
+
+// Whether this process was told to end. It holds these signals back while it keeps a mount.
+bool IsToldToEnd() {
+  sigset_t pending;
+  if (sigpending(&pending) != 0) return false;
+  return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1 ||
+         sigismember(&pending, SIGHUP) == 1;
+}
+
+Error ToldToEnd() { return {ErrorCode::kCancelled, "told to end before there was a secret"}; }
+
+// Waits a moment for `events` of `pipe`, or its end. Returns whether there is one of these.
+bool Await(int pipe, short events, std::chrono::milliseconds most) {
+  pollfd waited{pipe, events, 0};
+  return poll(&waited, 1, static_cast<int>(most.count())) > 0;
+}
+
 // Waits until nobody writes any more, and returns how much there is.
-std::size_t AwaitWhole(int pipe) {
-  pollfd waited{pipe, 0, 0};
-  while (poll(&waited, 1, -1) < 0 && errno == EINTR) {
+Result<std::size_t> AwaitWhole(int pipe) {
+  while (!Await(pipe, 0, kLook)) {
+    if (IsToldToEnd()) return ToldToEnd();
   }
   int size = 0;
   return ioctl(pipe, FIONREAD, &size) == 0 && size > 0 ? static_cast<std::size_t>(size) : 0;
@@ -43,17 +68,29 @@ void SayFailure(int pipe, const Error& error) {
   static_cast<void>(WriteAll(pipe, AsBytes(text), "pipe").has_value());
 }
 
-Result<void> HearFailure(int pipe) {
+// All that a reader says, to its end. kIo when that does not come in time.
+Result<std::string> Hear(int pipe, SecretDeadline by) {
   std::string text;
   std::array<char, 4096> chunk;
   for (;;) {
+    if (!Await(pipe, POLLIN, kLook)) {
+      if (IsToldToEnd()) return ToldToEnd();
+      if (by && std::chrono::steady_clock::now() >= *by)
+        return Error(ErrorCode::kIo, "the secret could not be read in time");
+      continue;
+    }
     const ssize_t got = read(pipe, chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
+    if (got <= 0) return text;
     text.append(chunk.data(), static_cast<std::size_t>(got));
   }
-  if (text.empty()) return {};
-  return Error(static_cast<ErrorCode>(static_cast<std::uint8_t>(text.front())), text.substr(1));
+}
+
+// Ends a reader that says nothing. It is not waited for: one that waits for a disk within the kernel does not
+// end. Whoever waits for this process's children hears of it when it does.
+void End(pid_t reader, int pipe) {
+  kill(reader, SIGTERM);
+  if (!Await(pipe, 0, kReaderEndMax)) kill(reader, SIGKILL);
 }
 
 }  // namespace
@@ -89,36 +126,55 @@ bool MountSecret::CanBeReadAgain() const {
          stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
-Result<Descriptor> MountSecret::Get() {
+Result<Descriptor> MountSecret::Get(SecretDeadline by) {
   if (!kept_.open()) {
-    Descriptor read = TRY(Read());
-    if (CanBeReadAgain()) return read;
-    kept_ = std::move(read);
+    ReadOnce read = TRY(Read(by));
+    if (read.again) return std::move(read.pipe);
+    again_ = false;
+    kept_ = std::move(read.pipe);
   }
-  if (AwaitWhole(kept_.number()) == 0) return Error(ErrorCode::kCancelled, "no passphrase was given");
-  if (CanBeReadAgain()) return std::exchange(kept_, Descriptor());
+  if (TRY(AwaitWhole(kept_.number())) == 0) return Error(ErrorCode::kCancelled, "no passphrase was given");
+  // Asked once, while whoever wrote it has just read it: on a disk that hangs later, the question would hang.
+  if (!again_) again_ = CanBeReadAgain();
+  if (*again_) return std::exchange(kept_, Descriptor());
   auto [out, in] = TRY(MakePipe());
   if (tee(kept_.number(), in.number(), kPipeBytes, 0) <= 0) return SystemError("pipe", errno);
   return std::move(out);
 }
 
-Result<Descriptor> MountSecret::Read() {
+void MountSecret::SayWhatIsRead(Descriptor secret, int report) const {
+  // Those that the mounter holds back: who types may change his mind.
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  const auto sent = SendSecret(keystore_, unlock_, std::move(secret));
+  if (!sent.has_value()) return SayFailure(report, sent.error());
+  const std::string text{kHasRead, CanBeReadAgain() ? kAgain : kOnce};
+  static_cast<void>(WriteAll(report, AsBytes(text), "pipe").has_value());
+}
+
+Result<MountSecret::ReadOnce> MountSecret::Read(SecretDeadline by) {
   auto [out, in] = TRY(MakePipe());
-  auto [failures, failure] = TRY(MakePipe());
+  auto [report, to_report] = TRY(MakePipe());
   const pid_t reader = fork();
   if (reader < 0) return SystemError("fork", errno);
   if (reader == 0) {
-    const auto sent = SendSecret(keystore_, unlock_, Descriptor(in.Release()));
-    if (!sent.has_value()) SayFailure(failure.number(), sent.error());
+    SayWhatIsRead(std::move(in), to_report.number());
     _exit(EXIT_SUCCESS);
   }
   in.Close();
-  failure.Close();
-  auto heard = HearFailure(failures.number());
-  while (waitpid(reader, nullptr, 0) < 0 && errno == EINTR) {
+  to_report.Close();
+  const auto heard = Hear(report.number(), by);
+  if (!heard.has_value()) {
+    End(reader, report.number());
+    return heard.error();
   }
-  if (!heard.has_value()) return std::move(heard).error();
-  return std::move(out);
+  const std::string& text = heard.value();
+  if (text.empty() && IsToldToEnd()) return ToldToEnd();
+  if (text.empty()) return Error(ErrorCode::kIo, "the process that reads the secret was ended");
+  if (text.front() != kHasRead)
+    return Error(static_cast<ErrorCode>(static_cast<std::uint8_t>(text.front())), text.substr(1));
+  return ReadOnce{std::move(out), text.back() == kAgain};
 }
 
 }  // namespace certfs

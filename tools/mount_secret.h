@@ -7,7 +7,9 @@
 
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "crypto/base/descriptor.h"
@@ -22,6 +24,9 @@ Result<void> SendSecret(const std::filesystem::path& keystore, const UnlockOptio
 // Reads from a pipe what SendSecret wrote, to its end. kCancelled if it wrote nothing.
 Result<UnlockSecret> ReceiveSecret(int from);
 
+// By when it is to be there; none where somebody may be typing it.
+using SecretDeadline = std::optional<std::chrono::steady_clock::time_point>;
+
 class MountSecret {
  public:
   // `first` is a pipe into which somebody else writes the first one, or has; none where nobody does.
@@ -29,19 +34,29 @@ class MountSecret {
       : keystore_(std::move(keystore)), unlock_(std::move(unlock)), kept_(std::move(first)) {}
 
   // Returns a pipe that holds the secret, for one daemon. kInvalidArgument and the rest of ReadUnlockSecret
-  // if it cannot be read; kCancelled if whoever was to write it did not.
-  Result<Descriptor> Get();
+  // if it cannot be read; kIo if that is not done in time; kCancelled if whoever was to write it did not, or
+  // this process holds back a signal (SIGTERM, SIGINT, SIGHUP) that tells it to end. The process that reads
+  // is not waited for: it is a child that whoever has children waits for.
+  Result<Descriptor> Get(SecretDeadline by);
 
   // The pipe in which it waits, -1 where it is read again.
   int kept() const noexcept { return kept_.number(); }
 
  private:
+  struct ReadOnce {
+    Descriptor pipe;
+    bool again = false;  // Whether it can be read again.
+  };
+
   bool CanBeReadAgain() const;
-  Result<Descriptor> Read();
+  Result<ReadOnce> Read(SecretDeadline by);
+  // In the process that reads.
+  void SayWhatIsRead(Descriptor secret, int report) const;
 
   const std::filesystem::path keystore_;
   const UnlockOptions unlock_;
   Descriptor kept_;
+  std::optional<bool> again_;  // Whether what is kept could be read again; none before that was asked.
 };
 
 }  // namespace certfs

@@ -111,7 +111,9 @@ Result<int> Mounter::Run() {
 }
 
 Result<std::optional<Result<int>>> Mounter::Start() {
-  Descriptor secret = TRY(hooks_.secret());
+  std::optional<Clock::time_point> secret_by;
+  if (HasCallers()) secret_by = waiting_since_ + patience_.successor;
+  Descriptor secret = TRY(hooks_.secret(secret_by));
   // Whoever types a passphrase keeps nobody waiting.
   if (!HasCallers()) waiting_since_ = Clock::now();
   WakerProcess waker = TRY(WakerProcess::Start());

@@ -29,9 +29,10 @@ struct DaemonParts {
 };
 
 struct MounterHooks {
-  // Returns a pipe from which a daemon reads the secret. Its own failures are its to tell; it returns the
-  // code that the process is to end with then.
-  std::function<Result<Descriptor>()> secret;
+  // Returns a pipe from which a daemon reads the secret, by the time that is given; none is given where
+  // nobody waits for the mount, and somebody may be typing it. The signals that tell this process to end are
+  // its to look for. kIo and kNoMemory where it may be had later.
+  std::function<Result<Descriptor>(std::optional<std::chrono::steady_clock::time_point>)> secret;
   // In the new process: serves the mount, and returns the code that the process ends with.
   std::function<Result<int>(DaemonParts)> serve;
   // The mount answers, for the first time or again.

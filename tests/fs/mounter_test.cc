@@ -48,7 +48,9 @@ std::string Keep(const Story& story, MounterPatience patience = {}) {
   int attempts = 0;
   int ready = 0;
   MounterHooks hooks;
-  hooks.secret = [&]() -> Result<Descriptor> {
+  hooks.secret = [&](const auto& by) -> Result<Descriptor> {
+    // Nobody is hurried before he keeps somebody waiting.
+    if (by.has_value() != (ready > 0)) return Error(ErrorCode::kInternal, "another deadline");
     TRY(story.secret(++attempts));
     return Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC));
   };

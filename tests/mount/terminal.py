@@ -23,6 +23,6 @@ def converse(answers, *command):
         while answers and (at := shown.find(answers[0][0].encode(), seen)) >= 0:
             question, answer = answers.pop(0)
             seen = at + len(question.encode())
-            os.write(terminal, answer.encode() if answer == "\x04" else answer.encode() + b"\n")
+            os.write(terminal, answer.encode() if answer in ("\x03", "\x04") else answer.encode() + b"\n")
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown.decode().replace("\r\n", "\n")

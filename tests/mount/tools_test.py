@@ -68,6 +68,14 @@ class Unlocking(harness.unittest.TestCase):
         code, shown = converse([("Passphrase for ", "open sesame")], CERTFS, "mount", self.keystore, self.point, "--passphrase", "--foreground", "-o", "frob")
         self.assertEqual(code, 2, shown)
 
+    def test_whoever_is_asked_may_interrupt(self):
+        words = self.file("words", b"open sesame\n")
+        self.assertEqual(run(CERTFS, "init", self.keystore, "--passphrase-file", words).returncode, 0)
+        code, shown = converse([("Passphrase for ", "\x03")], CERTFS, "mount", self.keystore, self.point, "--passphrase", "--foreground")
+        self.assertEqual(code, 1, shown)
+        self.assertIn("told to end", shown)
+        self.assertFalse(os.path.ismount(self.point))
+
     def test_a_new_passphrase_is_asked_for_twice(self):
         code, shown = converse([("New passphrase for ", "one"), ("The same again: ", "two")], CERTFS, "init", self.keystore, "--passphrase")
         self.assertEqual((code, "differ" in shown), (2, True), shown)
