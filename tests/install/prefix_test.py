@@ -3,6 +3,7 @@ installation into a directory of its own; systemd-analyze over the units, which 
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,16 @@ class PrefixTest(unittest.TestCase):
         text = (self.prefix / "lib/systemd/system/certfs-watch@.service").read_text()
         for narrowing in ("NoNewPrivileges=", "LockPersonality=", "Restrict", "Protect", "Private"):
             self.assertNotIn("\n" + narrowing, text, "would hold for the command, too")
+
+    # Systemd keeps a mount for as long as it tries: callers wait, for about a minute at most.
+    def test_what_cannot_be_started_is_given_up(self):
+        text = (self.prefix / "lib/systemd/system/certfs@.service").read_text()
+        unit, _, service = text.partition("\n[Service]\n")
+        interval, burst = (int(re.search(rf"^{name}=(\d+)$", unit, re.M).group(1)) for name in ("StartLimitIntervalSec", "StartLimitBurst"))
+        pause = int(re.search(r"^RestartSec=(\d+)$", service, re.M).group(1))
+        self.assertLessEqual(interval, 60)
+        # With a second of its own for each failure.
+        self.assertLessEqual(burst * (pause + 1), interval)
 
     # What systemd itself says of the unit: that it is hardened wherever this hides no mount, which a misspelled line would not be.
     def assert_hardened(self, unit):
