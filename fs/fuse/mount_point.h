@@ -33,6 +33,7 @@ class MountPoint final : public MountHost {
   bool is_mounted() const noexcept { return parts_.device.open(); }
   // Whether somebody has unmounted it, or it was aborted.
   bool HasEnded() const;
+  std::string mountpoint() const { return options_.mountpoint.string(); }
   // Leaves it mounted: another process has what it takes.
   void Leave() noexcept { parts_ = {}; }
   const ConnectionParts& parts() const noexcept { return parts_; }

@@ -116,7 +116,7 @@ Result<std::optional<Result<int>>> Mounter::Start() {
   Descriptor secret = TRY(hooks_.secret(secret_by));
   // Whoever types a passphrase keeps nobody waiting.
   if (!HasCallers()) waiting_since_ = Clock::now();
-  WakerProcess waker = TRY(WakerProcess::Start());
+  WakerProcess waker = TRY(WakerProcess::Start(point_->mountpoint()));
   auto ends = TRY(MounterLine::Make());
   const pid_t mounter = getpid();
   const pid_t process = fork();

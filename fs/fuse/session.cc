@@ -183,7 +183,7 @@ Result<MountEnd> RunMount(Keystore& keystore, const VolumeOptions& volume, const
   // A mount that cannot be told from another is left alone, and one that is read-only takes no operation.
   if (waker.running() && mounted.number != 0 && !options.read_only) {
     adapter.waker = std::make_unique<Waker>(std::move(waker), adapter.volume,
-                                            WakerMount{mountpoint, mounted.number, options.stores_only},
+                                            WakerMount{mounted.number, options.stores_only},
                                             [&] { adapter.Settle(KernelHolds::kNoDirectory); });
   }
 

@@ -108,7 +108,7 @@ std::optional<int> Waker::CarryOut(const Order& order, const std::string& path) 
     current_ = order;
   }
   std::optional<int> outcome;
-  if (process_.Send({order.action, mount_.device, mount_.mountpoint, path, order.name})) {
+  if (process_.Send({order.action, mount_.device, path, order.name})) {
     std::array<pollfd, 2> waiting{pollfd{process_.socket(), POLLIN, 0}, pollfd{stop_event_, POLLIN, 0}};
     while (poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) {
     }

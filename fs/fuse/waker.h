@@ -24,7 +24,6 @@
 namespace certfs {
 
 struct WakerMount {
-  std::string mountpoint;
   dev_t device = 0;
   bool stores_only = false;
 };

@@ -5,6 +5,9 @@
 // an answer of its mount would never end, and the mount with it. It holds no key, and nothing of the mount
 // between two operations; it ends when the daemon does. Private to fs/fuse, save that the programs start it.
 //
+// It is a child of the mounter and has that one's rights, so that it believes nothing of what a daemon
+// orders: it is told at its start where the mount is, and touches nothing but a mount of certfs there.
+//
 // Thread-safety: one thread. Ownership: a WakerProcess owns its end of the connection, not the process.
 
 #pragma once
@@ -34,15 +37,15 @@ enum class WakerAction : std::uint8_t {
 struct WakerOrder {
   WakerAction action = WakerAction::kRename;
   dev_t device = 0;
-  std::string mountpoint;
   std::string directory;  // From the root of the mount: "stores/machine/web".
-  std::string name;
+  std::string name;       // In it; for kAttribute "." is the directory itself.
 };
 
 class WakerProcess {
  public:
-  // Starts it. Call before the first secret and the first thread: it is a copy of this process.
-  static Result<WakerProcess> Start();
+  // Starts it, for the mount that is or will be at `mountpoint`. Call before the first secret and the first
+  // thread: it is a copy of this process. kIo if there is no process or descriptor left.
+  static Result<WakerProcess> Start(const std::string& mountpoint);
 
   WakerProcess() = default;  // None: nobody is woken.
   WakerProcess(WakerProcess&& other) noexcept;
@@ -57,7 +60,8 @@ class WakerProcess {
 
   // Returns whether the process took the order.
   bool Send(const WakerOrder& order);
-  // Returns the errno of the order, 0 for success; kIo when the process has gone.
+  // Returns the errno of the order, 0 for success; ESTALE where the mount is not there, EINVAL for an order
+  // of a kind or name that it does not carry out. kIo when the process has gone.
   Result<int> Receive();
   // Lets the process end.
   void Close() noexcept;
