@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -129,14 +128,13 @@ Result<std::vector<OpenPath>> OpenPaths(const ConfinementPlan& plan) {
 }
 
 // Returns what failed; nothing was restricted then.
-std::optional<std::string> RestrictPaths(const ConfinementPlan& plan, const std::vector<OpenPath>& paths,
-                                         int& version) {
+std::optional<std::string> RestrictPaths(const std::vector<OpenPath>& paths, int& version) {
   const long found = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (found < 1) return "landlock: the kernel has none, or it is off (" + Words(errno) + ")";
   Ruleset ruleset;
   ruleset.files = FileRightsOf(static_cast<int>(found));
   ruleset.network = kTcp;
-  ruleset.scopes = plan.reaches_processes ? 0 : kScopes;
+  ruleset.scopes = kScopes;
   const Descriptor rules(
       static_cast<int>(syscall(SYS_landlock_create_ruleset, &ruleset, SizeFor(static_cast<int>(found)), 0)));
   if (!rules.open()) return "landlock: " + Words(errno);
@@ -269,7 +267,7 @@ Result<ConfinementReport> Confine(const ConfinementPlan& plan) {
   report.without_capabilities = report.missing.empty();
   report.no_new_privileges = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
   if (!report.no_new_privileges) report.missing.push_back("no_new_privs: " + Words(errno));
-  if (auto failed = RestrictPaths(plan, paths, report.landlock)) report.missing.push_back(*failed);
+  if (auto failed = RestrictPaths(paths, report.landlock)) report.missing.push_back(*failed);
   // Last: it refuses what the others take.
   const auto unfiltered = FilterCalls(plan);
   report.filtered = !unfiltered;
@@ -298,9 +296,6 @@ ConfinementPlan PlanForKeystore(const std::filesystem::path& directory, Reach re
       {"/etc/localtime", Reach::kRead},
       {"/etc/ssl/openssl.cnf", Reach::kRead},
   };
-  // Its name may be one of the abstract ones (sd_notify(3)).
-  const char* const manager = std::getenv("NOTIFY_SOCKET");
-  plan.reaches_processes = manager != nullptr && manager[0] == '@';
   return plan;
 }
 

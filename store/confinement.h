@@ -37,9 +37,6 @@ struct ConfinementPlan {
   std::vector<std::string> calls;
   // The capabilities that it cannot do without, a bit each (linux/capability.h).
   std::uint64_t capabilities = 0;
-  // Where it must reach another process: send it a signal, connect to its abstract socket. Paths of sockets
-  // are always reached.
-  bool reaches_processes = false;
 };
 
 // What holds now. What the kernel has not is missing, which is no error: the process is as it would be
@@ -56,8 +53,10 @@ struct ConfinementReport {
   std::string Text() const;
 };
 
-// Confines this process, and all that it will ever start. kInvalidArgument for a system call that nobody
-// knows; kNotFound and kIo for a path to keep that cannot be opened: then nothing has been given up yet.
+// Confines this process, and all that it will ever start. It sends no signal to another process any more, and
+// connects to no abstract socket; that there is a process kill(2) tells it still, by EPERM, and paths of
+// sockets are reached. kInvalidArgument for a system call that nobody knows; kNotFound and kIo for a path to
+// keep that cannot be opened: then nothing has been given up yet.
 Result<ConfinementReport> Confine(const ConfinementPlan& plan);
 
 // Has nothing that this thread executes ever get capabilities, but those of `kept`. Confine does it as well;

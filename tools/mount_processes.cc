@@ -123,8 +123,6 @@ Result<std::unique_ptr<HighWater>> KeepHighWater(const MountPlan& plan, Keystore
 Result<void> ConfineDaemon(const MountPlan& plan) {
   ConfinementPlan confinement = PlanForKeystore(plan.mount.source, Reach::kKeep);
   if (!plan.high_water.empty()) confinement.paths.push_back(PathOfHighWater(plan.high_water));
-  // The mounter is asked about callers; that there is such a process is all that it finds out itself.
-  confinement.reaches_processes = true;
   const ConfinementReport report = TRY(Confine(confinement));
   for (const std::string& each : report.missing) spdlog::warn("less confined than it could be: {}", each);
   return {};

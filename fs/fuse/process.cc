@@ -75,7 +75,7 @@ class ProcFilesystem final : public ProcessTable {
   std::int32_t ProcessOf(std::int32_t thread) const override {
     // Most callers are their process's first thread, which tgkill(2) tells in a fraction of the time that the
     // kernel takes to write out status: no signal is sent, and there is no such thread of that process unless
-    // it is.
+    // it is. EPERM says as much, to a daemon that is not root or is confined.
     if (tgkill(thread, thread, 0) == 0 || errno == EPERM) return thread;
     constexpr std::string_view kLabel = "\nTgid:\t";
     const auto status = ReadProc(thread, "status");

@@ -79,7 +79,6 @@ void ConfineExamination(const Patient& patient) {
   plan.paths.push_back({patient.high_water, Reach::kRead});
   // Of a keystore that is somebody else's.
   plan.capabilities = 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH;
-  plan.reaches_processes = true;  // To see whether a reader lives.
   static_cast<void>(Confine(plan).has_value());
 }
 
