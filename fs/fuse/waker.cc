@@ -138,8 +138,8 @@ std::optional<int> Waker::Attempt(Order& order, std::string& path) {
   if (path.empty()) return 0;
   const std::optional<int> outcome = CarryOut(order, path);
   if (outcome != EACCES && outcome != EPERM) return outcome;
-  // A daemon that is not root may not write to every directory. Watchers then learn of a change of
-  // attributes.
+  // A mounter that is not root, and so its waker, may not write to every directory. Watchers then learn of a
+  // change of attributes.
   order.action = WakerAction::kAttribute;
   return CarryOut(order, path);
 }
