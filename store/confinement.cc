@@ -113,7 +113,9 @@ struct OpenPath {
 Result<std::vector<OpenPath>> OpenPaths(const ConfinementPlan& plan) {
   std::vector<OpenPath> paths;
   for (const ReachablePath& each : plan.paths) {
-    auto descriptor = std::make_unique<Descriptor>(open(each.path.c_str(), O_PATH | O_CLOEXEC));
+    // Whoever put a link where something is to be written would say what that is.
+    const int follow = each.reach == Reach::kWrite ? O_NOFOLLOW : 0;
+    auto descriptor = std::make_unique<Descriptor>(open(each.path.c_str(), O_PATH | O_CLOEXEC | follow));
     const int error = descriptor->open() ? 0 : errno;
     if (error != 0 && each.reach != Reach::kKeep) continue;
     if (error != 0)
@@ -121,6 +123,7 @@ Result<std::vector<OpenPath>> OpenPaths(const ConfinementPlan& plan) {
                    each.path.string() + ": " + Words(error));
     struct stat status {};
     if (fstat(descriptor->number(), &status) != 0) return SystemFailure(each.path.string(), errno);
+    if (S_ISLNK(status.st_mode)) continue;
     const std::uint64_t rights = RightsOf(each.reach) & (S_ISDIR(status.st_mode) ? ~0ULL : kOfFiles);
     paths.push_back({std::move(descriptor), rights, each.path.string()});
   }

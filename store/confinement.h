@@ -20,7 +20,7 @@ namespace certfs {
 // What may be done at a path and everywhere beneath it.
 enum class Reach {
   kRead,   // Files are read, directories listed.
-  kWrite,  // Files that are there are written as well.
+  kWrite,  // Files that are there are written as well. A symbolic link is none of them.
   kKeep,   // Files are made, renamed and removed as well. No directories, devices, sockets and links.
 };
 

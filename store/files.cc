@@ -17,6 +17,46 @@ Error SystemFailure(std::string_view what, int error) {
   return {code, std::string(what) + ": " + std::generic_category().message(error)};
 }
 
+namespace {
+
+Error NoRegularFile(const std::string& name) { return {ErrorCode::kCorrupt, name + " is no regular file"}; }
+Error SymbolicLink(const std::string& name) { return {ErrorCode::kCorrupt, name + " is a symbolic link"}; }
+
+}  // namespace
+
+Result<Descriptor> OpenRegularFile(const std::filesystem::path& path, int flags) {
+  const std::string name = path.filename().string();
+  Descriptor file(open(path.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file.open()) {
+    if (errno == ENOENT) return Error(ErrorCode::kNotFound, "there is no " + name);
+    if (errno == ELOOP) return SymbolicLink(name);
+    // What a socket, a directory, and a FIFO that nobody reads say.
+    if (errno == ENXIO || errno == ENODEV || errno == EISDIR) return NoRegularFile(name);
+    return SystemFailure("open " + name, errno);
+  }
+  struct stat status {};
+  if (fstat(file.number(), &status) != 0) return SystemFailure("look at " + name, errno);
+  if (!S_ISREG(status.st_mode)) return NoRegularFile(name);
+  return file;
+}
+
+Result<void> CheckOnlyName(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return {};
+    return SystemFailure("look at " + name, errno);
+  }
+  if (S_ISLNK(status.st_mode)) return SymbolicLink(name);
+  if (!S_ISREG(status.st_mode)) return NoRegularFile(name);
+  if (status.st_nlink > 1) {
+    return Error(
+        ErrorCode::kCorrupt,
+        name + " has another name, and what is written to it would be there, too: put a copy in its place");
+  }
+  return {};
+}
+
 Result<void> KeepOwner(int file, const std::filesystem::path& replaced) {
   struct stat before {};
   struct stat now {};

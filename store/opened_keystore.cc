@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "store/files.h"
+#include "store/owner_rights.h"
 
 namespace certfs {
 
@@ -22,6 +23,13 @@ Result<UnlockedHeader> UnlockAgain(const std::filesystem::path& directory, const
   Header header = TRY(Header::Load(directory));
   if (known && known->header().bytes() == header.bytes()) return *std::move(known);
   return UnlockedHeader::Open(std::move(header), secret);
+}
+
+// What was written anew, to be given to whoever has the old one: it is to be the file that he could have
+// written, whatever he has put in its place since.
+Result<Descriptor> OpenNewData(const std::filesystem::path& directory) {
+  const auto rights = TRY(OwnerRights::Take(directory));
+  return OpenRegularFile(rights->directory() / kDataNameNew, O_WRONLY);
 }
 
 }  // namespace
@@ -53,8 +61,7 @@ Result<void> RewriteData(const std::filesystem::path& directory, RootKeys keys) 
       const auto table = TRY(SealedTable::Open(directory, std::move(keys)));
       TRY(table->WriteAnew(beside));
     }
-    const Descriptor file(open(beside.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file.open()) return SystemFailure("open " + beside.string(), errno);
+    const Descriptor file = TRY(OpenNewData(directory));
     TRY(KeepOwner(file.number(), directory / kDataName));
     if (fsync(file.number()) != 0) return SystemFailure("sync " + beside.string(), errno);
     if (rename(beside.c_str(), (directory / kDataName).c_str()) != 0)

@@ -17,6 +17,7 @@
 #include "store/files.h"
 #include "store/lmdb/transaction.h"
 #include "store/lmdb/unreadable_page.h"
+#include "store/owner_rights.h"
 
 namespace certfs::lmdb {
 
@@ -26,6 +27,8 @@ namespace {
 constexpr std::array<const char*, kTableCount> kTableNames{"manifest", "stores", "entries",
                                                            "contents", "nodes",  "issued"};
 
+constexpr auto kDataName = "data.mdb";
+constexpr auto kLockName = "lock.mdb";
 constexpr unsigned int kReadersMax = 512;
 constexpr unsigned int kTablesMax = 8;
 // Those behind came later: data.mdb may be from before.
@@ -35,20 +38,21 @@ Error OpenFailure(const std::filesystem::path& directory, int code) {
   return Failure("open " + directory.string(), code);
 }
 
+// The directory that the single file `path` is in.
+std::filesystem::path DirectoryOf(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
 // Opens the lock file. A new one belongs to whoever has the data.
-Result<int> OpenLockFile(const std::filesystem::path& directory) {
-  const std::filesystem::path path = directory / "lock.mdb";
-  const int made = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (made < 0 && errno != EEXIST) return OpenFailure(directory, errno);
-  if (made < 0) {
-    const int there = open(path.c_str(), O_RDWR | O_CLOEXEC);
-    if (there < 0) return OpenFailure(directory, errno);
-    return there;
-  }
-  auto kept = KeepOwner(made, directory / "data.mdb");
+Result<Descriptor> OpenLockFile(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / kLockName;
+  TRY(CheckOnlyName(path));
+  Descriptor made(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!made.open() && errno == EEXIST) return OpenRegularFile(path, O_RDWR);
+  if (!made.open()) return Failure("make lock.mdb", errno);
+  auto kept = KeepOwner(made.number(), directory / kDataName);
   if (kept.has_value()) return made;
   unlink(path.c_str());
-  close(made);
   return std::move(kept).error();
 }
 
@@ -57,10 +61,26 @@ Result<int> OpenLockFile(const std::filesystem::path& directory) {
 Result<void> ReserveLockFile(const std::filesystem::path& directory) {
   constexpr off_t kBytes =
       off_t{64} * (kReadersMax + 4);  // A reader has 64 bytes; the header has less than four.
-  const Descriptor file(TRY(OpenLockFile(directory)));
+  const auto rights = TRY(OwnerRights::Take(directory));
+  const Descriptor file = TRY(OpenLockFile(rights->directory()));
   const int code = posix_fallocate(file.number(), 0, kBytes);
   // Where blocks cannot be reserved nothing is lost but the warning.
   if (code != 0 && code != EOPNOTSUPP && code != EINVAL) return OpenFailure(directory, code);
+  return {};
+}
+
+// LMDB opens its files by their names, follows links, and writes to whatever it takes for the lock file. So
+// it is root for nobody but himself then, and what stands there was looked at.
+Result<void> OpenFiles(MDB_env* env, const std::filesystem::path& path, unsigned int flags) {
+  const bool is_directory = (flags & MDB_NOSUBDIR) == 0;
+  const auto rights = TRY(OwnerRights::Take(is_directory ? path : DirectoryOf(path)));
+  const std::filesystem::path& directory = rights->directory();
+  const std::filesystem::path data = directory / (is_directory ? kDataName : path.filename());
+  TRY(CheckOnlyName(data));
+  if ((flags & MDB_NOLOCK) == 0) TRY(CheckOnlyName(directory / kLockName));
+  const std::filesystem::path& opened = is_directory ? directory : data;
+  if (const int code = mdb_env_open(env, opened.c_str(), MDB_NOTLS | flags, 0600); code != 0)
+    return OpenFailure(path, code);
   return {};
 }
 
@@ -114,11 +134,10 @@ Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int
   path_ = path;
   flags_ = flags;
   SurviveUnreadablePages();
-  int code = mdb_env_open(env_, path.c_str(), MDB_NOTLS | flags, 0600);
-  if (code != 0) return Failure("open " + path.string(), code);
+  TRY(OpenFiles(env_, path, flags));
   // LMDB leaves its data file open across exec.
   int descriptor = -1;
-  code = mdb_env_get_fd(env_, &descriptor);
+  int code = mdb_env_get_fd(env_, &descriptor);
   if (code == 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) code = errno;
   // Slots of readers that were killed would keep old pages from being used again.
   int dead = 0;
@@ -130,7 +149,7 @@ Result<void> Environment::OpenAt(const std::filesystem::path& path, unsigned int
 Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::path& directory,
                                                        std::uint64_t map_bytes, bool create) {
   auto environment = TRY(Make(map_bytes));
-  environment->data_ = directory / "data.mdb";
+  environment->data_ = directory / kDataName;
   const bool pin = !create && !TRY(environment->ExamineAhead());
   TRY(ReserveLockFile(directory));
   TRY(environment->OpenAt(directory, 0));
@@ -147,10 +166,13 @@ Result<std::unique_ptr<Environment>> Environment::Open(const std::filesystem::pa
 
 Result<std::unique_ptr<Environment>> Environment::CreateFile(const std::filesystem::path& file,
                                                              std::uint64_t map_bytes) {
-  const int made = open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (made < 0 && errno == EEXIST) return Error(ErrorCode::kAlreadyExists, file.string() + " is there");
-  if (made < 0) return Failure("create " + file.string(), errno);
-  close(made);
+  {
+    const auto rights = TRY(OwnerRights::Take(DirectoryOf(file)));
+    const Descriptor made(open((rights->directory() / file.filename()).c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!made.open() && errno == EEXIST) return Error(ErrorCode::kAlreadyExists, file.string() + " is there");
+    if (!made.open()) return Failure("create " + file.string(), errno);
+  }
   auto environment = TRY(Make(map_bytes));
   TRY(environment->OpenAt(file, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC));
   TRY(environment->OpenTables(true));
@@ -161,10 +183,10 @@ Result<std::unique_ptr<Environment>> Environment::OpenReadOnly(const std::filesy
   constexpr std::uint64_t kSizeOfTheFile = 0;  // As its last writer had it.
   auto environment = TRY(Make(kSizeOfTheFile));
   environment->read_only_ = true;
-  environment->data_ = directory / "data.mdb";
+  environment->data_ = directory / kDataName;
   const bool pin = !TRY(environment->ExamineFile());
   std::error_code error;
-  const bool locked = std::filesystem::exists(directory / "lock.mdb", error) || error;
+  const bool locked = std::filesystem::exists(directory / kLockName, error) || error;
   TRY(environment->OpenAt(directory, MDB_RDONLY | (locked ? 0U : static_cast<unsigned int>(MDB_NOLOCK))));
   if (pin) TRY(environment->ExaminePinned());
   TRY(environment->OpenTables(false));

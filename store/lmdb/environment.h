@@ -2,8 +2,11 @@
 //
 // Thread-safety: any thread. A process opens one directory at most once at a time, and does not fork
 // meanwhile: both are rules of LMDB. Errors: kNoSpace when the map or the disk is full, kCorrupt when the
-// examiner or LMDB itself finds the structure of data.mdb broken, kReadOnly when the disk is mounted like
+// examiner or LMDB itself finds the structure of data.mdb broken, or it or lock.mdb is no file of its own
+// (CheckOnlyName in store/files.h), kReadOnly when the disk is mounted like
 // that, kBusy when the map cannot change its size because transactions stay open, kIo otherwise.
+//
+// Root opens them with the rights of whoever has the directory (store/owner_rights.h).
 //
 // A data.mdb that is there is examined before LMDB reads a page of it, and again when something in it was
 // found damaged (store/examiner.h).

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <lmdb.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "store/examiner.h"
@@ -36,14 +35,12 @@ Result<bool> Verdict(int file, const Result<void>& examined) {
 }  // namespace
 
 Result<bool> Environment::ExamineFile() {
-  const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.open()) return Failure("open " + data_.string(), errno);
+  const Descriptor file = TRY(OpenRegularFile(data_, O_RDONLY));
   return Verdict(file.number(), Examine(file.number(), Extent::kPages));
 }
 
 Result<bool> Environment::ExamineAhead() {
-  const Descriptor file(open(data_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.open()) return Failure("open " + data_.string(), errno);
+  const Descriptor file = TRY(OpenRegularFile(data_, O_RDONLY));
   auto examination = TRY(BeginExamination(file.number(), Extent::kPages));
   const auto first = examination->AwaitFirst();
   if (!first.has_value()) return Verdict(file.number(), first.error());

@@ -177,6 +177,9 @@ TEST(Confinement, OnlyThePathsOfThePlanCanBeOpened) {
   const TemporaryDirectory shown;
   const TemporaryDirectory other;
   for (const TemporaryDirectory* each : {&kept, &shown, &other}) std::ofstream(each->path() / "file") << "x";
+  // Whoever makes the link would choose what it leads to.
+  const filesystem::path link = other.path() / "link";
+  filesystem::create_symlink(other.path() / "file", link);
   const auto attempt = [&](bool confined) {
     return InChild([&, confined] {
       const int open_before = open((other.path() / "file").c_str(), O_RDONLY);
@@ -184,6 +187,7 @@ TEST(Confinement, OnlyThePathsOfThePlanCanBeOpened) {
       plan.paths = {{kept.path(), Reach::kKeep},
                     {shown.path(), Reach::kRead},
                     {"/dev/null", Reach::kWrite},
+                    {link, Reach::kWrite},
                     {"/there/is/no/such", Reach::kRead}};
       if (confined && Confined(plan).landlock == 0) return std::string("no landlock");
       std::string said;
@@ -200,6 +204,7 @@ TEST(Confinement, OnlyThePathsOfThePlanCanBeOpened) {
       say("make shown " + Opened(shown.path() / "new", O_WRONLY | O_CREAT));
       unlink((shown.path() / "new").c_str());
       say("read other " + Opened(other.path() / "file", O_RDONLY));
+      say("write link " + Opened(link, O_WRONLY));
       say("list other " + Opened(other.path(), O_RDONLY | O_DIRECTORY));
       say("unlink other " + Outcome(unlink((other.path() / "file").c_str())));
       say("null " + Opened("/dev/null", O_WRONLY));
@@ -210,15 +215,17 @@ TEST(Confinement, OnlyThePathsOfThePlanCanBeOpened) {
       return said;
     });
   };
-  EXPECT_EQ(attempt(true),
-            "write kept done\nmake kept done\nunnamed kept done\nrename kept done\nunlink kept done\n"
-            "mkdir kept EACCES\nread shown done\nwrite shown EACCES\nmake shown EACCES\nread other EACCES\n"
-            "list other EACCES\nunlink other EACCES\nnull done\nzero EACCES\npasswd EACCES\n"
-            "open before done\n");
+  EXPECT_EQ(
+      attempt(true),
+      "write kept done\nmake kept done\nunnamed kept done\nrename kept done\nunlink kept done\n"
+      "mkdir kept EACCES\nread shown done\nwrite shown EACCES\nmake shown EACCES\nread other EACCES\n"
+      "write link EACCES\nlist other EACCES\nunlink other EACCES\nnull done\nzero EACCES\npasswd EACCES\n"
+      "open before done\n");
   EXPECT_EQ(attempt(false),
             "write kept done\nmake kept done\nunnamed kept done\nrename kept done\nunlink kept done\n"
             "mkdir kept done\nread shown done\nwrite shown done\nmake shown done\nread other done\n"
-            "list other done\nunlink other done\nnull done\nzero done\npasswd done\nopen before done\n");
+            "write link done\nlist other done\nunlink other done\nnull done\nzero done\npasswd done\nopen "
+            "before done\n");
 }
 
 TEST(Confinement, OtherProcessesGetNoSignal) {

@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <set>
 
+#include "store/examination.h"
 #include "tests/store/keystore_fixture.h"
 #include "tests/store/raw_lmdb.h"
 
@@ -144,6 +146,53 @@ TEST(KeystoreOpen, SaysWhatIsWrong) {
     filesystem::rename(directory.path() / "aside", directory.path() / part);
   }
   Must(Open(directory.path()));
+}
+
+// What stands in the place of a file, and how it is called.
+struct Impostor {
+  const char* words;
+  void (*put)(const filesystem::path& file, const filesystem::path& aside);
+};
+constexpr std::array<Impostor, 3> kImpostors{{
+    {"is a symbolic link", [](const filesystem::path& file,
+                              const filesystem::path& aside) { filesystem::create_symlink(aside, file); }},
+    {"has another name", [](const filesystem::path& file,
+                            const filesystem::path& aside) { filesystem::create_hard_link(aside, file); }},
+    {"is no regular file",
+     [](const filesystem::path& file, const filesystem::path&) { filesystem::create_directory(file); }},
+}};
+
+// Goal: what LMDB writes to is the keystore's own. Method: the very file that belongs there by another way,
+// and for the lock file, whose bytes nobody checks, one that is none of the keystore's.
+TEST(KeystoreOpen, WritesToNothingThatWasPutInTheirPlace) {
+  const TemporaryDirectory directory;
+  const TemporaryDirectory elsewhere;
+  Must(Create(directory.path()));
+  const filesystem::path aside = elsewhere.path() / "shadow";
+  const filesystem::path kept = elsewhere.path() / "kept";
+  for (const std::string& part : {std::string("data.mdb"), std::string("lock.mdb")}) {
+    const filesystem::path file = directory.path() / part;
+    for (const Impostor& each : kImpostors) {
+      SCOPED_TRACE(part + " " + each.words);
+      filesystem::rename(file, kept);
+      if (part == "data.mdb") filesystem::copy_file(kept, aside);
+      if (part == "lock.mdb") std::ofstream(aside) << "root:*:19000:0:99999:7:::";
+      const Bytes before = test::ReadAll(aside.string());
+      each.put(file, aside);
+      const auto expect_refused = [&](const auto& opened) {
+        ASSERT_EQ(CodeOf(opened), ErrorCode::kCorrupt);
+        EXPECT_NE(opened.error().message().find(part + " " + each.words), std::string::npos)
+            << opened.error().message();
+      };
+      expect_refused(Open(directory.path()));
+      expect_refused(KeystoreExamination::Open(directory.path(), TestSecret(), Clock()));
+      EXPECT_EQ(test::ReadAll(aside.string()), before);
+      filesystem::remove_all(file);
+      filesystem::remove(aside);
+      filesystem::rename(kept, file);
+      Must(Open(directory.path()));
+    }
+  }
 }
 
 // Somebody who makes a keystore holds the directory's lock: two at once would undo each other.

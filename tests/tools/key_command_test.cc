@@ -159,5 +159,37 @@ TEST_F(KeyCommand, LeavesTheKeystoreToItsOwner) {
   expect_owned(" after init");
 }
 
+// Whoever looks after the keystore of somebody else writes to nothing that this one points him to.
+TEST_F(KeyCommand, WritesToNothingOutsideOfTheKeystore) {
+  const std::filesystem::path lock = scratch_ / "ks/lock.mdb";
+  const std::filesystem::path victim = scratch_.Write("shadow", "root:*:19000:0:99999:7:::\n");
+  if (geteuid() == 0) {
+    for (const char* const name : {"ks", "ks/keystore.hdr", "ks/data.mdb"})
+      ASSERT_EQ(chown((scratch_ / name).c_str(), 65534, 65534), 0);
+  }
+  const auto attempt = [&](const std::string& words) {
+    for (const std::string& command : {"key add " + keystore_ + " --new-keyfile " + File("new"),
+                                       "key rotate " + keystore_, "doctor " + keystore_}) {
+      const End end = Certfs(command);
+      EXPECT_NE(end.code, 0) << command;
+      EXPECT_TRUE(Has(end, "lock.mdb") && Has(end, words)) << command << ": " << end.words;
+      std::string now;
+      std::ifstream file(victim);
+      std::getline(file, now);
+      EXPECT_EQ(now, "root:*:19000:0:99999:7:::") << command;
+      EXPECT_EQ(std::filesystem::file_size(victim), 26U) << command;
+    }
+  };
+  std::filesystem::remove(lock);
+  std::filesystem::create_symlink(victim, lock);
+  attempt("is a symbolic link");
+  std::filesystem::remove(lock);
+  std::filesystem::create_hard_link(victim, lock);
+  attempt("has another name");
+  std::filesystem::remove(lock);
+  const End end = Key("add", "--new-keyfile " + File("k2"));
+  EXPECT_EQ(end.code, 0) << end.words;
+}
+
 }  // namespace
 }  // namespace certfs

@@ -24,6 +24,7 @@ constexpr mode_t kForGroupAndOthers = 077;
 constexpr mode_t kWriteForGroupAndOthers = 022;
 constexpr std::string_view kHeaderName = "keystore.hdr";
 constexpr std::string_view kDataName = "data.mdb";
+constexpr std::string_view kLockName = "lock.mdb";
 
 Result<struct stat> StatusOf(const fs::path& path) {
   struct stat status {};
@@ -66,6 +67,16 @@ Result<void> CheckFiles(Examination& at) {
     if (errno != ENOENT) return SystemError(path, errno);
     at.Add("no-file", Urgency::kCritical, path.string(), "is missing",
            "restore the keystore from a backup: certfs restore BACKUP NEW-KEYSTORE");
+  }
+  // Without one there is nothing to say: it is made by whoever opens the keystore.
+  const fs::path lock = at.patient().keystore / kLockName;
+  struct stat status {};
+  if (lstat(lock.c_str(), &status) == 0 && (!S_ISREG(status.st_mode) || status.st_nlink > 1)) {
+    at.Add("no-file", Urgency::kCritical, lock.string(),
+           S_ISREG(status.st_mode)   ? "has another name"
+           : S_ISLNK(status.st_mode) ? "is a symbolic link"
+                                     : "is no regular file",
+           "find out who put it there, and remove it while nobody has the keystore open: it is made anew");
   }
   return {};
 }
