@@ -94,6 +94,7 @@ Result<bool> AuditFile::IsCurrent(std::uint64_t& size) const {
 Result<void> AuditFile::Take(std::shared_ptr<const Descriptor> file) {
   struct stat status {};
   if (fstat(file->number(), &status) != 0) return Failure("look at");
+  if (!S_ISREG(status.st_mode)) return Error(ErrorCode::kIo, "audit-log", "audit.log is no regular file");
   device_ = status.st_dev;
   inode_ = status.st_ino;
   file_ = std::move(file);

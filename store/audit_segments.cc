@@ -32,14 +32,20 @@ Result<void> ReadAt(int file, std::uint64_t offset, std::size_t size, Bytes& int
   return {};
 }
 
+// Opens a file of the log for reading; nothing where it is not there.
+Result<std::shared_ptr<const Descriptor>> OpenIfThere(const std::filesystem::path& path) {
+  auto file = OpenRegularFile(path, O_RDONLY);
+  if (!file.has_value() && file.error().code() == ErrorCode::kNotFound)
+    return std::shared_ptr<const Descriptor>();
+  return std::make_shared<const Descriptor>(TRY(std::move(file)));
+}
+
 // Opens audit.log and keeps others from appending to it, or from putting another in its place, while the
 // descriptor is open.
 Result<std::shared_ptr<const Descriptor>> HoldCurrent(const std::filesystem::path& path) {
   for (;;) {
-    auto held =
-        std::make_shared<const Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY));
-    if (!held->open() && errno == ENOENT) return std::shared_ptr<const Descriptor>();
-    if (!held->open()) return Failure("open");
+    const auto held = TRY(OpenIfThere(path));
+    if (!held) return held;
     while (flock(held->number(), LOCK_SH) != 0) {
       if (errno != EINTR) return Failure("lock");
     }
@@ -56,11 +62,10 @@ Result<std::shared_ptr<const Descriptor>> HoldCurrent(const std::filesystem::pat
 Result<std::optional<AuditSegment>> OpenAuditSegment(const std::filesystem::path& path,
                                                      const StoreId& store_id) {
   AuditSegment segment;
-  segment.file =
-      std::make_shared<const Descriptor>(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY));
-  if (!segment.file->open() && errno == ENOENT) return std::optional<AuditSegment>();
+  segment.file = TRY(OpenIfThere(path));
+  if (!segment.file) return std::optional<AuditSegment>();
   struct stat status {};
-  if (!segment.file->open() || fstat(segment.file->number(), &status) != 0) return Failure("open");
+  if (fstat(segment.file->number(), &status) != 0) return Failure("look at");
   segment.device = status.st_dev;
   segment.inode = status.st_ino;
   segment.size = static_cast<std::uint64_t>(status.st_size);

@@ -1,7 +1,7 @@
 // The files of an audit log: which there are, and the lines in one. Private to store/.
 //
 // Thread-safety: AuditFrames belongs to one thread; the rest are values and free functions. Errors: kIo when
-// the operating system refuses.
+// the operating system refuses, kCorrupt for what is called like a file of the log and is none.
 
 #pragma once
 

@@ -164,11 +164,11 @@ Result<void> Header::Encode(const HeaderKeys& keys) {
 }
 
 Result<Header> Header::Load(const std::filesystem::path& directory) {
-  const Descriptor file(open((directory / kHeaderName).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.open() && errno == ENOENT) {
+  auto opened = OpenRegularFile(directory / kHeaderName, O_RDONLY);
+  if (!opened.has_value() && opened.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kNotFound, "there is no keystore.hdr in " + directory.string());
   }
-  if (!file.open()) return Failure("open");
+  const Descriptor file = TRY(std::move(opened));
   Bytes bytes(kBytesMax + 1);  // One more than the largest, so that a longer file shows.
   std::size_t filled = 0;
   while (filled < bytes.size()) {

@@ -53,7 +53,8 @@ class Header {
   // format; each says so.
   static Result<Header> Parse(BytesView bytes);
 
-  // Reads `directory`/keystore.hdr. Returns kNotFound if there is none, and what Parse returns.
+  // Reads `directory`/keystore.hdr. Returns kNotFound if there is none, kCorrupt if it is a symbolic link or
+  // no regular file, and what Parse returns.
   static Result<Header> Load(const std::filesystem::path& directory);
 
   // Writes `directory`/keystore.hdr: a new file, fsync, rename, fsync of the directory.

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <utility>
 
 #include "store/directory_lock.h"
+#include "store/files.h"
 #include "store/salvager.h"
 
 namespace certfs {
@@ -18,10 +18,9 @@ Result<SalvageReport> Fill(const std::filesystem::path& damaged, const RootKeys&
                            const std::filesystem::path& directory, RootKeys new_keys, Time now,
                            const SalvageProgress& progress) {
   SalvageReport report;
-  const std::filesystem::path data = damaged / "data.mdb";
-  const Descriptor file(open(data.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.open() && errno == ENOENT) return Error(ErrorCode::kNotFound, "there is no " + data.string());
-  if (!file.open()) return SystemFailure("open " + data.string(), errno);
+  auto opened = OpenRegularFile(damaged / "data.mdb", O_RDONLY);
+  if (!opened.has_value()) return std::move(opened).error().Within(damaged.string());
+  const Descriptor file = std::move(opened).value();
   PageScan scan = TRY(PageScan::Begin(file.number()));
   constexpr std::uint64_t kReadings = 2;
   std::uint64_t done = 0;

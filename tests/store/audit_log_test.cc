@@ -5,6 +5,7 @@
 #include "store/audit_log.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <nlohmann/json.hpp>
@@ -735,6 +736,32 @@ TEST_F(AuditTest, FollowsNoLink) {
   EXPECT_EQ(CodeOf(log().Append(SomeEvent())), ErrorCode::kIo);
   EXPECT_EQ(CodeOf(keystore_->CreateStore(NameOf("web"), kAlice, 0755)), ErrorCode::kIo);
   std::filesystem::rename(elsewhere, file());
+  Append(1);
+  EXPECT_TRUE(Verify().sound());
+}
+
+// Goal: what is called like a file of the log and is none is an error, and no wait for ever. Method: FIFOs
+// that nobody writes to.
+TEST_F(AuditTest, WaitsForNoFifo) {
+  Fill(2);
+  const std::filesystem::path elsewhere = path() / "elsewhere";
+  const auto expect_words = [](const auto& outcome, ErrorCode code, const std::string& words) {
+    ASSERT_EQ(CodeOf(outcome), code);
+    EXPECT_NE(outcome.error().message().find(words), std::string::npos) << outcome.error().message();
+  };
+  std::filesystem::rename(file(), elsewhere);
+  ASSERT_EQ(mkfifo(file().c_str(), 0600), 0);
+  expect_words(log().Text(), ErrorCode::kCorrupt, "audit.log is no regular file");
+  expect_words(VerifyAudit(*keystore_), ErrorCode::kCorrupt, "audit.log is no regular file");
+  expect_words(log().Append(SomeEvent()), ErrorCode::kIo, "audit.log is no regular file");
+  std::filesystem::remove(file());
+  std::filesystem::rename(elsewhere, file());
+  // One that was rotated away.
+  const std::filesystem::path rotated = path() / AuditSegmentName(1);
+  ASSERT_EQ(mkfifo(rotated.c_str(), 0600), 0);
+  expect_words(VerifyAudit(*keystore_), ErrorCode::kCorrupt,
+               rotated.filename().string() + " is no regular file");
+  std::filesystem::remove(rotated);
   Append(1);
   EXPECT_TRUE(Verify().sound());
 }

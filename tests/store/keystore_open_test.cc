@@ -148,6 +148,36 @@ TEST(KeystoreOpen, SaysWhatIsWrong) {
   Must(Open(directory.path()));
 }
 
+// Nobody writes to the FIFO: whoever waits for that waits for ever.
+TEST(KeystoreOpen, WaitsForNoFifo) {
+  const TemporaryDirectory directory;
+  const TemporaryDirectory elsewhere;
+  Must(Create(directory.path()));
+  const auto expect_refused = [](const auto& opened, const std::string& words) {
+    ASSERT_EQ(CodeOf(opened), ErrorCode::kCorrupt);
+    EXPECT_NE(opened.error().message().find(words), std::string::npos) << opened.error().message();
+  };
+  for (const std::string& part :
+       {std::string("keystore.hdr"), std::string("data.mdb"), std::string("lock.mdb")}) {
+    SCOPED_TRACE(part);
+    const filesystem::path file = directory.path() / part;
+    const filesystem::path kept = elsewhere.path() / "kept";
+    filesystem::rename(file, kept);
+    ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+    expect_refused(Open(directory.path()), part + " is no regular file");
+    expect_refused(KeystoreExamination::Open(directory.path(), TestSecret(), Clock()),
+                   part + " is no regular file");
+    filesystem::remove(file);
+    if (part == "keystore.hdr") {
+      filesystem::create_symlink(kept, file);
+      expect_refused(Header::Load(directory.path()), "keystore.hdr is a symbolic link");
+      filesystem::remove(file);
+    }
+    filesystem::rename(kept, file);
+    Must(Open(directory.path()));
+  }
+}
+
 // What stands in the place of a file, and how it is called.
 struct Impostor {
   const char* words;

@@ -4,6 +4,8 @@
 
 #include "store/salvage.h"
 
+#include <sys/stat.h>
+
 #include "store/examination.h"
 #include "store/opened_keystore.h"
 #include "tests/store/data_file.h"
@@ -304,6 +306,14 @@ TEST_F(Salvage, WhatIsRefused) {
   Must(Run());
   EXPECT_EQ(with(TestSecret()), ErrorCode::kAlreadyExists);
   std::filesystem::remove_all(salvaged());
+  // Nobody writes to the FIFO: whoever waits for that waits for ever.
+  const std::filesystem::path data = keystore_.path() / "data.mdb";
+  std::filesystem::rename(data, directory_.path() / "aside");
+  ASSERT_EQ(mkfifo(data.c_str(), 0600), 0);
+  EXPECT_EQ(with(TestSecret()), ErrorCode::kCorrupt);
+  EXPECT_FALSE(std::filesystem::exists(salvaged()));
+  std::filesystem::remove(data);
+  std::filesystem::rename(directory_.path() / "aside", data);
   keystore_.Flip("keystore.hdr", 8 * 30);
   EXPECT_EQ(with(TestSecret()), ErrorCode::kCorrupt);
   EXPECT_FALSE(std::filesystem::exists(salvaged()));
