@@ -115,7 +115,7 @@ Error Failure(std::string_view what, int code) {
   return {CodeOf(code), "LMDB: " + std::string(what) + ": " + mdb_strerror(code)};
 }
 
-Environment::Environment(MDB_env* env) : env_(env) {}
+Environment::Environment(MDB_env* env) : env_(env), replaced_(ReplacedPages()) {}
 
 Environment::~Environment() { mdb_env_close(env_); }
 
@@ -267,6 +267,7 @@ Result<void> Environment::OpenAgain(unsigned int flags) {
   TRY(other->OpenAt(path_, flags));
   TRY(other->OpenTables(false));
   env_ = std::exchange(other->env_, nullptr);
+  replaced_ = other->replaced_.load();
   only_reads_ = flags != flags_;
   ++life_;
   suspected_ = true;  // A disk that failed may have more to show.

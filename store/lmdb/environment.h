@@ -102,6 +102,11 @@ class Environment {
   Result<void> MayRead(Table table);
   // Has it examined if it is suspected. kCorrupt while it is known to be damaged: LMDB is not to read it.
   Result<void> CheckSuspicion();
+  // Opens it anew where pages of the map were replaced (unreadable_page.h) since it was opened: the disk may
+  // have them again by now. To read that is done once a minute at most, and what stands in its way is no
+  // error; to write, always, because a commit on pages of zeros would be damage that stays: kBusy and others
+  // as Revive.
+  Result<void> RenewMap(bool to_write);
   // How often CheckSuspicion had it examined. For tests.
   std::uint64_t suspicions_examined() const noexcept { return looks_; }
 
@@ -163,6 +168,9 @@ class Environment {
   std::mutex look_mutex_;
   std::optional<Error> damage_;                        // Guarded by look_mutex_; set while unsound_.
   std::chrono::steady_clock::time_point next_look_{};  // Guarded by look_mutex_.
+  std::atomic<std::uint64_t> replaced_;  // Pages, when it was opened. Changed while the gate is closed.
+  std::mutex renewal_mutex_;
+  std::chrono::steady_clock::time_point next_renewal_{};  // Guarded by renewal_mutex_.
 };
 
 }  // namespace certfs::lmdb

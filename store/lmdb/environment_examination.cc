@@ -8,6 +8,7 @@
 #include "store/examiner.h"
 #include "store/files.h"
 #include "store/lmdb/environment.h"
+#include "store/lmdb/unreadable_page.h"
 
 namespace certfs::lmdb {
 
@@ -113,6 +114,24 @@ Result<void> Environment::CheckSuspicion() {
   }
   if (damage_) return *damage_;
   return {};
+}
+
+Result<void> Environment::RenewMap(bool to_write) {
+  if (replaced_ == ReplacedPages()) return {};
+  {
+    const auto now = std::chrono::steady_clock::now();
+    const std::lock_guard lock(renewal_mutex_);
+    if (!to_write && (now < next_renewal_ || gate_.IsInside())) return {};
+    next_renewal_ = now + kLookInterval;
+  }
+  std::uint64_t life = 0;
+  {
+    const Visit visit(gate_);
+    life = life_;
+    if (replaced_ == ReplacedPages()) return {};  // By somebody else, since.
+  }
+  auto renewed = Revive(life, to_write);
+  return to_write ? std::move(renewed) : Result<void>();
 }
 
 }  // namespace certfs::lmdb

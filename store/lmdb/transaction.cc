@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "store/lmdb/unreadable_page.h"
+
 namespace certfs::lmdb {
 
 namespace {
@@ -27,12 +29,14 @@ Error Spent() { return {ErrorCode::kInternal, "the transaction is over"}; }
 Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment, Access access) {
   if (access == Access::kWrite) TRY(environment.MayRead(Table::kContents));
   TRY(environment.CheckSuspicion());
+  TRY(environment.RenewMap(access == Access::kWrite));
   for (int attempt = 1;; ++attempt) {
     const std::thread::id entered = environment.gate().Enter();
     MDB_txn* txn = nullptr;
     const Handles handles = environment.handles();  // Before it begins: it knows no table of later.
     const bool write = access == Access::kWrite;
     const std::uint64_t life = environment.life();
+    const std::uint64_t replaced = ReplacedPages();
     int code = MDB_PANIC;
     if (environment.Serves(write)) {
       // A process that was killed while it read still holds the pages of its moment: for as long as its slot
@@ -45,7 +49,7 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(Environment& environment
     if (code == 0) {
       const std::uint64_t id = mdb_txn_id(txn);
       return std::unique_ptr<Transaction>(
-          new Transaction(environment, handles, txn, entered, write ? id - 1 : id));
+          new Transaction(environment, handles, txn, entered, write ? id - 1 : id, replaced));
     }
     environment.gate().Leave(entered);
     if (attempt == kAttemptsMax) return Failure("begin a transaction", code);
@@ -163,10 +167,15 @@ Result<std::uint64_t> Transaction::UsedBytes() {
 
 Result<void> Transaction::Commit() {
   if (txn_ == nullptr) return Spent();
+  const bool counts = mdb_txn_id(txn_) != base_;  // A write: its own number is the next.
+  if (counts && ReplacedPages() != replaced_) {
+    // LMDB may have taken the zeros for what stood there, which pages are free for instance.
+    Abandon();
+    return Error(ErrorCode::kIo, "commit: a page of data.mdb could not be read meanwhile");
+  }
   int code = 0;
   {
     const auto own = environment_.BeginOwnCommit();
-    const bool counts = mdb_txn_id(txn_) != base_;  // A write: its own number is the next.
     code = mdb_txn_commit(std::exchange(txn_, nullptr));
     if (code == 0 && counts) environment_.CountOwnCommit();
   }

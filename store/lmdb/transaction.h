@@ -46,7 +46,8 @@ class Transaction {
   // were only copied, and without the list of these.
   Result<std::uint64_t> UsedBytes();
 
-  // Durable on return. The transaction is spent, whatever the outcome.
+  // Durable on return. The transaction is spent, whatever the outcome. kIo, and nothing is changed, where a
+  // page could not be read since it began.
   Result<void> Commit();
 
   // Says whether the map was too small for what this transaction tried to do.
@@ -61,8 +62,13 @@ class Transaction {
 
  private:
   Transaction(Environment& environment, const Handles& handles, MDB_txn* txn, std::thread::id entered,
-              std::uint64_t base)
-      : environment_(environment), handles_(handles), txn_(txn), entered_(entered), base_(base) {}
+              std::uint64_t base, std::uint64_t replaced)
+      : environment_(environment),
+        handles_(handles),
+        txn_(txn),
+        entered_(entered),
+        base_(base),
+        replaced_(replaced) {}
 
   // Returns what `code` means, as the failure of `what`, and notes what WantsRoom asks for.
   Error Fail(std::string_view what, int code);
@@ -74,6 +80,7 @@ class Transaction {
   MDB_txn* txn_;
   std::thread::id entered_;  // Who passed the gate.
   std::uint64_t base_;
+  const std::uint64_t replaced_;  // Pages (unreadable_page.h), when it began.
   bool map_full_ = false;
   int first_failure_ = 0;
 };

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -19,6 +20,8 @@ namespace {
 constexpr std::string_view kName = "/data.mdb";
 
 struct sigaction before;
+std::atomic<std::uint64_t> replaced = 0;
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a handler of signals counts");
 
 // A hexadecimal number at the start of `text`, which loses it.
 std::uintptr_t TakeHex(std::string_view& text) noexcept {
@@ -78,7 +81,10 @@ void OnBusError(int, siginfo_t* fault, void*) {
     void* const start = static_cast<std::byte*>(fault->si_addr) - address % page;
     const void* const zeros = mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     errno = saved;
-    if (zeros != MAP_FAILED) return;
+    if (zeros != MAP_FAILED) {
+      ++replaced;
+      return;
+    }
   }
   // What faulted does so again.
   sigaction(SIGBUS, &before, nullptr);
@@ -95,5 +101,7 @@ bool TakeOver() noexcept {
 }  // namespace
 
 void SurviveUnreadablePages() noexcept { [[maybe_unused]] static const bool taken = TakeOver(); }
+
+std::uint64_t ReplacedPages() noexcept { return replaced; }
 
 }  // namespace certfs::lmdb

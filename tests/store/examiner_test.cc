@@ -243,5 +243,50 @@ TEST_F(Examiner, WhatItFindsThenIsRefused) {
   EXPECT_EQ(CodeOf(table->BeginTransaction(Room::kUpToLimit)), ErrorCode::kCorrupt);
 }
 
+// Goal: no commit rests on zeros that stand for what the disk did not give. Method: half of the file is gone
+// for a read within a change, and for one before a change.
+TEST_F(Examiner, NothingIsWrittenOnPagesThatCouldNotBeRead) {
+  const auto table = Must(OpenSealedTable(path(), TestKeys()));
+  const auto read = [&](TableSnapshot& reads, int i) -> Result<void> {
+    const auto entry = TRY(reads.FindEntry(store_, AliasOf(AliasAt(i))));
+    if (!entry) return Error(ErrorCode::kNotFound, AliasAt(i));
+    TRY(reads.ReadFile(*entry, Member::kKey));
+    return {};
+  };
+  const auto expect_whole = [&](TableSnapshot& reads) {
+    for (int i = 0; i < 200; ++i) Must(read(reads, i));
+  };
+  const auto lose_half = [&](TableSnapshot& reads) {
+    const filesystem::path data = path() / "data.mdb";
+    const Bytes whole = test::ReadAll(data.string());
+    const std::size_t half = whole.size() / 2 / DataFile::kPage * DataFile::kPage;
+    filesystem::resize_file(data, half);
+    bool lost = false;
+    for (int i = 0; i < 200 && !lost; ++i) lost = !read(reads, i).has_value();
+    EXPECT_TRUE(lost);
+    const Descriptor file(open(data.c_str(), O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(pwrite(file.number(), whole.data() + half, whole.size() - half, static_cast<off_t>(half)),
+              static_cast<ssize_t>(whole.size() - half));
+  };
+  // Then all of it has been examined.
+  expect_whole(*Must(table->Snapshot()));
+  {
+    const auto transaction = Must(table->BeginTransaction());
+    lose_half(*transaction);
+    EXPECT_FALSE(transaction->Commit().has_value());
+  }
+  const auto change = [&](const std::string& alias) {
+    const auto transaction = Must(table->BeginTransaction());
+    expect_whole(*transaction);
+    PutEntryWithFile(*transaction, store_, alias, "the key " + alias);
+    Must(transaction->Commit());
+  };
+  change("first");
+  lose_half(*Must(table->Snapshot()));
+  change("second");
+  expect_whole(*Must(table->Snapshot()));
+  Must(Look());
+}
+
 }  // namespace
 }  // namespace certfs

@@ -1,6 +1,9 @@
 // Goal: damage to what verdicts rest on makes no verdict milder, and what is damaged can be replaced.
 // Method: records of a keystore on disk are changed by somebody without the key, then the door is asked.
 
+#include <fstream>
+#include <optional>
+
 #include "store/key_release.h"
 #include "store/sealed_table.h"
 #include "tests/store/keystore_fixture.h"
@@ -78,6 +81,48 @@ TEST_P(KeystoreDamage, APageThatCannotBeReadIsDamageAndNoCrash) {
   }
   EXPECT_GT(damaged, 0);
   std::cout << read << " read, " << damaged << " damaged\n";
+}
+
+// Goal: what the disk gives again is served again, by the process that has met zeros in its place. Method:
+// half of the file is gone for one read.
+TEST_P(KeystoreDamage, APageThatCanBeReadAgainIsServedAgain) {
+  std::vector<Number> numbers;
+  for (int i = 0; i < 60; ++i) {
+    numbers.push_back(Make("machine", "e" + std::to_string(i)));
+    Put(numbers.back(), kCertificate, "chain.pem");
+  }
+  const std::string wanted(AsText(VectorOf("chain.pem")));
+  keystore_.reset();
+  keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
+  const auto text = [&](Number number) -> Result<std::string> {
+    const auto snapshot = TRY(keystore_->Snapshot());
+    const auto entry = TRY(snapshot->FindEntryByNumber(number));
+    if (!entry) return Error(ErrorCode::kNotFound, "the entry");
+    const SecretBytes bytes = TRY(snapshot->ReadFile(*entry, kCertificate));
+    return std::string(AsText(bytes.Reveal()));
+  };
+  // Then all of it has been examined.
+  for (const Number number : numbers) EXPECT_EQ(Must(text(number)), wanted);
+
+  const auto file = directory_.path() / "data.mdb";
+  const Bytes whole = test::ReadAll(file.string());
+  const std::size_t half = whole.size() / 2 & ~std::size_t{4095};
+  std::filesystem::resize_file(file, half);
+  std::optional<Number> lost;
+  // The first one alone: whoever reads next has the file examined.
+  for (std::size_t i = 0; i < numbers.size() && !lost; ++i) {
+    const auto read = text(numbers[i]);
+    if (read.has_value()) continue;
+    EXPECT_EQ(read.error().code(), ErrorCode::kCorrupt) << read.error().message();
+    lost = numbers[i];
+  }
+  ASSERT_TRUE(lost);
+  std::ofstream(file, std::ios::binary | std::ios::app)
+      .write(reinterpret_cast<const char*>(whole.data() + half),
+             static_cast<std::streamsize>(whole.size() - half));
+  EXPECT_EQ(test::ReadAll(file.string()), whole);
+  EXPECT_EQ(Must(text(*lost)), wanted);
+  for (const Number number : numbers) EXPECT_EQ(Must(text(number)), wanted);
 }
 
 // Without its CRL, a revoked certificate would pass.
