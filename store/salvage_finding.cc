@@ -36,7 +36,7 @@ void Salvager::AddStore(Number number, const Digest* expected) {
   } else {
     found.chosen = {};
     found.store.number = number;
-    // No store is called so by anybody who has another choice.
+    // Hardly a store is called so by anybody; NameStores looks.
     found.store.name = StoreName::Parse(std::string(kNamelessStore) + "-" + std::to_string(number)).value();
     found.store.attributes = PrivateAttributes(kForOwner);
   }

@@ -1,6 +1,7 @@
 // The putting half of Salvager.
 
 #include <algorithm>
+#include <tuple>
 #include <vector>
 
 #include "store/policy.h"
@@ -13,6 +14,16 @@ namespace {
 std::string OfCommit(const Chosen& chosen) {
   return "the newest record of it is damaged; this is the state of commit " +
          std::to_string(chosen.record->revision);
+}
+
+// Of two with one name: whether the first has it. What no tree leads to is the better for being newer; what
+// one leads to is all of one time.
+bool IsBetter(const Chosen& one, const Chosen& other) {
+  const auto rank = [](const Chosen& each) {
+    const bool known = each.record != nullptr;
+    return std::tuple(known, each.proven, !each.old, known && !each.proven ? each.record->revision : 0);
+  };
+  return rank(one) > rank(other);
 }
 
 }  // namespace
@@ -90,10 +101,33 @@ Result<void> Salvager::PutEntry(const FoundStore& found, const FoundEntry& from,
   return {};
 }
 
+Result<StoreName> Salvager::TakeFreeName(std::string name) {
+  while (!store_names_.insert(FoldName(name)).second) name += "_";
+  return StoreName::Parse(name);
+}
+
+// One that was removed and made anew may be there twice, where nothing says any more what was removed. Comes
+// before all putting: states that are kept name the stores that they come from.
+Result<void> Salvager::NameStores() {
+  std::vector<FoundStore*> best_first;
+  for (auto& [number, found] : stores_) best_first.push_back(&found);
+  std::ranges::stable_sort(best_first, IsBetter, [](const FoundStore* each) { return each->chosen; });
+  for (FoundStore* const each : best_first) {
+    Store& store = each->store;
+    if (store_names_.insert(FoldName(store.name.text())).second) continue;
+    each->lost_name = store.name.text();
+    store.name = TRY(TakeFreeName(std::string(kNamelessStore) + "-" + std::to_string(store.number)));
+  }
+  return {};
+}
+
 Result<void> Salvager::PutStore(FoundStore& found) {
   const std::string in_store = found.store.name.text() + "/";
   if (found.chosen.record == nullptr) {
     Note(found.store.name.text(), Fate::kDoubtful, "its record is lost, and with it its name");
+  } else if (!found.lost_name.empty()) {
+    Note(found.store.name.text(), Fate::kDoubtful,
+         "another store has its name by now, which was " + found.lost_name);
   } else {
     Note(found.store.name.text(), found.chosen.old ? Fate::kDoubtful : Fate::kRecovered,
          found.chosen.old ? OfCommit(found.chosen) : std::string());
@@ -102,18 +136,22 @@ Result<void> Salvager::PutStore(FoundStore& found) {
   ++report_.stores;
   std::map<Number, const FoundEntry*> staged;  // By the live one.
   std::set<std::string> taken;
-  // Of two with one name the one that a tree leads to has it.
   std::vector<const FoundEntry*> live;
+  const auto leave_out = [&](const FoundEntry& entry) {
+    Note(in_store + entry.entry.alias.text(), Fate::kDoubtful, "left out: another entry has its name by now");
+  };
   for (const auto& [number, entry] : found.entries) {
-    if (entry.entry.is_staged()) {
-      staged.emplace(entry.entry.origin, &entry);
-    } else {
+    if (!entry.entry.is_staged()) {
       live.push_back(&entry);
+      continue;
     }
+    const auto [place, added] = staged.emplace(entry.entry.origin, &entry);
+    if (added) continue;
+    const FoundEntry* other = &entry;
+    if (IsBetter(entry.chosen, place->second->chosen)) std::swap(place->second, other);
+    leave_out(*other);
   }
-  std::stable_sort(live.begin(), live.end(), [](const FoundEntry* a, const FoundEntry* b) {
-    return std::pair(!a->chosen.proven, a->chosen.old) < std::pair(!b->chosen.proven, b->chosen.old);
-  });
+  std::ranges::stable_sort(live, IsBetter, [](const FoundEntry* each) { return each->chosen; });
   // A replacement without what it replaces gets something to replace.
   std::vector<FoundEntry> made;
   made.reserve(staged.size());
@@ -131,12 +169,16 @@ Result<void> Salvager::PutStore(FoundStore& found) {
   for (const FoundEntry* each : live) {
     const std::string name = in_store + each->entry.alias.text();
     if (!taken.insert(FoldName(each->entry.alias.text())).second) {
-      Note(name, Fate::kDoubtful, "left out: another entry has its name by now");
+      leave_out(*each);
       continue;
     }
     TRY(PutEntry(found, *each, name));
-    if (const auto next = staged.find(each->entry.number); next != staged.end())
-      TRY(PutEntry(found, *next->second, in_store + next->second->entry.alias.text()));
+    const auto next = staged.find(each->entry.number);
+    if (next == staged.end()) continue;
+    // Its record may be of before its entry was renamed.
+    FoundEntry following = *next->second;
+    following.entry.alias = each->entry.alias.Next();
+    TRY(PutEntry(found, following, in_store + following.entry.alias.text()));
   }
   return {};
 }
@@ -144,11 +186,7 @@ Result<void> Salvager::PutStore(FoundStore& found) {
 Result<void> Salvager::PutNameless() {
   if (nameless_.empty()) return {};
   FoundStore found;
-  std::set<std::string> names;
-  for (const auto& [number, store] : stores_) names.insert(FoldName(store.store.name.text()));
-  std::string name(kNamelessStore);
-  while (names.count(FoldName(name)) != 0) name += "_";
-  found.store.name = TRY(StoreName::Parse(name));
+  found.store.name = TRY(TakeFreeName(std::string(kNamelessStore)));
   found.store.attributes = PrivateAttributes(kForOwner);
   for (const auto& [number, files] : nameless_) {
     FoundEntry entry;
@@ -259,6 +297,7 @@ Result<void> Salvager::Run() {
         std::to_string(report_.commit) + " was used");
   }
   FindStores();
+  TRY(NameStores());
   for (auto& [number, found] : stores_) TRY(PutStore(found));
   TRY(PutNameless());
   TRY(PutAuthority());

@@ -38,7 +38,8 @@ struct FoundEntry {
 struct FoundStore {
   Store store;
   Chosen chosen;
-  bool whole = true;  // Its tree.
+  std::string lost_name;  // What its record calls it, where another store has that name by now.
+  bool whole = true;      // Its tree.
   std::map<Number, FoundEntry> entries;
 };
 
@@ -65,6 +66,10 @@ class Salvager {
   std::optional<FoundEntry> ReadEntry(Number number, const Digest* expected) const;
   void CountLosses();
 
+  // Sees to it that no two stores have one name.
+  Result<void> NameStores();
+  // Takes `name`, or the next that is free.
+  Result<StoreName> TakeFreeName(std::string name);
   Result<void> PutStore(FoundStore& found);
   Result<void> PutEntry(const FoundStore& found, const FoundEntry& entry, const std::string& name);
   Result<void> PutNameless();
@@ -88,6 +93,7 @@ class Salvager {
   SalvageReport& report_;
   const Time now_;
   std::map<Number, FoundStore> stores_;
+  std::set<std::string> store_names_;                    // Folded, of all that have theirs.
   std::map<Number, std::map<Member, Chosen>> nameless_;  // Files whose entry nothing names.
   std::set<Number> placed_;                              // Entries that were found.
   std::map<Number, std::string> names_;                  // "STORE/ALIAS", of what was put.

@@ -103,6 +103,37 @@ class Salvage : public testing::Test {
     data.Write(bytes);
     return count;
   }
+  void ZeroHashTrees() {
+    const DataFile data(keystore_.path());
+    std::set<lmdb::PageNumber> pages;
+    const std::function<void(lmdb::PageNumber)> walk = [&](lmdb::PageNumber page) {
+      pages.insert(page);
+      for (std::size_t i = 0; !data.Tree(page).is_leaf() && i < data.Tree(page).count(); ++i)
+        walk(data.Tree(page).At(i).child);
+    };
+    walk(data.TableFacts("nodes").root);
+    ZeroPages([&](const lmdb::PageHeader& page) { return pages.count(page.number) != 0; });
+  }
+  int ZeroMetas() {
+    return ZeroPages([](const lmdb::PageHeader& page) { return (page.flags & lmdb::kMetaPage) != 0; });
+  }
+  // Puts what data.mdb was behind what it is, and takes away what tells the one from the other: as if no page
+  // had been used again since.
+  void MixWith(const Bytes& before) {
+    EXPECT_EQ(ZeroMetas(), 2);
+    const DataFile data(keystore_.path());
+    Bytes bytes = data.good();
+    EXPECT_EQ(bytes.size() % DataFile::kPage, 0U);
+    bytes.insert(bytes.end(), before.begin(), before.end());
+    data.Write(bytes);
+  }
+  // Changes the keystore; returns what it shows then.
+  Seen ChangeBy(const std::function<void(Keystore&, Populator&)>& change) {
+    const auto keystore = Must(Keystore::Open(keystore_.path(), TestSecret(), keystore_.clock()));
+    Populator populator(*keystore, clock_);
+    change(*keystore, populator);
+    return keystore_.See(*Must(keystore->Snapshot()));
+  }
   Number NumberOf(const std::string& name) const {
     for (const auto& [number, each] : keystore_.names()) {
       if (each == name) return number;
@@ -152,7 +183,7 @@ TEST_F(Salvage, AWholeOneComesBackWhole) {
 }
 
 TEST_F(Salvage, WithoutTheMetas) {
-  EXPECT_EQ(ZeroPages([](const lmdb::PageHeader& page) { return (page.flags & lmdb::kMetaPage) != 0; }), 2);
+  EXPECT_EQ(ZeroMetas(), 2);
   const SalvageReport report = Must(Run());
   EXPECT_FALSE(report.doubts.empty());
   ExpectAllBut({});
@@ -168,16 +199,7 @@ TEST_F(Salvage, WithoutAnyBranch) {
 // The records themselves say where they belong.
 TEST_F(Salvage, WithoutTheHashTrees) {
   MakeCompact();
-  const DataFile data(keystore_.path());
-  const lmdb::PageNumber root = data.TableFacts("nodes").root;
-  std::set<lmdb::PageNumber> pages;
-  const std::function<void(lmdb::PageNumber)> walk = [&](lmdb::PageNumber page) {
-    pages.insert(page);
-    for (std::size_t i = 0; !data.Tree(page).is_leaf() && i < data.Tree(page).count(); ++i)
-      walk(data.Tree(page).At(i).child);
-  };
-  walk(root);
-  ZeroPages([&](const lmdb::PageHeader& page) { return pages.count(page.number) != 0; });
+  ZeroHashTrees();
   const SalvageReport report = Must(Run());
   EXPECT_FALSE(report.doubts.empty());
   EXPECT_EQ(report.Count(Fate::kDamaged) + report.Count(Fate::kLost), 0U);
@@ -259,6 +281,79 @@ TEST_F(Salvage, AStoreThatLostItsName) {
   EXPECT_EQ(FateOf(report, name), Fate::kDoubtful);
   EXPECT_EQ(SeeSalvaged().values[name + "/web/key.pem"], keystore_.good().at("vpxd/web/key.pem"));
   ExpectAllBut({"vpxd"});
+}
+
+// Where nothing says any more what was removed, what was made anew is there twice.
+TEST_F(Salvage, TwoStoresOfOneName) {
+  Number first = 0;
+  Number entry = 0;
+  ChangeBy([&](Keystore& keystore, Populator& populator) {
+    first = Must(keystore.CreateStore(NameOf("App"), kRoot, 0755)).number;
+    entry = populator.Make("App", "one");
+    populator.Put(entry, Member::kKey, "other.key");
+  });
+  const Bytes before = DataFile(keystore_.path()).good();
+  ChangeBy([&](Keystore& keystore, Populator& populator) {
+    Must(keystore.RemoveFile(entry, Member::kKey, kRoot));
+    Must(keystore.RemoveEntry(first, AliasOf("one"), kRoot));
+    Must(keystore.RemoveStore(NameOf("App")));
+    Must(keystore.CreateStore(NameOf("app"), kRoot, 0755));
+    populator.Put(populator.Make("app", "two"), Member::kKey, "leaf.key");
+  });
+  MixWith(before);
+  const SalvageReport report = Must(Run());
+  const std::string other = "SALVAGED-" + std::to_string(first);
+  EXPECT_EQ(FateOf(report, "app"), Fate::kRecovered);
+  EXPECT_EQ(FateOf(report, other), Fate::kDoubtful);
+  EXPECT_EQ(FateOf(report, "App"), Fate::kLost);
+  const Seen seen = SeeSalvaged();
+  EXPECT_EQ(seen.refused, std::set<std::string>());
+  EXPECT_EQ(seen.values.count("app"), 1U);
+  EXPECT_EQ(seen.values.count("app/two/key.pem"), 1U);
+  EXPECT_EQ(seen.values.count("app/one"), 0U);
+  EXPECT_EQ(seen.values.count(other + "/one/key.pem"), 1U);
+}
+
+TEST_F(Salvage, TwoEntriesOfOneName) {
+  Number entry = 0;
+  ChangeBy([&](Keystore&, Populator& populator) {
+    entry = populator.Make("machine", "Anew");
+    populator.Put(entry, Member::kKey, "other.key");
+  });
+  const Bytes before = DataFile(keystore_.path()).good();
+  const Seen good = ChangeBy([&](Keystore& keystore, Populator& populator) {
+    Must(keystore.RemoveFile(entry, Member::kKey, kRoot));
+    Must(keystore.RemoveEntry(populator.StoreOf("machine"), AliasOf("Anew"), kRoot));
+    populator.Put(populator.Make("machine", "anew"), Member::kKey, "leaf.key");
+  });
+  ZeroHashTrees();  // So that none leads to the newer.
+  MixWith(before);
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "machine/anew"), Fate::kDoubtful);
+  Seen seen = SeeSalvaged();
+  EXPECT_EQ(seen.values["machine/anew/key.pem"], good.values.at("machine/anew/key.pem"));
+  EXPECT_EQ(seen.values.count("machine/Anew"), 0U);
+}
+
+TEST_F(Salvage, TwoReplacementsOfOneEntry) {
+  const Number live = NumberOf("machine/small7");
+  Number next = 0;
+  ChangeBy([&](Keystore& keystore, Populator& populator) {
+    next = Must(keystore.CreateNext(live, kRoot, 0700)).number;
+    populator.Put(next, Member::kKey, "other.key");
+  });
+  const Bytes before = DataFile(keystore_.path()).good();
+  const Seen good = ChangeBy([&](Keystore& keystore, Populator& populator) {
+    Must(keystore.RemoveFile(next, Member::kKey, kRoot));
+    Must(keystore.RemoveNext(live));
+    next = Must(keystore.CreateNext(live, kRoot, 0700)).number;
+    populator.Put(next, Member::kKey, "leaf.key");
+  });
+  MixWith(before);
+  Must(Run());
+  Seen seen = SeeSalvaged();
+  const std::string key = "machine/small7/next/key.pem";
+  EXPECT_EQ(seen.values[key], good.values.at(key));
 }
 
 TEST_F(Salvage, TheSettingsTheAuthorityAndTheLedger) {
