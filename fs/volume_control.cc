@@ -7,6 +7,7 @@
 #include "fs/control/commands.h"
 #include "fs/volume.h"
 #include "fs/volume/state.h"
+#include "store/kept_state.h"
 
 namespace certfs {
 
@@ -27,20 +28,12 @@ Result<std::vector<Number>> TrustEntries(TableSnapshot& snapshot) {
   return entries;
 }
 
-// Where BACKUP_STORE may keep what `entry` held.
-Result<std::vector<Number>> KeptOf(TableSnapshot& snapshot, const Entry& entry) {
-  std::vector<Number> kept;
+// Where BACKUP_STORE keeps what `entry` held; 0 for nowhere.
+Result<Number> KeptOf(TableSnapshot& snapshot, const Entry& entry) {
   const std::optional<Store> store = TRY(snapshot.FindStoreByNumber(entry.store));
-  const std::optional<Store> backup = TRY(snapshot.FindStore(TRY(StoreName::Parse(kBackupStore))));
-  if (!store || !backup) return kept;
-  const std::string name = std::string(kKeptPrefix) + entry.alias.text();
-  for (const std::string& candidate : {name, name + "@" + store->name.text()}) {
-    const auto alias = Alias::ParseGiven(candidate);
-    if (!alias.has_value()) continue;
-    if (const auto found = TRY(snapshot.FindEntryFolded(backup->number, alias.value())))
-      kept.push_back(found->number);
-  }
-  return kept;
+  if (!store || entry.is_staged() || PolicyOf(store->name).holds == Holds::kNothing) return Number{0};
+  const std::optional<Entry> kept = TRY(FindKeptState(snapshot, *store, entry.alias));
+  return kept ? kept->number : Number{0};
 }
 
 }  // namespace
@@ -61,9 +54,7 @@ Result<void> Volume::TellChanged(const std::set<Number>& entries) {
   std::unordered_set<Number> numbers;
   for (const Number number : entries) {
     const auto known = state_->seen_entries.Find(number);
-    if (const auto entry = TRY(snapshot->FindEntryByNumber(number))) {
-      for (const Number kept : TRY(KeptOf(*snapshot, *entry))) TellKept(kept);
-    }
+    if (const auto entry = TRY(snapshot->FindEntryByNumber(number))) TellKept(TRY(KeptOf(*snapshot, *entry)));
     if (!known) continue;
     auto change = TRY(LookAt(*snapshot, *known, Replacer::kSelf));
     if (!change) continue;

@@ -29,28 +29,54 @@ Result<bool> HasSame(TableSnapshot& snapshot, const Entry& kept, const KeptFile&
   return bytes && EqualSecrets(bytes->Reveal(), file.bytes.Reveal());
 }
 
-// The name under which a state is kept, and the second one, for when another store's entry has the first.
-Result<Alias> FirstName(const Alias& alias) {
-  return Alias::ParseGiven(std::string(kKeptPrefix) + alias.text());
-}
-Result<Alias> SecondName(const Alias& alias, const Store& store) {
-  return Alias::ParseGiven(std::string(kKeptPrefix) + alias.text() + "@" + store.name.text());
+// Somewhere in BACKUP_STORE, and what is there.
+struct Place {
+  Alias name;
+  std::optional<Entry> kept;
+};
+
+// Where the state of the entry of that alias may be kept: as far as the place that has it, or else one that
+// is free.
+Result<std::vector<Place>> PlacesOf(TableSnapshot& snapshot, const Store& backup, const Store& store,
+                                    const Alias& alias) {
+  std::vector<Place> places;
+  for (;;) {
+    const std::string name = KeptName(alias.text(), store.name.text(), places.size());
+    Place& place = places.emplace_back(Place{TRY(Alias::ParseGiven(name)), {}});
+    place.kept = TRY(snapshot.FindEntryFolded(backup.number, place.name));
+    if (place.kept ? place.kept->origin == store.number : places.size() > 1) return places;
+  }
 }
 
-// The entry of BACKUP_STORE for `entry`: the one that is there, or a new one of the first name that is free.
+Result<bool> IsGone(TableSnapshot& snapshot, Number store) {
+  if (store == 0) return true;
+  const auto found = snapshot.FindStoreByNumber(store);
+  // A damaged one is there.
+  if (!found.has_value() && found.error().code() != ErrorCode::kCorrupt) return found.error();
+  return found.has_value() && !found.value();
+}
+
+// The entry of BACKUP_STORE for `entry`: its own, or one that another has no use for, or a new one.
 Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const Store& store,
-                       const Entry& entry) {
-  Alias alias = TRY(FirstName(entry.alias));
-  std::optional<Entry> found = TRY(transaction.FindEntryFolded(backup.number, alias));
-  if (found && found->origin != store.number) {
-    alias = TRY(SecondName(entry.alias, store));
-    found = TRY(transaction.FindEntryFolded(backup.number, alias));
+                       const Entry& entry, KeptFor why) {
+  const std::vector<Place> places = TRY(PlacesOf(transaction, backup, store, entry.alias));
+  if (places.back().kept) return *places.back().kept;
+  // What a store that is no more has left goes to the one that is called so now.
+  for (std::size_t i = 1; i + 1 < places.size(); ++i) {
+    const Entry& kept = *places[i].kept;
+    if (TRY(IsGone(transaction, kept.origin))) return kept;
   }
-  if (found) return *std::move(found);
+  // The first name does not say what its store was called. It goes to one that was made later, and that
+  // writes: so neither takes `rm -r` of all stores anything from those that went first, nor a store that
+  // stayed.
+  const auto& first = places.front().kept;
+  if (first && why == KeptFor::kWriting && store.number > first->number) {
+    if (TRY(IsGone(transaction, first->origin))) return *first;
+  }
   Entry place;
   place.store = backup.number;
   place.origin = store.number;
-  place.alias = std::move(alias);
+  place.alias = (first ? places.back() : places.front()).name;
   place.attributes = entry.attributes;
   place.number = TRY(transaction.PutEntry(place));
   return place;
@@ -58,19 +84,20 @@ Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const
 
 }  // namespace
 
+std::string KeptName(std::string_view alias, std::string_view store, std::size_t place) {
+  std::string name = std::string(kKeptPrefix) + std::string(alias);
+  if (place == 1) name += "@" + std::string(store);
+  if (place > 1) name += "@@" + std::to_string(place);
+  return name;
+}
+
 Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias) {
   const Store backup = TRY(GetStore(snapshot, TRY(StoreName::Parse(kBackupStore))));
-  const Alias first = TRY(FirstName(alias));
-  const Alias second = TRY(SecondName(alias, store));
-  for (const Alias& name : {first, second}) {
-    auto found = TRY(snapshot.FindEntryFolded(backup.number, name));
-    if (found && found->origin == store.number) return found;
-  }
-  return std::optional<Entry>();
+  return TRY(PlacesOf(snapshot, backup, store, alias)).back().kept;
 }
 
 Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now,
-                         KeptBefore* before) {
+                         KeptFor why, KeptBefore* before) {
   std::vector<KeptFile> files;
   for (const Member member : kMembers) {
     if (!entry.file(member)) continue;
@@ -79,10 +106,18 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
   if (files.empty()) return Number{0};
 
   const Store backup = TRY(GetStore(transaction, TRY(StoreName::Parse(kBackupStore))));
-  Entry kept = TRY(PlaceFor(transaction, backup, store, entry));
+  Entry kept = TRY(PlaceFor(transaction, backup, store, entry, why));
   bool holds_all = true;
   for (const KeptFile& file : files) holds_all = holds_all && TRY(HasSame(transaction, kept, file));
-  if (holds_all) return Number{0};
+  if (holds_all) {
+    if (kept.origin == store.number) return Number{0};
+    // Of another store until now, and no revision of this entry.
+    kept.origin = store.number;
+    kept.keeps = 0;
+    kept.attributes.ctime = now;
+    TRY(transaction.PutEntry(std::move(kept)));
+    return Number{0};
+  }
   if (before != nullptr) {
     before->entry = kept;
     before->bytes.clear();
@@ -100,6 +135,7 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
     TRY(transaction.PutFile(kept, file.member, file.bytes.Reveal()));
     kept.file(file.member)->attributes = entry.file(file.member)->attributes;
   }
+  kept.origin = store.number;
   kept.attributes = entry.attributes;
   kept.attributes.ctime = now;
   kept.changed = entry.changed;
@@ -127,6 +163,7 @@ Result<Number> RestoreState(TableTransaction& transaction, const KeptBefore& bef
       TRY(transaction.PutFile(*kept, member, bytes.Reveal()));
       kept->file(member)->attributes = before.entry.file(member)->attributes;
     }
+    kept->origin = before.entry.origin;
     kept->attributes = before.entry.attributes;
     kept->attributes.ctime = now;
     kept->changed = before.entry.changed;

@@ -198,7 +198,7 @@ Result<WriteOutcome> Keystore::WriteLive(TableTransaction& transaction, const St
   Judged judged = TRY(Judge(transaction, PolicyOf(store.name), entry, member, live.Reveal(), write.bytes));
   if (replaces && EqualSecrets(live.Reveal(), judged.text.Reveal()))
     return KeepBytes(transaction, std::move(entry), write, now);
-  const Number kept = TRY(KeepState(transaction, store, entry, now));
+  const Number kept = TRY(KeepState(transaction, store, entry, now, KeptFor::kWriting));
   TRY(NoteLiveCertificates(transaction, store, entry, judged.replaced, judged.certificates));
   TRY(PutWritten(transaction, entry, write, judged.text.Reveal(), now));
   // One commit, one mtime for the pair; what was set explicitly holds for its member.
@@ -221,9 +221,10 @@ Result<WriteOutcome> Keystore::RemoveFile(Number number, Member member, Actor ac
       // What is staged was never live: it is kept nowhere, and its serial numbers count for nothing yet.
       const bool live = !entry.is_staged();
       KeptBefore before;
-      const Number kept = live && keep ? TRY(KeepState(transaction, store, entry, clock_(),
-                                                       removed_file != nullptr ? &before : nullptr))
-                                       : 0;
+      const Number kept = live && keep
+                              ? TRY(KeepState(transaction, store, entry, clock_(), KeptFor::kRemoving,
+                                              removed_file != nullptr ? &before : nullptr))
+                              : 0;
       const bool certificate = live && member == Member::kCertificate;
       SecretBytes bytes;
       if (certificate || removed_file != nullptr) bytes = TRY(ReadLive(transaction, entry, member));

@@ -21,7 +21,7 @@ Result<WriteOutcome> Keystore::PutPair(TableTransaction& transaction, const Stor
                     TRY(is_live(Member::kCertificate, certificate.text.Reveal()));
   Number kept = 0;
   if (!same) {
-    kept = TRY(KeepState(transaction, store, live, now));
+    kept = TRY(KeepState(transaction, store, live, now, KeptFor::kWriting));
     TRY(NoteLiveCertificates(transaction, store, live, certificate.replaced, certificate.certificates));
   }
   struct {
@@ -93,7 +93,7 @@ Result<WriteOutcome> Keystore::WritePair(TableTransaction& transaction, const St
 
 Result<void> Keystore::Empty(TableTransaction& transaction, const Store& store, Entry entry, Actor actor) {
   const Time now = clock_();
-  TRY(KeepState(transaction, store, entry, now));
+  TRY(KeepState(transaction, store, entry, now, KeptFor::kRemoving));
   if (entry.file(Member::kCertificate)) {
     const SecretBytes bytes = TRY(ReadLive(transaction, entry, Member::kCertificate));
     auto file = ReadCertificateFile(bytes.Reveal());

@@ -264,7 +264,7 @@ Result<void> Merger::Replace(const BackupEntry& from, Entry live) {
   Note(MergeAction::kReplace, from);
   TRY(IndexSerials(from, live));
   if (target_.change == nullptr) return {};
-  TRY(KeepState(*target_.change, *store_, live, target_.now));
+  TRY(KeepState(*target_.change, *store_, live, target_.now, KeptFor::kWriting));
   const Members before = live.members();
   for (const Member member : kMembers) {
     if (live.file(member) && !from.file(member)) TRY(target_.change->RemoveFile(live, member));

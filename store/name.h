@@ -21,8 +21,7 @@ inline constexpr std::size_t kStoreNameBytesMax = 128;
 inline constexpr std::size_t kAliasBytesMax = 120;
 
 // The alias under which BACKUP_STORE keeps a state: "bkp_", the entry's alias, and where two stores hold that
-// alias,
-// "@" and the name of the second.
+// alias, "@" and the name of the second (KeptName, store/kept_state.h).
 inline constexpr std::string_view kKeptPrefix = "bkp_";
 inline constexpr std::size_t kKeptAliasBytesMax = 4 + kAliasBytesMax + 1 + kStoreNameBytesMax;
 

@@ -105,7 +105,7 @@ void PrintPackage(const EncryptedPackage& package) {
 std::optional<fs::path> KeptOf(const Mount& mount, const fs::path& entry) {
   const auto name = ParseEntryName(EntryWords(entry));
   if (!name.has_value()) return std::nullopt;
-  auto kept = FindKept(StoresOf(mount), name.value());
+  auto kept = FindKeptByName(StoresOf(mount), name.value());
   if (!kept.has_value()) return std::nullopt;
   return std::move(kept).value();
 }

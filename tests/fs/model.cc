@@ -211,7 +211,7 @@ Outcome Model::RemoveFile(const ModelEntryPointer& entry, Member member, const C
     if (entry->store == "trusted_roots" && caller.uid != 0) return ErrorCode::kNotPermitted;
     if (entry->store == "trusted_roots_crls" || entry->store == "backup_store")
       return ErrorCode::kNotPermitted;
-    kept = Keep(*entry);
+    kept = Keep(*entry, true);
   }
   Replaced(entry, member);
   removals_.push_back({caller.thread, entry, member, entry->files.at(member), kept, entry->changes, now});
@@ -237,6 +237,7 @@ void Model::BringBack(ModelWriter& writer) {
   if (!kept.place || !kept.place->alive || kept.place->changes != kept.changes) return;
   ++kept.place->changes;
   kept.place->files = kept.files;
+  kept.place->origin = kept.origin;
   if (kept.was_there) return;
   kept.place->alive = false;
   std::erase_if(stores.at("backup_store").entries,
@@ -258,36 +259,55 @@ Outcome Model::Chmod(const ModelEntryPointer& entry, Member member, std::uint32_
   return std::nullopt;
 }
 
-// The state before a change of content goes to bkp_<alias>, or bkp_<alias>@<STORE> where another store has
-// that.
-ModelKept Model::Keep(const ModelEntry& entry) {
-  if (entry.files.empty()) return {};
+// Where the state of `entry` goes: to bkp_<alias>; to bkp_<alias>@<STORE> where another store has that; and
+// so on where that is one's that was called so before. What a store that is gone has left gives way: under a
+// name with a store's, to the store of that name; under the first one, to what a later store writes.
+ModelEntryPointer Model::PlaceToKeep(const ModelEntry& entry, bool removes, bool& was_there) {
   const ModelStore& store = stores.at(entry.store);
   auto& kept = stores.at("backup_store").entries;
-  std::string alias = "bkp_" + entry.alias;
-  auto place = kept.find(Fold(alias));
+  const auto is_gone = [&](int id) {
+    return std::none_of(stores.begin(), stores.end(), [&](const auto& each) { return each.second.id == id; });
+  };
+  was_there = true;
+  std::string name = "bkp_" + entry.alias;
+  const std::string first_name = name;
+  ModelEntryPointer left;
+  ModelEntryPointer first;
+  for (int at = 0;; ++at) {
+    if (at == 1) name = first_name + "@" + store.name;
+    if (at > 1) name = first_name + "@@" + std::to_string(at);
+    const auto there = kept.find(Fold(name));
+    if (there == kept.end() && at == 0) continue;
+    if (there == kept.end()) break;
+    if (there->second->origin == store.id) return there->second;
+    if (at == 0) first = there->second;
+    if (at > 0 && !left && is_gone(there->second->origin)) left = there->second;
+  }
+  if (left) return left;
+  if (first && !removes && store.id > first->id && is_gone(first->origin)) return first;
+  was_there = false;
+  auto made = std::make_shared<ModelEntry>();
+  made->alias = first ? name : first_name;
+  made->store = "backup_store";
+  made->mode = entry.mode;
+  made->origin = store.id;
+  made->id = next_id_++;
+  return kept[Fold(made->alias)] = made;
+}
+
+ModelKept Model::Keep(const ModelEntry& entry, bool removes) {
+  if (entry.files.empty()) return {};
   bool was_there = true;
-  if (place != kept.end() && place->second->origin != store.id) {
-    alias += "@" + store.name;
-    place = kept.find(Fold(alias));
-  }
-  if (place == kept.end()) {
-    auto made = std::make_shared<ModelEntry>();
-    made->alias = alias;
-    made->store = "backup_store";
-    made->mode = entry.mode;
-    made->origin = store.id;
-    place = kept.emplace(Fold(alias), made).first;
-    was_there = false;
-  }
+  const ModelEntryPointer place = PlaceToKeep(entry, removes, was_there);
+  const int origin = std::exchange(place->origin, stores.at(entry.store).id);
   bool holds_all = true;
   for (const auto& [member, file] : entry.files) {
-    const auto same = place->second->files.find(member);
-    holds_all = holds_all && same != place->second->files.end() && same->second.bytes == file.bytes;
+    const auto same = place->files.find(member);
+    holds_all = holds_all && same != place->files.end() && same->second.bytes == file.bytes;
   }
   if (holds_all) return {};
-  ModelKept displaced{place->second, was_there, place->second->files, ++place->second->changes};
-  place->second->files = entry.files;
+  ModelKept displaced{place, was_there, place->files, origin, ++place->changes};
+  place->files = entry.files;
   return displaced;
 }
 

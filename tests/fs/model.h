@@ -58,7 +58,8 @@ struct ModelEntry {
   std::uint32_t mode;
   std::map<Member, ModelFile> files;
   bool alive = true;
-  int origin = 0;                       // In BACKUP_STORE: the id of the store whose entry this was.
+  int origin = 0;                       // In BACKUP_STORE: the id of the store whose entry this was,
+  int id = 0;                           // and one of its own.
   ModelEntryPointer next = {};          // What is staged to replace it,
   std::weak_ptr<ModelEntry> live = {};  // and of that: what it is to replace.
   int changes = 0;                      // How often its content became another.
@@ -67,7 +68,7 @@ struct ModelEntry {
 };
 
 struct ModelStore {
-  int id;  // Given once.
+  int id;  // Given once, in order.
   std::string name;
   std::uint32_t mode;
   std::map<std::string, ModelEntryPointer> entries;  // By folded alias.
@@ -78,7 +79,8 @@ struct ModelKept {
   ModelEntryPointer place = nullptr;  // Null: nothing.
   bool was_there = false;
   std::map<Member, ModelFile> files = {};
-  int changes = 0;  // Of that place since.
+  int origin = 0;   // Of that place, before,
+  int changes = 0;  // and its changes since.
 };
 
 // What one process removed, and may be about to replace.
@@ -142,7 +144,8 @@ class Model {
 
  private:
   Outcome Judge(const ModelEntry& entry, Member member, const std::string& bytes) const;
-  ModelKept Keep(const ModelEntry& entry);
+  ModelKept Keep(const ModelEntry& entry, bool removes = false);
+  ModelEntryPointer PlaceToKeep(const ModelEntry& entry, bool removes, bool& was_there);
   void Undo(ModelWriter& writer);
   void BringBack(ModelWriter& writer);
   void Replaced(const ModelEntryPointer& entry, Member member);

@@ -65,6 +65,50 @@ class Backup(harness.MountTest):
         self.mount.mount()
         self.assertEqual(pki.read(self.kept("bkp_reverted/cert.pem")), self.chain)
 
+    def changed(self, store, alias, before, after):
+        """An entry of that store, made where it is not there, whose state before its last change is `before`."""
+        entry = self.mount.entry(store, alias)
+        put(entry + "/cert.pem", before)
+        put(entry + "/cert.pem", after)
+        return entry
+
+    def test_a_store_that_is_made_anew_is_reverted_by_the_same_copy(self):
+        os.mkdir(self.mount.at("stores/anew"))
+        self.changed("anew", "remade", self.chain, self.leaf)
+        for _ in range(2):
+            removed = run("rm", "-r", self.mount.at("stores/anew"))
+            self.assertEqual(removed.returncode, 0, removed.stderr)
+            os.mkdir(self.mount.at("stores/anew"))
+            entry = self.changed("anew", "remade", self.leaf, self.chain)
+            self.assertEqual([name for name in os.listdir(self.kept()) if name.startswith("bkp_remade")], ["bkp_remade"])
+            self.assertEqual(pki.read(self.kept("bkp_remade/cert.pem")), self.leaf)
+            done = run(harness.CERTFS, "revert", "anew/remade", "--mount", self.mount.path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(pki.read(entry + "/cert.pem"), self.leaf)
+
+    def test_a_renamed_store_keeps_its_states(self):
+        self.changed("wcp", "renamed", self.leaf, self.chain)
+        os.mkdir(self.mount.at("stores/former"))
+        own = b"# of its own\n" + self.chain
+        entry = self.changed("former", "renamed", own, self.chain)
+        os.rename(self.mount.at("stores/former"), self.mount.at("stores/latter"))
+        # Another one under its former name has nothing of it, and displaces nothing.
+        os.mkdir(self.mount.at("stores/former"))
+        refused = run(harness.CERTFS, "revert", "former/renamed", "--mount", self.mount.path)
+        self.assertIn("keeps no state", refused.stderr)
+        other = b"# of the other one\n" + self.chain
+        self.changed("former", "renamed", other, self.chain)
+        entry = self.mount.at("stores/latter/renamed")
+        for store, before in (("latter", own), ("former", other), ("wcp", self.leaf)):
+            done = run(harness.CERTFS, "revert", store + "/renamed", "--mount", self.mount.path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(pki.read(self.mount.at("stores", store, "renamed/cert.pem")), before)
+        # From then on it is under the name that the store has now.
+        self.assertEqual(pki.read(self.kept("bkp_renamed@latter/cert.pem")), self.chain)
+        done = run(harness.CERTFS, "revert", "latter/renamed", "--mount", self.mount.path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(pki.read(entry + "/cert.pem"), self.chain)
+
     def test_nobody_writes_there_and_root_removes_a_state_whole(self):
         entry = self.mount.entry("wcp", "kept")
         put(entry + "/cert.pem", self.leaf)

@@ -20,6 +20,29 @@ class KeptState : public Door {
     if (!entry || !entry->file(member)) return "";
     return ReadText(*Must(keystore_->Snapshot()), *entry, member);
   }
+  // What FindKeptState says.
+  std::optional<Entry> KeptOf(std::string_view store, std::string_view alias) {
+    const auto snapshot = Must(keystore_->Snapshot());
+    const auto found = Must(snapshot->FindStore(NameOf(store)));
+    if (!found) return std::nullopt;
+    return Must(FindKeptState(*snapshot, *found, AliasOf(alias)));
+  }
+  // Gives it these certificates, one after the other.
+  Number Fill(std::string_view store, std::string_view alias, const std::vector<std::string>& vectors) {
+    const Number number = Make(store, alias);
+    for (const std::string& each : vectors) Put(number, Member::kCertificate, each);
+    return number;
+  }
+  // As rm -r does it with a store of one entry, which holds a certificate.
+  void RemoveAll(std::string_view store, std::string_view alias) {
+    const Number number = StoreNumber(store);
+    const auto entry = Must(Must(keystore_->Snapshot())->FindEntry(number, AliasOf(alias)));
+    ASSERT_TRUE(entry);
+    Must(keystore_->RemoveFile(entry->number, Member::kCertificate, kRoot));
+    Must(keystore_->RemoveEntry(number, AliasOf(alias), kRoot));
+    Must(keystore_->RemoveStore(NameOf(store)));
+  }
+  void MakeStore(std::string_view store) { Must(keystore_->CreateStore(NameOf(store), kRoot, 0755)); }
   static std::string Text(const std::string& vector) { return std::string(AsText(VectorOf(vector))); }
 };
 
@@ -101,6 +124,102 @@ TEST_P(KeptState, TwoStoresThatHoldOneAliasAreToldApart) {
   EXPECT_EQ(KeptText("bkp_www@vpxd", Member::kCertificate), Text("self-signed.pem"));
 }
 
+TEST_P(KeptState, AStoreThatIsMadeAnewGoesOnWhereItWas) {
+  Fill("machine", "www", {"leaf.pem", "chain.pem"});
+  for (int round = 0; round < 3; ++round) {
+    RemoveAll("machine", "www");
+    EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text(round == 0 ? "chain.pem" : "leaf.pem"));
+    MakeStore("machine");
+    EXPECT_FALSE(KeptOf("machine", "www"));
+    Fill("machine", "www", {"self-signed.pem", "leaf.pem"});
+    EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text("self-signed.pem"));
+    EXPECT_FALSE(Kept("bkp_www@machine"));
+    const auto kept = KeptOf("machine", "www");
+    ASSERT_TRUE(kept);
+    EXPECT_EQ(kept->alias.text(), "bkp_www");
+    EXPECT_EQ(kept->origin, StoreNumber("machine"));
+  }
+}
+
+TEST_P(KeptState, SoDoesTheSecondOfTwo) {
+  Fill("machine", "www", {"leaf.pem", "chain.pem"});
+  Fill("vpxd", "www", {"self-signed.pem", "chain.pem"});
+  for (int round = 0; round < 3; ++round) {
+    RemoveAll("vpxd", "www");
+    MakeStore("vpxd");
+    EXPECT_FALSE(KeptOf("vpxd", "www"));
+    Fill("vpxd", "www", {"self-signed.pem", "leaf.pem"});
+    EXPECT_EQ(KeptText("bkp_www@vpxd", Member::kCertificate), Text("self-signed.pem"));
+    const auto kept = KeptOf("vpxd", "www");
+    ASSERT_TRUE(kept);
+    EXPECT_EQ(kept->origin, StoreNumber("vpxd"));
+    EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text("leaf.pem"));
+  }
+}
+
+// Whichever goes first; and what is copied back afterwards displaces nothing else.
+TEST_P(KeptState, RemovingAllStoresLosesNone) {
+  Fill("machine", "www", {"leaf.pem", "chain.pem"});
+  MakeStore("app");
+  Fill("app", "www", {"self-signed.pem"});
+  RemoveAll("machine", "www");
+  RemoveAll("app", "www");
+  EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text("chain.pem"));
+  EXPECT_EQ(KeptText("bkp_www@app", Member::kCertificate), Text("self-signed.pem"));
+  MakeStore("app");
+  Fill("app", "www", {"self-signed.pem", "leaf.pem"});
+  EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text("chain.pem"));
+  EXPECT_EQ(KeptText("bkp_www@app", Member::kCertificate), Text("self-signed.pem"));
+  EXPECT_EQ(Kept("bkp_www@app")->origin, StoreNumber("app"));
+  MakeStore("machine");
+  Fill("machine", "www", {"chain.pem", "leaf.pem"});
+  EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text("chain.pem"));
+  EXPECT_EQ(Kept("bkp_www")->origin, StoreNumber("machine"));
+  EXPECT_EQ(Kept("bkp_www")->keeps, Revision{0});  // It was another entry's.
+}
+
+TEST_P(KeptState, AStoreThatStayedTakesNothingOfOneThatWent) {
+  Fill("machine", "www", {"leaf.pem", "chain.pem"});
+  RemoveAll("machine", "www");
+  Fill("vpxd", "www", {"self-signed.pem", "leaf.pem"});
+  EXPECT_EQ(KeptText("bkp_www", Member::kCertificate), Text("chain.pem"));
+  EXPECT_EQ(KeptText("bkp_www@vpxd", Member::kCertificate), Text("self-signed.pem"));
+}
+
+TEST_P(KeptState, AStoreOfAFormerNameTakesNothingOfTheOneThatHadIt) {
+  Fill("machine", "www", {"leaf.pem", "chain.pem"});
+  const Number renamed = Fill("vpxd", "www", {"self-signed.pem", "chain.pem"});
+  Must(keystore_->RenameStore(NameOf("vpxd"), NameOf("before")));
+  MakeStore("vpxd");
+  EXPECT_FALSE(KeptOf("vpxd", "www"));
+  const Number number = Fill("vpxd", "www", {"leaf.pem", "chain.pem"});
+  EXPECT_EQ(KeptText("bkp_www@vpxd", Member::kCertificate), Text("self-signed.pem"));
+  EXPECT_EQ(KeptText("bkp_www@@2", Member::kCertificate), Text("leaf.pem"));
+  EXPECT_EQ(KeptOf("vpxd", "www")->alias.text(), "bkp_www@@2");
+  Put(number, Member::kCertificate, "self-signed.pem");
+  EXPECT_EQ(KeptText("bkp_www@@2", Member::kCertificate), Text("chain.pem"));
+  Put(renamed, Member::kCertificate, "leaf.pem");
+  EXPECT_EQ(KeptText("bkp_www@before", Member::kCertificate), Text("chain.pem"));
+  EXPECT_EQ(KeptOf("before", "www")->alias.text(), "bkp_www@before");
+}
+
+// As a replacement in two halves whose second one is refused undoes its first.
+TEST_P(KeptState, WhatARemovalTookFromAStoreThatIsGoneReturns) {
+  Fill("machine", "www", {"leaf.pem", "chain.pem"});
+  Fill("vpxd", "www", {"self-signed.pem", "leaf.pem"});
+  const Number gone = StoreNumber("vpxd");
+  RemoveAll("vpxd", "www");
+  MakeStore("vpxd");
+  const Number number = Fill("vpxd", "www", {"chain.pem"});
+  RemovedFile removed;
+  Must(keystore_->RemoveFile(number, Member::kCertificate, kRoot, &removed));
+  EXPECT_EQ(KeptText("bkp_www@vpxd", Member::kCertificate), Text("chain.pem"));
+  EXPECT_EQ(Kept("bkp_www@vpxd")->origin, StoreNumber("vpxd"));
+  Must(keystore_->RestoreFile(removed));
+  EXPECT_EQ(KeptText("bkp_www@vpxd", Member::kCertificate), Text("leaf.pem"));
+  EXPECT_EQ(Kept("bkp_www@vpxd")->origin, gone);
+}
+
 TEST_P(KeptState, TheLongestNamesHaveAKeptOne) {
   const std::string alias(kAliasBytesMax, 'a');
   const std::string store(kStoreNameBytesMax, 's');
@@ -111,6 +230,10 @@ TEST_P(KeptState, TheLongestNamesHaveAKeptOne) {
     Put(number, Member::kCertificate, "chain.pem");
   }
   EXPECT_EQ(KeptText("bkp_" + alias + "@" + store, Member::kCertificate), Text("leaf.pem"));
+  Must(keystore_->RenameStore(NameOf(store), NameOf("before")));
+  MakeStore(store);
+  Fill(store, alias, {"self-signed.pem", "chain.pem"});
+  EXPECT_EQ(KeptText("bkp_" + alias + "@@2", Member::kCertificate), Text("self-signed.pem"));
 }
 
 TEST_P(KeptState, OfEveryKindOfEntry) {
