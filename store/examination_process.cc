@@ -21,6 +21,7 @@
 
 #include "crypto/base/descriptor.h"
 #include "crypto/base/secret.h"
+#include "store/files.h"
 #include "store/lmdb/page_check.h"
 
 namespace certfs {
@@ -39,17 +40,36 @@ constexpr bool kSanitized = false;
 constexpr bool kSanitized = false;
 #endif
 
-// Beyond what the program takes anyway: a bit a page, and what is read.
-constexpr rlim_t kMemoryBytes = rlim_t{256} << 20;
+// Beyond what the program takes anyway: a bit a page, and what is read. Of a page of a large file, some 50
+// bytes.
+constexpr rlim_t kMemoryBytes = rlim_t{512} << 20;
+constexpr rlim_t kStoredBytesAByte = 4;
 
-// How much address space this process has.
-[[maybe_unused]] rlim_t AddressSpace() {
+// Fields of /proc/self/statm (proc(5)), from 1 on.
+constexpr int kAddressSpace = 1;
+constexpr int kOwnMemory = 6;  // That only this process can write to.
+
+// How many bytes this process has of that; RLIM_INFINITY where nobody says.
+[[maybe_unused]] rlim_t BytesOf(int wanted) {
   const Descriptor file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
   std::array<char, 128> text{};
   const ssize_t size = file.open() ? read(file.number(), text.data(), text.size()) : 0;
+  const char* at = text.data();
+  const char* const end = at + std::max(size, ssize_t{0});
   rlim_t pages = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + std::max(size, ssize_t{0}), pages);
-  return parsed.ec == std::errc() ? pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) : RLIM_INFINITY;
+  for (int field = 1; field <= wanted; ++field) {
+    const auto parsed = std::from_chars(at, end, pages);
+    if (parsed.ec != std::errc() || parsed.ptr == end) return RLIM_INFINITY;
+    at = parsed.ptr + 1;
+  }
+  return pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Where the machine has no memory left, it is this process that ends. What cannot be offered is not.
+void OfferToEnd() {
+  const Descriptor file(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  constexpr std::string_view kFirst = "1000";
+  [[maybe_unused]] const ssize_t written = write(file.number(), kFirst.data(), kFirst.size());
 }
 
 void Limit(const ExaminationRequest& request, int file) {
@@ -60,12 +80,17 @@ void Limit(const ExaminationRequest& request, int file) {
   set(RLIMIT_CPU, request.cpu_seconds);
   set(RLIMIT_CORE, 0);
   set(RLIMIT_FSIZE, 0);
-  // A sanitizer sets terabytes aside.
+  // Its own memory goes by what the disk holds: the length costs whoever made the file nothing, and only
+  // mapping it takes address space for that. A sanitizer sets terabytes aside.
   if constexpr (!kSanitized) {
-    const rlim_t space = AddressSpace();
+    const rlim_t space = BytesOf(kAddressSpace);
+    const rlim_t own = BytesOf(kOwnMemory);
     struct stat status {};
-    if (space != RLIM_INFINITY && fstat(file, &status) == 0)
-      set(RLIMIT_AS, space + kMemoryBytes + 2 * static_cast<rlim_t>(status.st_size));
+    if (space != RLIM_INFINITY && own != RLIM_INFINITY && fstat(file, &status) == 0) {
+      const rlim_t more = kMemoryBytes + StoredBytes(status) / kStoredBytesAByte;
+      set(RLIMIT_DATA, own + more);
+      set(RLIMIT_AS, space + more + 2 * static_cast<rlim_t>(status.st_size));
+    }
   }
   alarm(request.seconds);
 }
@@ -144,6 +169,7 @@ Result<void> Walk(const ExaminationRequest& request, int file) {
 void ExamineAndEnd(const ExaminationRequest& request, int file, int answer) {
   // It is of no use to anybody without whoever started it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  OfferToEnd();
   Limit(request, file);
   CloseOthers(file, answer);
   answer_to = answer;

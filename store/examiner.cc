@@ -163,7 +163,7 @@ bool HasDied() {
 Result<ExaminationRequest> RequestFor(int file, Extent extent, milliseconds& patience, bool given) {
   struct stat status {};
   if (fstat(file, &status) != 0) return Failed(std::strerror(errno));
-  const auto bytes = static_cast<std::uint64_t>(status.st_size);
+  const std::uint64_t bytes = StoredBytes(status);  // Holes take no time.
   if (!given) patience = kPatience + milliseconds(1000 * (bytes / kBytesASecond));
   ExaminationRequest request;
   request.extent = extent;

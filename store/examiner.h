@@ -61,7 +61,8 @@ class Examination {
 };
 
 // Has `file`, which is open for reading, examined. Whoever waits does so for as long as `patience` says, by
-// default half a minute and a second for each 4 MiB: a disk that seeks for every page.
+// default half a minute and a second for each 4 MiB that the disk holds of it: a disk that seeks for every
+// page.
 Result<std::unique_ptr<Examination>> BeginExamination(
     int file, Extent extent, std::optional<std::chrono::milliseconds> patience = std::nullopt);
 // The same, to its end.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -38,6 +39,12 @@ Result<Descriptor> OpenRegularFile(const std::filesystem::path& path, int flags)
   if (fstat(file.number(), &status) != 0) return SystemFailure("look at " + name, errno);
   if (!S_ISREG(status.st_mode)) return NoRegularFile(name);
   return file;
+}
+
+std::uint64_t StoredBytes(const struct stat& status) noexcept {
+  constexpr std::uint64_t kBlockBytes = 512;  // Of st_blocks, whatever the file system's own are.
+  return std::min(static_cast<std::uint64_t>(status.st_size),
+                  kBlockBytes * static_cast<std::uint64_t>(status.st_blocks));
 }
 
 Result<void> CheckOnlyName(const std::filesystem::path& path) {

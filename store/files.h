@@ -5,6 +5,9 @@
 
 #pragma once
 
+#include <sys/stat.h>
+
+#include <cstdint>
 #include <filesystem>
 #include <string_view>
 
@@ -22,6 +25,10 @@ Error SystemFailure(std::string_view what, int error);
 // there is none; kCorrupt, "lock.mdb is a symbolic link" or "… is no regular file", for what else stands
 // there; and as SystemFailure.
 Result<Descriptor> OpenRegularFile(const std::filesystem::path& path, int flags);
+
+// How many bytes of a file its disk holds: of one with holes fewer than its length says, which costs whoever
+// made it nothing.
+std::uint64_t StoredBytes(const struct stat& status) noexcept;
 
 // For what is about to be written to where it stands: kCorrupt, in the same words or "… has another name",
 // unless `path` is a regular file that nothing else leads to, or is not there. Only the name is looked at: to

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <span>
+#include <string>
 
 #include "crypto/sealing.h"
 #include "store/files.h"
@@ -75,7 +76,7 @@ Result<PageScan> PageScan::Begin(int file) {
   struct stat status {};
   if (fstat(file, &status) != 0) return SystemFailure("data.mdb", errno);
   PageScan scan(file, static_cast<std::uint64_t>(status.st_size));
-  scan.FindStandings();
+  TRY(scan.FindStandings(StoredBytes(status)));
   return scan;
 }
 
@@ -85,7 +86,7 @@ Bytes PageScan::Read(FilePlace place) const {
   return bytes;
 }
 
-void PageScan::FindStandings() {
+Result<void> PageScan::FindStandings(std::uint64_t stored) {
   std::array<lmdb::Meta, lmdb::kMetas> metas;
   std::array<const char*, lmdb::kMetas> wrong{"it cannot be read", "it cannot be read"};
   for (std::size_t i = 0; i < lmdb::kMetas; ++i) {
@@ -93,12 +94,20 @@ void PageScan::FindStandings() {
     if (ReadAt(file_, i * page_bytes_, bytes) == bytes.size()) metas[i] = lmdb::Meta::Parse(bytes, &wrong[i]);
     if (wrong[i] == nullptr) page_bytes_ = metas[i].page_bytes();
   }
-  standings_.assign(bytes_ / page_bytes_ + 1, Standing::kUnknown);
+  const std::uint64_t pages = bytes_ / page_bytes_;
+  if (pages > lmdb::PagesMax(stored, page_bytes_)) {
+    return Error(ErrorCode::kCorrupt, "data.mdb is long enough for " + std::to_string(pages) +
+                                          " pages, and the disk holds " +
+                                          std::to_string(stored / page_bytes_) +
+                                          " of them: copy what there is to a file without the rest");
+  }
+  standings_.assign(pages + 1, Standing::kUnknown);
   known_ = wrong[0] == nullptr && wrong[1] == nullptr && lmdb::WhyNotPair(metas[0], metas[1]) == nullptr;
-  if (!known_) return;
+  if (!known_) return {};
   const lmdb::Meta& meta = metas[lmdb::NewerOf(metas[0], metas[1])];
   Follow(meta.main.root, 1, true);
   FollowFree(meta.free.root, 1);
+  return {};
 }
 
 std::optional<TreePage> PageScan::Enter(PageNumber number, std::size_t depth, Standing standing,

@@ -4,7 +4,8 @@
 // Nothing that is found is true before its seal, or its digest, says so: whoever takes it sees to that.
 //
 // Thread-safety: none. Ownership: borrows the descriptor. Memory: a byte a page of the file. Errors: kIo
-// where the file cannot be measured; pages that cannot be read are counted and left out.
+// where the file cannot be measured, kCorrupt where it is long by holes alone (PagesMax in
+// lmdb/page_layout.h); pages that cannot be read are counted and left out.
 
 #pragma once
 
@@ -64,7 +65,7 @@ class PageScan {
 
  private:
   PageScan(int file, std::uint64_t bytes) : file_(file), bytes_(bytes) {}
-  void FindStandings();
+  Result<void> FindStandings(std::uint64_t stored);
   void Follow(lmdb::PageNumber page, std::size_t depth, bool main);
   void FollowFree(lmdb::PageNumber page, std::size_t depth);
   // Reads the page of a tree into `bytes`, and notes its standing. Nothing where it cannot be followed.

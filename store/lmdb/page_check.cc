@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "store/files.h"
 #include "store/lmdb/page_layout.h"
 #include "store/lmdb/page_walk.h"
 
@@ -27,10 +29,21 @@ Error ReadFailure(int error) {
 
 Error TooFast() { return {ErrorCode::kBusy, "data.mdb changes faster than it can be examined"}; }
 
-Result<std::uint64_t> SizeOf(int file) {
+Result<struct stat> StatusOf(int file) {
   struct stat status {};
   if (fstat(file, &status) != 0) return ReadFailure(errno);
-  return static_cast<std::uint64_t>(status.st_size);
+  return status;
+}
+
+// Before anything is set aside for each of the pages that `meta` claims. Those beyond the end of the file are
+// for the walk to miss.
+Result<void> CheckClaim(const Meta& meta, const struct stat& status) {
+  const std::uint64_t stored = StoredBytes(status);
+  const std::uint64_t pages =
+      std::min(meta.last_page + 1, static_cast<std::uint64_t>(status.st_size) / meta.page_bytes());
+  if (pages <= PagesMax(stored, meta.page_bytes())) return {};
+  return Damaged("it claims " + std::to_string(pages) + " pages, and the disk holds " +
+                 std::to_string(stored / meta.page_bytes()) + " of them");
 }
 
 // Reads as much as there is.
@@ -139,8 +152,9 @@ Result<PageFacts> CheckPages(int file, const std::function<void()>& ready) {
   for (int attempt = 1;; ++attempt) {
     const MetaPair metas = TRY(ReadMetas(file));
     // What the metas speak of was there before they were.
-    const std::uint64_t file_bytes = TRY(SizeOf(file));
-    const auto mapping = TRY(Mapping::Of(file, file_bytes));
+    const struct stat status = TRY(StatusOf(file));
+    TRY(CheckClaim(metas.newer(), status));
+    const auto mapping = TRY(Mapping::Of(file, static_cast<std::uint64_t>(status.st_size)));
     auto facts = WalkPages(mapping->bytes(), metas.newer(), once);
     if (facts.has_value()) facts.value().attempts = attempt;
     if (facts.has_value() || facts.error().code() != ErrorCode::kCorrupt) return facts;

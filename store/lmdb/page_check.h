@@ -10,7 +10,8 @@
 // Others may commit meanwhile. What a commit takes from a state is used again by the third one after it, at
 // the earliest; so what looks damaged counts only if the meta that it was reached from is still there.
 //
-// Thread-safety: a free function. Memory: a bit a page of the file, which it maps: a disk that fails, and
+// Thread-safety: a free function. Memory: a bit a page of the file (PagesMax in page_layout.h at most, of
+// more it is kCorrupt) and some of what the disk holds of it. It maps the file: a disk that fails, and
 // whoever makes the file shorter meanwhile, are a SIGBUS, for which whoever calls it is prepared
 // (examination_process.h). Errors: kCorrupt for damage, with the page, the table, and how it shows; kBusy
 // where others committed so fast that nothing can be said; kIo where the file cannot be read or mapped.

@@ -137,6 +137,14 @@ class TreePage {
   PageHeader header_;
 };
 
+// How many pages are looked at of a file of which the disk holds `stored` bytes. LMDB leaves holes where it
+// never wrote, and a file system may say late what it holds, so that 64 GiB of the usual pages pass at any
+// rate, twice what a keystore has room for; a file that claims more than that, and than four times what is
+// there, was made so that memory is set aside for each.
+inline std::uint64_t PagesMax(std::uint64_t stored, std::size_t page_bytes) {
+  return (std::uint64_t{1} << 24) + 4 * (stored / page_bytes);
+}
+
 // How many pages of `page_bytes` a value of `size` takes.
 inline std::uint64_t RunOf(std::uint64_t size, std::size_t page_bytes) {
   return (kPageHeaderBytes - 1 + size) / page_bytes + 1;

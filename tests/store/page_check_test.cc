@@ -9,7 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <iostream>
 
 #include "store/files.h"
 #include "store/lmdb/transaction.h"
@@ -241,6 +244,35 @@ TEST_F(PageCheck, EachFieldThatIsWrong) {
     if (checked.has_value()) continue;
     EXPECT_NE(checked.error().message().find(row.words), std::string::npos) << checked.error().message();
   }
+  data.Restore();
+  Must(Check());
+}
+
+// Goal: what is set aside for a file goes by what the disk holds of it. Method: sparse ones, with metas that
+// claim every page of them; a long one of which little is claimed is sound.
+TEST_F(PageCheck, AFileOfHolesCostsNothing) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 24;  // PagesMax, but for what the disk holds.
+  const DataFile data(path());
+  const auto claim = [&](std::uint64_t pages) {
+    Bytes bytes = data.good();
+    for (const std::size_t meta : {0, 1})
+      SetNumber(bytes, DataFile::Offset(meta, lmdb::kPageHeaderBytes + 120), pages - 1);
+    data.Write(bytes);
+  };
+  for (const std::uint64_t pages : {2 * kMost, std::uint64_t{1} << 31}) {
+    claim(pages);
+    if (truncate(data.path().c_str(), static_cast<off_t>(pages * DataFile::kPage)) != 0) {
+      std::cout << "the file system has no file of " << pages << " pages: " << strerror(errno) << "\n";
+      continue;
+    }
+    const auto checked = Check();
+    ASSERT_EQ(CodeOf(checked), ErrorCode::kCorrupt);
+    EXPECT_NE(checked.error().message().find("it claims " + std::to_string(pages) + " pages"),
+              std::string::npos)
+        << checked.error().message();
+  }
+  data.Restore();
+  if (truncate(data.path().c_str(), static_cast<off_t>(2 * kMost * DataFile::kPage)) == 0) Must(Check());
   data.Restore();
   Must(Check());
 }

@@ -5,6 +5,10 @@
 #include "store/salvage.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "store/examination.h"
 #include "store/opened_keystore.h"
@@ -387,6 +391,18 @@ TEST_F(Salvage, TheDamagedOneStaysAsItWas) {
   for (const auto& each : std::filesystem::directory_iterator(keystore_.path()))
     after[each.path().filename()] = BytesOfFile(each.path());
   EXPECT_EQ(after, before);
+}
+
+// A byte is kept of each page, by the process that has the keys.
+TEST_F(Salvage, AFileOfHolesIsRefused) {
+  const std::filesystem::path data = keystore_.path() / "data.mdb";
+  if (truncate(data.c_str(), off_t{1} << 43) != 0)
+    GTEST_SKIP() << "the file system has no file of 8 TiB: " << strerror(errno);
+  const auto salvaged_from_it = Run();
+  ASSERT_EQ(CodeOf(salvaged_from_it), ErrorCode::kCorrupt);
+  EXPECT_NE(salvaged_from_it.error().message().find("long enough for 2147483648 pages"), std::string::npos)
+      << salvaged_from_it.error().message();
+  EXPECT_FALSE(std::filesystem::exists(salvaged()));
 }
 
 TEST_F(Salvage, WhatIsRefused) {
