@@ -56,6 +56,9 @@ class Carriage {
   // What stands before the descriptors; null where there are none.
   cmsghdr* header() { return CMSG_FIRSTHDR(&message_); }
 
+  // Whether more was received than there is room for.
+  bool cut() const noexcept { return (message_.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0; }
+
   // Hands it to sendmsg(2) or recvmsg(2). Returns what that does.
   template <typename Call>
   ssize_t Pass(Call call, int socket, int flags) {
@@ -82,15 +85,27 @@ bool Send(int to, const ExaminationRequest& request, std::array<int, kDescriptor
   return carriage.Pass(sendmsg, to, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof(copy));
 }
 
-// Returns whether there was anything; the descriptors are -1 where it was no request.
+void Close(std::array<int, kDescriptors>& descriptors) {
+  for (int& each : descriptors) {
+    if (each >= 0) close(each);
+    each = -1;
+  }
+}
+
+// Returns whether there was anything. Of what is no request nothing is kept: the descriptors are -1 then.
 bool Receive(int from, ExaminationRequest& request, std::array<int, kDescriptors>& descriptors) {
   descriptors.fill(-1);
   Carriage carriage(request);
-  if (carriage.Pass(recvmsg, from, MSG_CMSG_CLOEXEC) <= 0) return false;
+  const ssize_t got = carriage.Pass(recvmsg, from, MSG_CMSG_CLOEXEC);
+  if (got <= 0) return false;
   const cmsghdr* const header = carriage.header();
-  if (header != nullptr && header->cmsg_type == SCM_RIGHTS &&
-      header->cmsg_len == CMSG_LEN(sizeof(descriptors)))
-    std::memcpy(descriptors.data(), CMSG_DATA(header), sizeof(descriptors));
+  // There is room for no more than these: the kernel lets go of the rest.
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+    std::memcpy(descriptors.data(), CMSG_DATA(header),
+                std::min(header->cmsg_len - CMSG_LEN(0), sizeof(descriptors)));
+  const bool whole = got == static_cast<ssize_t>(sizeof(request)) && !carriage.cut() &&
+                     std::find(descriptors.begin(), descriptors.end(), -1) == descriptors.end();
+  if (!whole) Close(descriptors);
   return true;
 }
 
@@ -118,9 +133,7 @@ void LeaveEverything(int socket) {
   while (Receive(socket, request, descriptors)) {
     const bool whole = std::find(descriptors.begin(), descriptors.end(), -1) == descriptors.end();
     if (whole && fork() == 0) ExamineAndEnd(request, descriptors[0], descriptors[1]);
-    for (const int each : descriptors) {
-      if (each >= 0) close(each);
-    }
+    Close(descriptors);
   }
   _exit(EXIT_SUCCESS);
 }

@@ -5,15 +5,20 @@
 #include "store/examiner.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <set>
 #include <sstream>
 
+#include "store/examination_process.h"
 #include "store/files.h"
 #include "store/sealed_table.h"
 #include "tests/store/data_file.h"
@@ -109,6 +114,47 @@ TEST_F(Examiner, HoldsNothingOfWhoeverStartedIt) {
   ASSERT_EQ(files.size(), 1U);
   EXPECT_TRUE(files.begin()->starts_with("socket:")) << *files.begin();
   EXPECT_EQ(filesystem::read_symlink("/proc/" + std::to_string(ExaminerProcess()) + "/cwd"), "/");
+}
+
+// Goal: whatever it is sent that is no request, it keeps nothing of it. Method: the end of a pipe, which
+// whoever has the other one hears of once nobody has it: alone, twice with a piece of a request or with more
+// than one, and too often.
+TEST_F(Examiner, KeepsNothingOfWhatIsNoRequest) {
+  struct Message {
+    std::size_t bytes;
+    std::size_t descriptors;
+  };
+  const std::size_t request = sizeof(ExaminationRequest);
+  for (const Message& each :
+       {Message{request, 1}, Message{1, 2}, Message{request + 1, 2}, Message{request, 3}}) {
+    SCOPED_TRACE(std::to_string(each.bytes) + " bytes, " + std::to_string(each.descriptors) + " descriptors");
+    std::array<int, 2> ends{};
+    ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+    const Descriptor ours(ends[0]);
+    Descriptor sent(ends[1]);
+    std::array<char, 64> bytes{};
+    iovec part{bytes.data(), each.bytes};
+    const std::array<int, 3> descriptors{sent.number(), sent.number(), sent.number()};
+    const std::size_t size = each.descriptors * sizeof(int);
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(descriptors))> room{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = room.data();
+    message.msg_controllen = CMSG_SPACE(size);
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(header), descriptors.data(), size);
+    ASSERT_EQ(sendmsg(ExaminerDescriptor(), &message, MSG_NOSIGNAL), static_cast<ssize_t>(each.bytes));
+    sent.Close();
+    pollfd watch{ours.number(), POLLIN, 0};
+    constexpr int kGivenUpMs = 60'000;
+    EXPECT_EQ(poll(&watch, 1, kGivenUpMs), 1) << "it is kept";
+    EXPECT_NE(watch.revents & POLLHUP, 0);
+  }
+  Must(Look());
 }
 
 // Those that were forked since ask the same one, each for itself.
