@@ -81,6 +81,8 @@ Result<PageScan> PageScan::Begin(int file) {
 }
 
 Bytes PageScan::Read(FilePlace place) const {
+  // Before anything is set aside for it: a page may say what it likes.
+  if (place.offset > bytes_ || place.size > bytes_ - place.offset) return {};
   Bytes bytes(place.size);
   if (ReadAt(file_, place.offset, bytes) != bytes.size()) return {};
   return bytes;

@@ -1,12 +1,15 @@
-// A directory in memory, where there is one, for the targets whose reader takes files; gone with the process.
+// A directory in memory, where there is one, and a file, for the targets whose reader takes such; gone with
+// the process, or with its object.
 
 #pragma once
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <string>
 
+#include "crypto/base/descriptor.h"
 #include "tests/fuzz/targets.h"
 
 namespace certfs::fuzz {
@@ -30,6 +33,19 @@ class ScratchDirectory {
 
  private:
   std::string path_;
+};
+
+class MemoryFile {
+ public:
+  explicit MemoryFile(BytesView bytes) : file_(memfd_create("certfs-fuzz", MFD_CLOEXEC)) {
+    PROPERTY(file_.open());
+    PROPERTY(pwrite(file_.number(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+  }
+  int number() const { return file_.number(); }
+  std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(number()); }
+
+ private:
+  const Descriptor file_;
 };
 
 }  // namespace certfs::fuzz

@@ -97,6 +97,33 @@ void PutStore() {
     Put("header", format, bytes);
   }
 
+  for (const char* const format : {"format-1", "format-3"})
+    Put("pages", format, TestFile("store/vectors/" + std::string(format) + "/data.mdb"));
+  Bytes pages = TestFile("store/vectors/format-3/data.mdb");
+  Put("salvage", "whole", pages);
+  std::fill_n(pages.begin(), 2 * 4096, std::uint8_t{0});
+  Put("salvage", "without-metas", pages);
+
+  // Records of this file, with the keystore's name left out, and what fits it.
+  const auto mark = [](char kind, std::uint64_t commit) {
+    Bytes bytes{static_cast<std::uint8_t>(kind)};
+    Writer writer(bytes);
+    writer.Raw(AsBytes("CERTFSHW"));
+    writer.U16(1);
+    writer.Raw(Bytes(6 + 16));
+    writer.U64(commit);
+    writer.U64(0);
+    writer.I64(1'800'000'000);
+    return bytes;
+  };
+  const auto both = [](Bytes first, const Bytes& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+  };
+  Put("high_water", "both", both(mark('m', 0), mark('m', 1)));
+  Put("high_water", "older", both(mark('m', 1), mark('m', 1000)));
+  Put("high_water", "another", mark('o', 1));
+
   std::string log;
   const auto piece = [&](char kind, std::string_view bytes) {
     log += kind;
