@@ -47,6 +47,9 @@ std::int64_t SinceStart(Instant instant) {
 }
 Instant InstantOf(std::int64_t nanoseconds) { return Instant(std::chrono::nanoseconds(nanoseconds)); }
 
+// Whether it is a time at which a daemon of this machine may have made a note.
+bool HasBeen(std::int64_t made) { return made >= 0 && made <= SinceStart(std::chrono::steady_clock::now()); }
+
 // Where to write the note that `is_meant`: over itself, else where there is none, else over the oldest, of
 // which nobody will ask any more.
 template <typename Note, typename IsMeant>
@@ -255,7 +258,8 @@ std::vector<RedirectNote> Connection::Kept() {
   std::vector<RedirectNote> notes;
   for (const Page::Note& each : page_->notes) {
     const std::int32_t thread = each.thread;
-    if (thread != 0) notes.push_back({thread, NodeId(each.live), NodeId(each.staging), InstantOf(each.made)});
+    if (thread == 0 || !HasBeen(each.made)) continue;
+    notes.push_back({thread, NodeId(each.live), NodeId(each.staging), InstantOf(each.made)});
   }
   return notes;
 }
@@ -280,7 +284,7 @@ std::vector<PairNote> Connection::KeptPairs() {
   std::vector<PairNote> notes;
   for (const Page::Pair& each : page_->pairs) {
     const std::int32_t thread = each.thread;
-    if (thread == 0) continue;
+    if (thread == 0 || !HasBeen(each.made)) continue;
     notes.push_back({thread, each.entry, static_cast<Member>(each.opened), each.revision,
                      InstantOf(each.made), each.ended == 1});
   }
