@@ -103,8 +103,7 @@ class Crash(harness.MountTest):
         try:
             deadline = time.time() + 60
             while time.time() < deadline:
-                os.kill(second, signal.SIGSTOP)
-                time.sleep(0.001)
+                harness.stop(second)
                 if reads_now(second):
                     break
                 os.kill(second, signal.SIGCONT)

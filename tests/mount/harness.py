@@ -42,6 +42,22 @@ def is_running(pid):
         return False
 
 
+def stop(pid):
+    """Stops the process, and returns once none of its threads runs any more: they go on for a moment after SIGSTOP."""
+    os.kill(pid, signal.SIGSTOP)
+    while True:
+        states = []
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            try:
+                with open(f"/proc/{pid}/task/{thread}/stat") as stat:
+                    states.append(stat.read().rsplit(")", 1)[1].split()[0])
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # It has just ended.
+        if states and all(state in "TtZX" for state in states):
+            return
+        time.sleep(0.0005)
+
+
 def mounter_of(path):
     """The process that keeps the mount at `path`, and would start another daemon."""
     return int(os.getxattr(path, "user.certfs.mounter"))

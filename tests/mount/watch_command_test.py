@@ -90,7 +90,7 @@ class WatchCommand(harness.MountTest):
 
     def burst(self, watcher, entry, certificates):
         """All are written before the watcher looks, however slow the machine is."""
-        watcher.process.send_signal(signal.SIGSTOP)
+        harness.stop(watcher.process.pid)
         try:
             for each in certificates:
                 put(entry + "/cert.pem", each)
