@@ -55,12 +55,15 @@ class Tree(harness.MountTest):
             self.assertEqual(pki.read(entry + "/cert.pem"), pki.read(root))
         self.assertGreaterEqual(len(os.listdir(self.mount.at("stores/TRUSTED_ROOTS"))), len(roots))
         warned = set()
-        for root in roots:
+        judged = roots[::max(1, round(1 / harness.ROUNDS))]
+        for root in judged:
             verdict = run(harness.CERTFS, "verify", "--store", "TRUSTED_ROOTS", "--json", "--mount", self.mount.path, root)
             self.assertEqual(verdict.returncode, 0, verdict.stdout + verdict.stderr)
             report = json.loads(verdict.stdout)
             self.assertTrue(report["accepted"])
             warned |= {finding["rule"] for finding in report["findings"]}
+        if len(judged) < len(roots):
+            return  # Too few to have all that there is to be warned of.
         print("warnings over Debian's roots:", sorted(warned))
         self.assertIn("anchor-sha1-self-signature", warned)
         self.assertGreaterEqual(len(warned), 4)
