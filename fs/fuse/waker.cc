@@ -37,7 +37,7 @@ Waker::Waker(WakerProcess process, Volume& volume, WakerMount mount, std::functi
     : process_(std::move(process)),
       id_(process_.process()),
       volume_(volume),
-      mount_(std::move(mount)),
+      mount_(mount),
       settle_(std::move(settle)),
       stop_event_(eventfd(0, EFD_CLOEXEC)),
       thread_([this] { Run(); }) {}
@@ -137,7 +137,7 @@ std::optional<int> Waker::Attempt(Order& order, std::string& path) {
   }
   if (path.empty()) return 0;
   const std::optional<int> outcome = CarryOut(order, path);
-  if (outcome != EACCES && outcome != EPERM) return outcome;
+  if (!outcome || (*outcome != EACCES && *outcome != EPERM)) return outcome;
   // A mounter that is not root, and so its waker, may not write to every directory. Watchers then learn of a
   // change of attributes.
   order.action = WakerAction::kAttribute;
@@ -156,9 +156,10 @@ void Waker::Run() {
     settle_();
     std::string path;
     const std::optional<int> outcome = Attempt(order, path);
-    const bool woken = outcome == 0 || outcome == ENOENT || outcome == ESTALE;
-    if (outcome && !woken && outcome != ENOMEM && !std::exchange(told, true))
-      spdlog::warn("{}/{}: its watchers were not woken: {}", path, order.name, std::strerror(*outcome));
+    const int failed = outcome.value_or(0);
+    const bool expected = failed == 0 || failed == ENOENT || failed == ESTALE || failed == ENOMEM;
+    if (!expected && !std::exchange(told, true))
+      spdlog::warn("{}/{}: its watchers were not woken: {}", path, order.name, std::strerror(failed));
     lock.lock();
     if (outcome == ENOMEM) {
       // The oldest is what is lost when there are too many.

@@ -28,7 +28,7 @@ namespace certfs {
 
 namespace {
 
-constexpr std::size_t kOrderBytesMax = 2 * PATH_MAX;
+constexpr std::size_t kOrderBytesMax = std::size_t{2} * PATH_MAX;
 
 // On the wire: the action, the device, and two texts, each ending in a zero.
 struct OrderHead {
