@@ -38,6 +38,24 @@ class KeystoreDamage : public Door {
     }
     keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
   }
+  // Sixty entries with chain.pem, on pages of their own, in a keystore that was opened after them.
+  std::vector<Number> FillAndOpenAnew() {
+    std::vector<Number> numbers;
+    for (int i = 0; i < 60; ++i) {
+      numbers.push_back(Make("machine", "e" + std::to_string(i)));
+      Put(numbers.back(), kCertificate, "chain.pem");
+    }
+    keystore_.reset();
+    keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
+    return numbers;
+  }
+  Result<std::string> CertificateOf(Number number) {
+    const auto snapshot = TRY(keystore_->Snapshot());
+    const auto entry = TRY(snapshot->FindEntryByNumber(number));
+    if (!entry) return Error(ErrorCode::kNotFound, "the entry");
+    const SecretBytes bytes = TRY(snapshot->ReadFile(*entry, kCertificate));
+    return std::string(AsText(bytes.Reveal()));
+  }
   ErrorCode Code(Number number, Member member, const std::string& vector) {
     const auto outcome = WriteVector(number, member, vector);
     return outcome.has_value() ? ErrorCode::kInternal : outcome.error().code();
@@ -50,27 +68,15 @@ INSTANTIATE_TEST_SUITE_P(Keystores, KeystoreDamage, testing::Values(DoorKind{"Di
 // A disk that fails shows as a bus error where a file is mapped; so does a file that was cut short beneath
 // us.
 TEST_P(KeystoreDamage, APageThatCannotBeReadIsDamageAndNoCrash) {
-  std::vector<Number> numbers;
-  for (int i = 0; i < 60; ++i) {
-    numbers.push_back(Make("machine", "e" + std::to_string(i)));
-    Put(numbers.back(), kCertificate, "chain.pem");
-  }
+  const std::vector<Number> numbers = FillAndOpenAnew();
   const std::string wanted(AsText(VectorOf("chain.pem")));
-  keystore_.reset();
-  keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
   const auto file = directory_.path() / "data.mdb";
   const auto whole = std::filesystem::file_size(file);
   std::filesystem::resize_file(file, whole / 2 & ~std::uintmax_t{4095});
   int read = 0;
   int damaged = 0;
   for (const Number number : numbers) {
-    const auto text = [&]() -> Result<std::string> {
-      const auto snapshot = TRY(keystore_->Snapshot());
-      const auto entry = TRY(snapshot->FindEntryByNumber(number));
-      if (!entry) return Error(ErrorCode::kNotFound, "the entry");
-      const SecretBytes bytes = TRY(snapshot->ReadFile(*entry, kCertificate));
-      return std::string(AsText(bytes.Reveal()));
-    }();
+    const auto text = CertificateOf(number);
     if (text.has_value()) {
       EXPECT_EQ(text.value(), wanted);
       ++read;
@@ -86,23 +92,10 @@ TEST_P(KeystoreDamage, APageThatCannotBeReadIsDamageAndNoCrash) {
 // Goal: what the disk gives again is served again, by the process that has met zeros in its place. Method:
 // half of the file is gone for one read.
 TEST_P(KeystoreDamage, APageThatCanBeReadAgainIsServedAgain) {
-  std::vector<Number> numbers;
-  for (int i = 0; i < 60; ++i) {
-    numbers.push_back(Make("machine", "e" + std::to_string(i)));
-    Put(numbers.back(), kCertificate, "chain.pem");
-  }
+  const std::vector<Number> numbers = FillAndOpenAnew();
   const std::string wanted(AsText(VectorOf("chain.pem")));
-  keystore_.reset();
-  keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
-  const auto text = [&](Number number) -> Result<std::string> {
-    const auto snapshot = TRY(keystore_->Snapshot());
-    const auto entry = TRY(snapshot->FindEntryByNumber(number));
-    if (!entry) return Error(ErrorCode::kNotFound, "the entry");
-    const SecretBytes bytes = TRY(snapshot->ReadFile(*entry, kCertificate));
-    return std::string(AsText(bytes.Reveal()));
-  };
   // Then all of it has been examined.
-  for (const Number number : numbers) EXPECT_EQ(Must(text(number)), wanted);
+  for (const Number number : numbers) EXPECT_EQ(Must(CertificateOf(number)), wanted);
 
   const auto file = directory_.path() / "data.mdb";
   const Bytes whole = test::ReadAll(file.string());
@@ -111,7 +104,7 @@ TEST_P(KeystoreDamage, APageThatCanBeReadAgainIsServedAgain) {
   std::optional<Number> lost;
   // The first one alone: whoever reads next has the file examined.
   for (std::size_t i = 0; i < numbers.size() && !lost; ++i) {
-    const auto read = text(numbers[i]);
+    const auto read = CertificateOf(numbers[i]);
     if (read.has_value()) continue;
     EXPECT_EQ(read.error().code(), ErrorCode::kCorrupt) << read.error().message();
     lost = numbers[i];
@@ -121,8 +114,8 @@ TEST_P(KeystoreDamage, APageThatCanBeReadAgainIsServedAgain) {
       .write(reinterpret_cast<const char*>(whole.data() + half),
              static_cast<std::streamsize>(whole.size() - half));
   EXPECT_EQ(test::ReadAll(file.string()), whole);
-  EXPECT_EQ(Must(text(*lost)), wanted);
-  for (const Number number : numbers) EXPECT_EQ(Must(text(number)), wanted);
+  EXPECT_EQ(Must(CertificateOf(*lost)), wanted);
+  for (const Number number : numbers) EXPECT_EQ(Must(CertificateOf(number)), wanted);
 }
 
 // Without its CRL, a revoked certificate would pass.
