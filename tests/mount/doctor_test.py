@@ -166,7 +166,7 @@ class MountsAndDaemons(Patient):
 
     def test_a_mount_that_hangs(self):
         pid = self.mount.pid()
-        os.kill(pid, signal.SIGSTOP)
+        harness.stop(pid)
         # What the kernel knows of the mount's root it believes for a second: then it would have to ask.
         time.sleep(1.5)
         try:

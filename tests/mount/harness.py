@@ -29,7 +29,8 @@ def rounds(count):
 def run(*command, **options):
     """Runs `command` with its words in English; returns the finished process with text output."""
     environment = dict(os.environ, LC_ALL="C")
-    return subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, timeout=300, **options)
+    options.setdefault("timeout", 300)
+    return subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, **options)
 
 
 def is_running(pid):
@@ -45,7 +46,8 @@ def is_running(pid):
 def stop(pid):
     """Stops the process, and returns once none of its threads runs any more: they go on for a moment after SIGSTOP."""
     os.kill(pid, signal.SIGSTOP)
-    while True:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
         states = []
         for thread in os.listdir(f"/proc/{pid}/task"):
             try:
@@ -56,6 +58,7 @@ def stop(pid):
         if states and all(state in "TtZX" for state in states):
             return
         time.sleep(0.0005)
+    raise RuntimeError(f"process {pid} does not stop: its threads are in states {states}")
 
 
 def mounter_of(path):
@@ -95,10 +98,13 @@ class Mount:
         self.options = list(options)
         os.makedirs(self.path, exist_ok=True)
         atexit.register(self.close)
+        self.make_keystore()
+        self.mount()
+
+    def make_keystore(self):
         made = run(CERTFS, "init", self.keystore)
         if made.returncode:
             raise RuntimeError("init: " + made.stderr)
-        self.mount()
 
     def mount(self):
         mounted = run(CERTFS, "mount", self.keystore, self.path, *self.options)
@@ -188,13 +194,17 @@ class MountTest(unittest.TestCase):
     def setUpClass(cls):
         if not os.path.exists("/dev/fuse"):
             raise unittest.SkipTest("there is no /dev/fuse on this machine")
-        cls.mount = Mount(options=cls.OPTIONS)
         cls.work = tempfile.mkdtemp(prefix="certfs-pki-")
         cls.root = pki.Authority(cls.work, "Test Root")
         cls.issuing = pki.Authority(cls.work, "Test Issuing CA", cls.root)
         cls.key = pki.new_key(os.path.join(cls.work, "server.key"))
         cls.leaf = cls.issuing.issue("localhost", cls.key)
         cls.chain = cls.leaf + pki.read(cls.issuing.cert)
+        cls.mount = cls.new_mount()
+
+    @classmethod
+    def new_mount(cls):
+        return Mount(options=cls.OPTIONS)
 
     @classmethod
     def tearDownClass(cls):

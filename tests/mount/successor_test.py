@@ -216,7 +216,7 @@ class InFlight(SuccessorTest):
     def while_stopped(self, *command):
         """Begins `command` while the daemon is stopped, and kills that. Returns how the command ended."""
         before = self.mount.pid()
-        os.kill(before, signal.SIGSTOP)
+        harness.stop(before)
         begun = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             time.sleep(1.3)  # Past what the kernel answers by itself, so that it waits; that it does is not needed for the rest to hold.
@@ -592,7 +592,7 @@ class GivingUp(harness.MountTest):
 
     def test_a_daemon_that_is_stopped_does_not_keep_umount_waiting(self):
         mounter, daemon = self.mount.mounter(), self.mount.pid()
-        os.kill(daemon, signal.SIGSTOP)
+        harness.stop(daemon)
         try:
             done = run("umount", self.mount.path)
             self.assertEqual(done.returncode, 0, done.stderr)

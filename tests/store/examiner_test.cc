@@ -89,6 +89,7 @@ TEST_F(Examiner, WhereItWasKilledNothingIsOpened) {
 
 TEST_F(Examiner, WhereItHangsOneWaitsForAMomentOnly) {
   kill(ExaminerProcess(), SIGSTOP);
+  waitpid(ExaminerProcess(), nullptr, WUNTRACED);  // Until then it may answer.
   const auto looked = Look(Extent::kPages, milliseconds(50));
   kill(ExaminerProcess(), SIGCONT);
   EXPECT_EQ(CodeOf(looked), ErrorCode::kIo);
