@@ -312,17 +312,18 @@ http {{
             return done
 
         def count():
-            """Every number that was acknowledged must be there at the end, or a later one."""
-            acknowledged = number = 0
+            """What was acknowledged, or seen, stays until another is there. One that failed with EIO may be there, too."""
+            acknowledged = seen = number = 0
             while time.monotonic() < end:
                 number += 1
                 try:
                     put(secret, str(number).encode())
-                    acknowledged = number
+                    acknowledged = seen = number
                 except OSError as error:
                     assert error.errno == errno.EIO, error
                 there = int(pki.read(secret))
-                assert there in (acknowledged, number), f"{there} of {acknowledged} acknowledged, {number} tried"
+                assert there in (seen, number), f"{there} is there: {seen} was before, {acknowledged} acknowledged, {number} tried"
+                seen = there
             return f"{acknowledged}"
 
         def read(seed):
