@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -59,6 +61,17 @@ bool IsStopped(pid_t process) {
   return state == 'T' || state == 't';
 }
 
+// Whether `process` has been sent a SIGKILL that it has not ended of yet.
+bool IsBeingKilled(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("SigPnd:") && !line.starts_with("ShdPnd:")) continue;
+    const std::uint64_t pending = std::strtoull(line.c_str() + std::strlen("SigPnd:"), nullptr, 16);
+    if ((pending & std::uint64_t{1} << (SIGKILL - 1)) != 0) return true;
+  }
+  return false;
+}
+
 // A process that was killed may have a thread left that tells the kernel something, and waits for somebody
 // who waits for an answer of the mount: nobody gives one before there is a successor, and nothing ends that
 // thread meanwhile, nor its process. Its first thread has gone all the same. Nobody can wait for that: a
@@ -84,7 +97,7 @@ struct Mounter::Daemon {
   std::optional<int> status;  // Once it has ended, as waitpid(2) tells it.
   std::optional<Clock::time_point> stopped_since;
   std::optional<Clock::time_point> end_by;  // When it is to have ended.
-  bool killed = false;                      // By this process.
+  bool killed = false;                      // By this process or another one.
 };
 
 Mounter::Mounter(std::unique_ptr<MountPoint> point, MounterHooks hooks, MounterPatience patience)
@@ -169,11 +182,15 @@ Result<void> Mounter::CheckDeadlines() {
   }
   spdlog::error("the daemon {} and is ended",
                 stopped ? "was stopped for too long" : "does not come to its end");
-  daemon_->end_by = now + patience_.end;
+  kill(daemon_->process, SIGKILL);
+  NoteKill();
+  return {};
+}
+
+void Mounter::NoteKill() {
+  daemon_->end_by = Clock::now() + patience_.end;
   daemon_->stopped_since.reset();
   daemon_->killed = true;
-  kill(daemon_->process, SIGKILL);
-  return {};
 }
 
 void Mounter::AskToEnd(int signal) {
@@ -247,6 +264,7 @@ Result<void> Mounter::Watch() {
       // It was killed: by itself it would have waited for its threads.
       NoteEnd(SIGKILL);
     }
+    if (ready == 0 && !daemon_->killed && IsBeingKilled(daemon_->process)) NoteKill();
     TRY(CheckDeadlines());
   }
   return {};

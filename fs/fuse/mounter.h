@@ -48,8 +48,8 @@ struct MounterPatience {
   std::chrono::milliseconds successor = std::chrono::seconds(60);
   // For a daemon that is stopped (SIGSTOP) and keeps its callers waiting, before it is ended.
   std::chrono::milliseconds stopped = std::chrono::seconds(60);
-  // For a daemon to end once it is to; then it is killed. For one that was killed, before the mount is given
-  // up.
+  // For a daemon to end once it is to; then it is killed. For one that was killed, by whomever, before the
+  // mount is given up.
   std::chrono::milliseconds end = std::chrono::seconds(10);
 };
 
@@ -80,6 +80,8 @@ class Mounter {
   void OnSignal();
   void Reap();
   void NoteEnd(int status);
+  // The daemon has been killed, by whomever, and is to end.
+  void NoteKill();
   void AskToEnd(int signal);
   Result<void> CheckDeadlines();
   // By when the daemon is to serve, or to have ended.
