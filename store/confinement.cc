@@ -21,6 +21,7 @@
 #include <system_error>
 #include <utility>
 
+#include "crypto/base/sanitized.h"
 #include "store/files.h"
 
 namespace certfs {
@@ -304,14 +305,7 @@ ConfinementPlan PlanForKeystore(const std::filesystem::path& directory, Reach re
 
 }  // namespace certfs
 
-#if defined(__SANITIZE_ADDRESS__)
-#define CERTFS_LEAKS_ARE_LOOKED_FOR
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CERTFS_LEAKS_ARE_LOOKED_FOR
-#endif
-#endif
-#ifdef CERTFS_LEAKS_ARE_LOOKED_FOR
+#if CERTFS_ADDRESS_SANITIZED
 // LeakSanitizer's own hook. It looks for leaks by ptrace(2), which a confined process has given up.
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the name is its own.
 extern "C" int __lsan_is_turned_off();

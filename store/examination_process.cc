@@ -20,6 +20,7 @@
 #include <system_error>
 
 #include "crypto/base/descriptor.h"
+#include "crypto/base/sanitized.h"
 #include "crypto/base/secret.h"
 #include "store/files.h"
 #include "store/lmdb/page_check.h"
@@ -27,18 +28,6 @@
 namespace certfs {
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 // Beyond what the program takes anyway: a bit a page, and what is read. Of a page of a large file, some 50
 // bytes.

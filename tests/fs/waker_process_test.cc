@@ -6,14 +6,21 @@
 
 #include "fs/fuse/waker_process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
+#include "tests/fs/hung_filesystem.h"
+#include "tests/support/in_child.h"
 #include "tests/support/must.h"
 #include "tests/support/program.h"
 
@@ -75,6 +82,41 @@ TEST_F(WakerProcessTest, WhatIsTooLongIsNoOrder) {
   const std::string longest(9000, 'x');
   EXPECT_EQ(Order(WakerAction::kRename, longest, "cert.pem"), EINVAL);
   EXPECT_EQ(Order(WakerAction::kRename, ".", "cert.pem"), ESTALE);
+}
+
+// Without asking the filesystem that is mounted there.
+dev_t DeviceAt(const std::string& path) {
+  struct statx found {};
+  EXPECT_EQ(statx(AT_FDCWD, path.c_str(), AT_STATX_DONT_SYNC, 0, &found), 0);
+  return makedev(found.stx_dev_major, found.stx_dev_minor);
+}
+
+// Where one is mounted, no way leads out of it. Nobody answers there: whatever is asked about is refused
+// before.
+TEST(WakerProcessOfAMount, StaysWithinIt) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may mount";
+  const TemporaryDirectory directory;
+  const std::string said = InChild([&] {
+    const std::string mountpoint = directory.Path("mnt");
+    std::filesystem::create_directory(mountpoint);
+    HungFilesystem mounted;
+    const std::string failure = mounted.Mount(mountpoint, "fuse.certfs");
+    if (!failure.empty()) return "cannot hang: " + failure;
+    struct stat beside {};
+    if (stat(directory.Path("").c_str(), &beside) != 0) return std::string("no directory");
+    WakerProcess waker = Must(WakerProcess::Start(mountpoint));
+    std::string outcomes;
+    for (const dev_t device : {DeviceAt(mountpoint), beside.st_dev}) {
+      for (const std::string& path :
+           {std::string(".."), std::string("../mnt"), std::string("/"), directory.Path("")}) {
+        if (!waker.Send({WakerAction::kRename, device, path, "cert.pem"})) return std::string("not sent");
+        outcomes += strerrorname_np(Must(waker.Receive())) + std::string(" ");
+      }
+    }
+    return outcomes;
+  });
+  if (said.starts_with("cannot hang: ")) GTEST_SKIP() << said;
+  EXPECT_EQ(said, "EXDEV EXDEV EXDEV EXDEV ESTALE ESTALE ESTALE ESTALE ");
 }
 
 }  // namespace
