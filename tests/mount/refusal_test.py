@@ -223,6 +223,18 @@ class Refusals(harness.MountTest):
         os.close(first)
         os.close(second)
         self.assertEqual(pki.read(target), self.leaf)
+        # Those of fcntl(2) are a process's: where one has its lock, another one writes all the same.
+        holder = subprocess.Popen(["python3", "-c", "import fcntl, os, sys\nfile = os.open(sys.argv[1], os.O_RDWR)\nfcntl.lockf(file, fcntl.LOCK_EX)\n"
+                                   "print('held', flush=True)\nsys.stdin.read()", target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertEqual(holder.stdout.readline(), "held\n")
+            put(target, self.chain)
+            self.assertEqual(pki.read(target), self.chain)
+        finally:
+            holder.communicate("")
+        self.assertEqual(holder.returncode, 0)
+        self.assertEqual(pki.read(target), self.chain)  # Who writes nothing changes nothing.
+        put(target, self.leaf)
 
     def test_a_killed_opener_leaves_no_note_that_misleads_a_reader(self):
         """Writers killed between the refused open and its second try: whoever reads next reads the live bytes."""

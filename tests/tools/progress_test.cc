@@ -1,9 +1,22 @@
-// Goal: the bar says how far it is, in the room that there is.
-// Method: a table of lines; that nothing is drawn where stderr is no terminal, every test of the tools shows.
+// Goal: the bar says how far it is, in the room that there is, and is drawn where somebody watches. Method: a
+// table of lines; a pseudo terminal. That nothing is drawn where stderr is none, every test of the tools
+// shows.
 
 #include "tools/progress.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "crypto/base/descriptor.h"
+#include "tests/support/in_child.h"
 
 namespace certfs {
 
@@ -39,6 +52,41 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"LargeNumbers", std::uint64_t{1} << 63, ~std::uint64_t{0}, 20, "restoring  50%"},
                     Case{"UnknownTotal", 7, 0, 40, "restoring 7"}),
     [](const testing::TestParamInfo<Case>& tested) { return tested.param.name; });
+
+// What is to be seen on a terminal of 40 columns while `work` is done.
+std::string SeenAtATerminal(const std::function<void()>& work) {
+  return InChild([&] {
+    int terminal = -1;
+    int end = -1;
+    const winsize size{24, 40, 0, 0};
+    if (openpty(&terminal, &end, nullptr, nullptr, &size) != 0 || dup2(end, STDERR_FILENO) < 0)
+      return std::string("no terminal");
+    fcntl(terminal, F_SETFL, O_NONBLOCK);
+    work();
+    std::array<char, 4096> seen;
+    const ssize_t got = read(terminal, seen.data(), seen.size());
+    return std::string(seen.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  });
+}
+
+TEST(Progress, IsDrawnForWhatTakesLongerThanASecond) {
+  const std::string seen = SeenAtATerminal([] {
+    Progress progress("restoring", 10);
+    progress.Advance(4);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    progress.Advance(1);
+    progress.Advance(1);  // Within a tenth of a second: not again.
+  });
+  EXPECT_EQ(seen, "\r\x1b[Krestoring [###########           ]  50%\r\x1b[K");
+}
+
+TEST(Progress, IsNotForWhatTakesLess) {
+  EXPECT_EQ(SeenAtATerminal([] {
+              Progress progress("restoring", 10);
+              progress.Advance(4);
+            }),
+            "");
+}
 
 }  // namespace
 
