@@ -21,6 +21,7 @@
 #include "tools/commands.h"
 #include "tools/entry_writer.h"
 #include "tools/import_plan.h"
+#include "tools/json_text.h"
 #include "tools/mounts.h"
 #include "tools/package_ledger.h"
 #include "tools/progress.h"
@@ -184,8 +185,7 @@ Result<ExitCode> Import(const Options& options) {
     }
   }
   if (options.json) {
-    // Names in a file need not be UTF-8, which JSON has to be.
-    std::cout << report.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    PrintJson(report);
   } else {
     std::cout << imported << " of " << plan.steps.size() << " imported\n";
   }

@@ -14,6 +14,7 @@
 #include "crypto/base/time.h"
 #include "crypto/pem.h"
 #include "crypto/store_file.h"
+#include "tools/json_text.h"
 #include "tools/system.h"
 
 namespace certfs {
@@ -184,7 +185,7 @@ Result<ExitCode> List(const ListOptions& options) {
     json["epoch"] = unlocked ? Json(state.epoch) : Json();
     json["rotating"] = unlocked ? Json(state.rotating) : Json();
     json["rewrite_pending"] = unlocked ? Json(state.rewrite_pending) : Json();
-    std::cout << json.dump(2) << "\n";
+    PrintJson(json);
     return ExitCode::kOk;
   }
   std::cout << "SLOT  TYPE        CREATED\n";

@@ -21,6 +21,7 @@
 #include "store/policy.h"
 #include "tools/entry_name.h"
 #include "tools/entry_writer.h"
+#include "tools/json_text.h"
 #include "tools/kept_entry.h"
 #include "tools/shown.h"
 #include "tools/system.h"
@@ -185,7 +186,7 @@ Result<void> RecordPackage(const Mount& mount, BytesView key_der, const Encrypte
                     {"time", package.time},
                     {"sha256", package.digest},
                     {"key_sha256", key}};
-  const std::string text = record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text = JsonText(record);
   auto written = WriteMember(mount, entry, Member::kSecret, AsBytes(text));
   if (!written.has_value() && made) rmdir(entry.c_str());
   return written;

@@ -8,6 +8,7 @@
 #include "tools/commands.h"
 #include "tools/control_client.h"
 #include "tools/entry_name.h"
+#include "tools/json_text.h"
 #include "tools/package_ledger.h"
 #include "tools/progress.h"
 #include "tools/settings.h"
@@ -121,9 +122,7 @@ Result<ExitCode> Run(Options& options) {
     }
   }
   if (options.json) {
-    std::cout << Json{{"done", !options.dry_run}, {"entries", plan}}.dump(2, ' ', false,
-                                                                          Json::error_handler_t::replace)
-              << "\n";
+    PrintJson({{"done", !options.dry_run}, {"entries", plan}});
   } else if (!options.dry_run && !plan.empty()) {
     std::cout << renewed << " of " << plan.size() << " renewed\n";
   }

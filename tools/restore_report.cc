@@ -6,6 +6,8 @@
 #include <ostream>
 #include <string_view>
 
+#include "tools/json_text.h"
+
 namespace certfs {
 
 namespace {
@@ -77,7 +79,7 @@ void PrintPlan(const MergePlan& plan, std::ostream& out) {
 std::string ContentsJson(const std::string& file, const BackupContents& contents) {
   Json object{{"file", file}};
   object.update(ToJson(contents));
-  return object.dump(2) + "\n";
+  return JsonText(object);
 }
 
 std::string PlanJson(const std::string& file, const MergePlan& plan, bool done) {
@@ -88,7 +90,7 @@ std::string PlanJson(const std::string& file, const MergePlan& plan, bool done) 
     if (!step.why.empty()) each["why"] = step.why;
   }
   object["backup"] = ToJson(plan.contents);
-  return object.dump(2) + "\n";
+  return JsonText(object);
 }
 
 }  // namespace certfs

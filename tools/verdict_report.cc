@@ -7,6 +7,8 @@
 #include <ostream>
 
 #include "crypto/base/time.h"
+#include "tools/certificate_json.h"
+#include "tools/json_text.h"
 #include "tools/style.h"
 
 namespace certfs {
@@ -62,15 +64,6 @@ std::string_view WordOf(Severity severity) {
   return "";
 }
 
-Json ToJson(const Certificate& certificate) {
-  return {{"subject", certificate.subject()},
-          {"issuer", certificate.issuer()},
-          {"serial", certificate.serial()},
-          {"not_before", FormatTimestamp(certificate.not_before())},
-          {"not_after", FormatTimestamp(certificate.not_after())},
-          {"sha256", ToHex(certificate.fingerprint())}};
-}
-
 void WriteText(std::ostream& out, const Verdict& verdict) {
   for (const Finding& finding : verdict.findings()) {
     const std::string severity(WordOf(finding.severity));
@@ -97,8 +90,7 @@ void WriteJson(std::ostream& out, const Judged& judged, const Verdict& verdict,
               {"certificates", Json::array()}};
   for (const Finding& finding : verdict.findings()) report["findings"].push_back(ToJson(finding));
   for (const Certificate& certificate : certificates) report["certificates"].push_back(ToJson(certificate));
-  // Subjects may hold bytes that are not UTF-8, which JSON cannot carry.
-  out << report.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  out << JsonText(report);
 }
 
 }  // namespace certfs

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <iosfwd>
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,9 +24,6 @@ struct Judged {
 
 // "none", "fix", "warn", "refuse".
 std::string_view WordOf(Severity severity);
-
-// {"subject", "issuer", "serial", "not_before", "not_after", "sha256"}
-nlohmann::ordered_json ToJson(const Certificate& certificate);
 
 // One line a finding ("refuse  expired: ..."), then "accepted" or "refused: ...".
 void WriteText(std::ostream& out, const Verdict& verdict);

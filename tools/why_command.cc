@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tools/commands.h"
+#include "tools/json_text.h"
 #include "tools/mounts.h"
 #include "tools/refusal_line.h"
 #include "tools/remedies.h"
@@ -82,12 +83,12 @@ Json ToJson(const RefusalLine& line) {
   return json;
 }
 
-void PrintJson(const std::vector<std::string>& lines) {
+void PrintRefusals(const std::vector<std::string>& lines) {
   Json json{{"refusals", Json::array()}};
   for (const std::string& line : lines) {
     if (const auto refusal = ParseRefusal(line)) json["refusals"].push_back(ToJson(*refusal));
   }
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  PrintJson(json);
 }
 
 Result<ExitCode> Why(const Options& options) {
@@ -95,7 +96,7 @@ Result<ExitCode> Why(const Options& options) {
   std::vector<std::string> lines = LinesOf(TRY(ReadReasons(mount, options.all)));
   if (options.last && lines.size() > 1) lines.erase(lines.begin(), lines.end() - 1);
   if (options.json) {
-    PrintJson(lines);
+    PrintRefusals(lines);
   } else {
     PrintText(lines);
   }

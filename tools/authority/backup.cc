@@ -11,6 +11,7 @@
 #include "tools/authority/part.h"
 #include "tools/authority/report.h"
 #include "tools/bundle_file.h"
+#include "tools/json_text.h"
 #include "tools/output_file.h"
 #include "tools/system.h"
 #include "tools/unlock.h"

@@ -4,6 +4,7 @@
 
 #include "tools/authority/part.h"
 #include "tools/authority/report.h"
+#include "tools/json_text.h"
 #include "tools/system.h"
 
 namespace certfs::authority {

@@ -11,6 +11,7 @@
 #include "crypto/signing_request.h"
 #include "tools/authority/part.h"
 #include "tools/authority/report.h"
+#include "tools/json_text.h"
 #include "tools/output_file.h"
 #include "tools/request_text.h"
 #include "tools/system.h"

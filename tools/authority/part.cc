@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <iostream>
 #include <utility>
 
 #include "crypto/pem.h"
@@ -92,11 +91,6 @@ Result<void> NameCertificate(const std::string& target, ControlCommand& command)
   if (!file.has_value()) return std::move(file).error().Within(target);
   command.Payload(WritePem("CERTIFICATE", file.value().certificates.front().der()).Reveal());
   return {};
-}
-
-void PrintJson(const Json& json) {
-  // Subjects may hold bytes that are not UTF-8, which JSON cannot carry.
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace certfs::authority

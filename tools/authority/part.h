@@ -49,9 +49,6 @@ Result<void> Describe(const NewAuthorityOptions& options, ControlCommand& comman
 // serial number or STORE/ALIAS, as it is.
 Result<void> NameCertificate(const std::string& target, ControlCommand& command);
 
-// One object, indented.
-void PrintJson(const Json& json);
-
 void AddInit(CLI::App& command, Action& action);
 void AddImport(CLI::App& command, Action& action);
 void AddShow(CLI::App& command, Action& action);

@@ -6,6 +6,7 @@
 #include "tools/authority/part.h"
 #include "tools/authority/report.h"
 #include "tools/interruption.h"
+#include "tools/json_text.h"
 #include "tools/package_ledger.h"
 #include "tools/progress.h"
 #include "tools/system.h"

@@ -27,6 +27,7 @@
 #include "tools/certificate_manager/situation.h"
 #include "tools/certificate_manager/subject_config.h"
 #include "tools/exit_code.h"
+#include "tools/json_text.h"
 #include "tools/package_ledger.h"
 #include "tools/program.h"
 #include "tools/system.h"
@@ -113,10 +114,8 @@ Result<ExitCode> PrintRequests(const Inputs& inputs, const Situation& situation,
   return ExitCode::kOk;
 }
 
-// What others named need not be UTF-8, which JSON has to be: after a commit is no time to fail for it.
 void PrintReport(const Plan& plan, const std::vector<const Service*>& services, const Outcome* outcome) {
-  std::cout << ReportJson(plan, services, outcome).dump(2, ' ', false, Json::error_handler_t::replace)
-            << "\n";
+  PrintJson(ReportJson(plan, services, outcome));
 }
 
 // The key that `section` brings; nothing where the authority makes a new one.

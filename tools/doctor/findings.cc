@@ -8,6 +8,7 @@
 #include <ostream>
 #include <string_view>
 
+#include "tools/json_text.h"
 #include "tools/style.h"
 
 namespace certfs::doctor {
@@ -158,8 +159,7 @@ void WriteJson(std::ostream& out, std::vector<Report> reports) {
     SortWorstFirst(report);
     json["keystores"].push_back(ToJson(report));
   }
-  // Names may hold bytes that are not UTF-8, which JSON cannot carry.
-  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  out << JsonText(json);
 }
 
 }  // namespace certfs::doctor

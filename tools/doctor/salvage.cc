@@ -10,6 +10,7 @@
 
 #include "store/concerns.h"
 #include "store/salvage.h"
+#include "tools/json_text.h"
 #include "tools/new_keystore.h"
 #include "tools/progress.h"
 #include "tools/system.h"
@@ -78,8 +79,7 @@ void WriteJson(std::ostream& out, const SalvageOptions& options, const SalvageRe
             {"left_out", report.left_out}};
   for (const SalvagedItem& each : report.items)
     json["items"].push_back({{"name", each.name}, {"state", ToString(each.fate)}, {"detail", each.detail}});
-  // Names may hold bytes that are not UTF-8, which JSON cannot carry.
-  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  out << JsonText(json);
 }
 
 Result<SalvageReport> Copy(const SalvageOptions& options) {

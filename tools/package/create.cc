@@ -14,6 +14,7 @@
 #include "crypto/running_digest.h"
 #include "crypto/signed_data_writer.h"
 #include "crypto/trust_set.h"
+#include "tools/json_text.h"
 #include "tools/output_file.h"
 #include "tools/package/commands.h"
 #include "tools/package/mount_keys.h"
@@ -192,11 +193,13 @@ Result<ExitCode> Create(const CreateOptions& options) {
   const auto files = std::ranges::count_if(sources, [](const Source& each) { return !each.item.directory; });
   if (options.json) {
     using Json = nlohmann::ordered_json;
-    std::cout << Json{{"package", options.output}, {"sha256", digest},  {"files", files},
-                      {"bytes", BytesOf(sources)}, {"signer", subject}, {"recipients", recipients.size()},
-                      {"recorded_for", recorded}}
-                     .dump(2, ' ', false, Json::error_handler_t::replace)
-              << "\n";
+    PrintJson({{"package", options.output},
+               {"sha256", digest},
+               {"files", files},
+               {"bytes", BytesOf(sources)},
+               {"signer", subject},
+               {"recipients", recipients.size()},
+               {"recorded_for", recorded}});
     return ExitCode::kOk;
   }
   std::cout << Shown(options.output) << ": " << files << (files == 1 ? " file, " : " files, ")

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tools/interruption.h"
+#include "tools/json_text.h"
 #include "tools/package/commands.h"
 #include "tools/package/contents.h"
 #include "tools/package/placement.h"
@@ -77,11 +78,12 @@ void Print(const OpenOptions& options, const OpenedPackage& package, const std::
   const std::string subject = package.signer.certificate.subject();
   if (options.json) {
     using Json = nlohmann::ordered_json;
-    std::cout << Json{{"package", options.package},     {"sha256", package.digest},
-                      {"directory", options.directory}, {"files", files},
-                      {"replaced", replaced},           {"signer", subject}}
-                     .dump(2, ' ', false, Json::error_handler_t::replace)
-              << "\n";
+    PrintJson({{"package", options.package},
+               {"sha256", package.digest},
+               {"directory", options.directory},
+               {"files", files},
+               {"replaced", replaced},
+               {"signer", subject}});
     return;
   }
   std::cout << Shown(options.directory) << ": " << files << (files == 1 ? " file" : " files") << " of "

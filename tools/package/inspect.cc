@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "crypto/base/time.h"
+#include "tools/json_text.h"
 #include "tools/package/commands.h"
 #include "tools/package/contents.h"
 #include "tools/package/standing.h"
@@ -54,10 +55,6 @@ Json ToJson(const OpenOptions& options, const Inspected& inspected) {
       {"signer", SignerJson(inspected.package.signer, inspected.standing)}};
 }
 
-void Print(const Json& json) {
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
-}
-
 std::string ModeText(const Item& item) {
   std::string text(item.directory ? "d" : "-");
   for (int bit = 8; bit >= 0; --bit) {
@@ -79,7 +76,7 @@ Result<ExitCode> Verify(const OpenOptions& options) {
   const Inspected inspected = TRY(Inspect(options));
   const Standing& standing = inspected.standing;
   if (options.json) {
-    Print(ToJson(options, inspected));
+    PrintJson(ToJson(options, inspected));
   } else {
     std::cout << Shown(options.package) << ": " << (standing.trusted ? "accepted" : Describe(standing))
               << "\n";
@@ -103,7 +100,7 @@ Result<ExitCode> List(const OpenOptions& options) {
                        {"size", item.size},
                        {"mtime", FormatTimestamp(item.mtime)}});
     }
-    Print(json);
+    PrintJson(json);
     return ExitCode::kOk;
   }
   for (const Item& item : inspected.items) {

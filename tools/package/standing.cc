@@ -7,10 +7,10 @@
 #include "crypto/base/time.h"
 #include "crypto/judgement.h"
 #include "crypto/trust_set.h"
+#include "tools/certificate_json.h"
 #include "tools/mounts.h"
 #include "tools/package/contents.h"
 #include "tools/shown.h"
-#include "tools/verdict_report.h"
 
 namespace certfs::package {
 

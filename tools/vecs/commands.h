@@ -61,7 +61,6 @@ Result<void> ForceRefresh(const Options& options);
 
 // Prints `words` and a newline on stdout; with --json `object` instead.
 void Say(const Options& options, std::string_view words, const Json& object);
-void PrintJson(const Json& object);
 
 // Asks "Do you wish to continue?" below `warning`, on standard input as this tool always did; kCancelled
 // unless the answer is y or yes. kInvalidArgument with --json, whose output a question would spoil.

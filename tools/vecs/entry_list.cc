@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "tools/json_text.h"
 #include "tools/system.h"
 #include "tools/vecs/entry_view.h"
 #include "tools/vecs/errors.h"

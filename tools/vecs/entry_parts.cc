@@ -11,6 +11,7 @@
 #include "crypto/key_text.h"
 #include "crypto/pem.h"
 #include "crypto/store_file.h"
+#include "tools/json_text.h"
 #include "tools/output_file.h"
 #include "tools/system.h"
 #include "tools/vecs/entry_content.h"
@@ -88,8 +89,8 @@ Result<void> PrintKeyAsJson(const Options& options, const Key& key) {
   Json head{{"alias", options.alias}, {"type", key.type}, {"path", key.path.string()}};
   if (key.key) head["kind"] = key.key->Describe();
   if (!options.output.empty()) head["output"] = options.output;
-  std::string open = head.dump(2, ' ', false, Json::error_handler_t::replace);
-  open.resize(open.rfind('\n'));
+  std::string open = JsonText(head);
+  open.resize(open.rfind("\n}"));
   SecretBytes text;
   Append(text, open);
   if (options.output.empty()) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <iostream>
 
+#include "tools/json_text.h"
 #include "tools/system.h"
 #include "tools/vecs/access_plan.h"
 #include "tools/vecs/store_place.h"

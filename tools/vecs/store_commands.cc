@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "store/policy.h"
+#include "tools/json_text.h"
 #include "tools/system.h"
 #include "tools/vecs/errors.h"
 #include "tools/vecs/forecast.h"
@@ -16,11 +17,6 @@
 namespace certfs::vecs {
 
 namespace fs = std::filesystem;
-
-void PrintJson(const Json& object) {
-  // Names of files and subjects may hold bytes that are not UTF-8, which JSON cannot carry.
-  std::cout << object.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
-}
 
 void Say(const Options& options, std::string_view words, const Json& object) {
   if (options.json) {

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "tools/json_text.h"
 #include "tools/program.h"
 #include "tools/system.h"
 #include "tools/vecs/commands.h"
