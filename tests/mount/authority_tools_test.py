@@ -125,6 +125,12 @@ class Commands(AuthorityTest):
         self.assertEqual(self.certool("--revokecert", "--cert", certificate).returncode, 0)
         self.assertEqual(self.certool("--revokecert", "--cert", certificate).returncode, 70048 % 256)
         self.assertIn("Certificate : REVOKED\n", self.certool("--status", "--cert", certificate).stdout)
+        state = json.loads(self.certool("--status", "--cert", certificate, "--json").stdout)
+        self.assertEqual(state, {"state": "REVOKED", "status": "Success"})
+        issued = json.loads(self.certool("--enumcert", "--filter=revoked", "--json").stdout)["certificates"]
+        self.assertIn(pki.read(certificate).decode().split("-----END")[0], [each["certificate"].split("-----END")[0] for each in issued])
+        chain = json.loads(self.certool("--getrootca", "--json").stdout)
+        self.assertEqual((chain["pem"].encode(), chain["status"]), (pki.read(self.mount.at("ca", "chain.pem")), "Success"))
         for filter_, there in (("all", True), ("revoked", True), ("active", False), ("expired", False)):
             listed = self.certool("--enumcert", "--filter=" + filter_)
             self.assertEqual((listed.returncode, "CN=truth" in listed.stdout), (0, there), filter_)

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "crypto/certification_request.h"
@@ -129,6 +131,39 @@ TEST(Certool, NumbersWhatCannotBeRead) {
   EXPECT_EQ(Certool("--viewcert --cert " + Quoted(scratch / "none")).code, 70022 % 256);
   EXPECT_EQ(Certool("--gencsrfromcert --cert " + cert + " --privkey " + words + " --csrfile x").code,
             70065 % 256);
+}
+
+// Goal: with --json there is one object on stdout whatever happens, and words on stderr only of a failure.
+// Method: what each command that prints something says of the test vectors, and what cannot be done.
+TEST(Certool, SaysTheSameAsAnObject) {
+  using Json = nlohmann::json;
+  const auto vector = [](const std::string& name) {
+    return Quoted(std::string(CERTFS_SOURCE_DIR) + "/tests/vectors/pki/" + name);
+  };
+  const End shown = Certool("--json --viewcert --cert " + vector("root.pem"));
+  const Json certificate = Json::parse(shown.words);
+  EXPECT_EQ(certificate.at("status"), "Success");
+  const Certificate root =
+      Must(ReadCertificateFile(test::ReadAll(std::string(CERTFS_SOURCE_DIR) + "/tests/vectors/pki/root.pem")))
+          .certificates.front();
+  EXPECT_EQ(certificate.at("certificate").at("subject"), root.subject());
+  EXPECT_EQ(certificate.at("certificate").at("serial"), root.serial());
+  EXPECT_EQ(
+      Json::parse(Certool("--json --viewcrl --crl " + vector("crl-6.pem")).words).at("crl").at("number"),
+      "06");
+  EXPECT_EQ(Json::parse(Certool("--json --viewerror 70012").words).at("name"), "VMCA_INVALID_CSR_FIELD");
+  EXPECT_EQ(Json::parse(Certool("--json --getserveroption").words).at("options"),
+            Json::array({"multiplesan"}));
+
+  for (const char* line : {"--json --viewcert --cert none", "--viewcert --frob --json", "--json"}) {
+    const End failed = Certool(line);
+    const Json object =
+        Json::parse(failed.words.substr(std::min(failed.words.find('{'), failed.words.size())));
+    EXPECT_EQ(object.at("status"), "Failed") << failed.words;
+    EXPECT_EQ(object.at("error").at("exit_code"), failed.code);
+    EXPECT_EQ(object.at("error").at("number").get<int>() % 256, failed.code);
+    EXPECT_TRUE(failed.words.starts_with("Status : Failed\nError Code : ")) << failed.words;
+  }
 }
 
 // Goal: wrong usage says so before anything is done. Method: a table of command lines.

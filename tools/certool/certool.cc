@@ -1,10 +1,13 @@
 #include "tools/certool/certool.h"
 
+#include <algorithm>
 #include <iostream>
+#include <string_view>
 #include <vector>
 
 #include "tools/certool/commands.h"
 #include "tools/certool/errors.h"
+#include "tools/json_text.h"
 #include "tools/program.h"
 #include "tools/system.h"
 #include "tools/value_names.h"
@@ -60,6 +63,7 @@ void AddGeneral(CLI::App& app, Options& options) {
       ->group("general");
   app.add_option("--option", options.option, "An option of the server")->group("general");
   app.add_flag("--force", options.force, "Overwrite a root or a key that is there")->group("general");
+  app.add_flag("--json", options.json, "Print one object, also of a failure")->group("general");
 }
 
 // The page of help that was asked for; without a topic all of them.
@@ -118,17 +122,38 @@ Result<void> RunCommand(const CLI::App& app, Options& options) {
     std::cerr << "certool: warning: --srp-upn and --srp-pwd are ignored: the authority obeys whom the kernel "
                  "lets write to the mount\n";
   }
-  if (std::string_view(command->name) == "initcsr") std::cout << "This is deprecated. Use gencsr instead.\n";
+  if (std::string_view(command->name) == "initcsr")
+    (options.json ? std::cerr : std::cout) << "This is deprecated. Use gencsr instead.\n";
   return command->run(options);
 }
 
-int Conclude(const Result<void>& end) {
-  std::cout << "Status : " << (end.has_value() ? "Success" : "Failed") << "\n";
-  if (end.has_value()) return 0;
-  const CodeRow& row = CodeOf(end.error());
-  std::cout << "Error Code : " << row.number << "\nError Message : " << row.text << ": "
-            << end.error().message() << "\n";
-  return row.number % kExitCodes;
+// Says how it ended; where `object` is wanted, on stderr, unless it went well.
+int Conclude(const Result<void>& end, Json* object) {
+  const int code = end.has_value() ? 0 : CodeOf(end.error()).number;
+  if (object == nullptr || code != 0) {
+    std::ostream& out = object != nullptr ? std::cerr : std::cout;
+    out << "Status : " << (code == 0 ? "Success" : "Failed") << "\n";
+    if (code != 0) {
+      out << "Error Code : " << code << "\nError Message : " << CodeOf(end.error()).text << ": "
+          << end.error().message() << "\n";
+    }
+  }
+  if (object == nullptr) return code % kExitCodes;
+  (*object)["status"] = code == 0 ? "Success" : "Failed";
+  if (code != 0) {
+    const CodeRow& row = CodeOf(end.error());
+    (*object)["error"] = {{"name", row.name},
+                          {"number", code},
+                          {"exit_code", code % kExitCodes},
+                          {"message", end.error().message()}};
+  }
+  PrintJson(*object);
+  return code % kExitCodes;
+}
+
+// Whether --json stands there, where the command line could not be understood.
+bool WantsJson(int argc, char** argv) {
+  return std::find(argv + 1, argv + argc, std::string_view("--json")) != argv + argc;
 }
 
 }  // namespace
@@ -157,7 +182,9 @@ int Run(int argc, char** argv) {
   Options options;
   const auto app = MakeParser(options);
   const auto parsed = Parse(*app, argc, argv);
-  if (!parsed.has_value()) return Conclude(parsed);
+  Json object = Json::object();
+  if (options.json || (!parsed.has_value() && WantsJson(argc, argv))) options.object = &object;
+  if (!parsed.has_value()) return Conclude(parsed, options.object);
   if (argc == 1 || app->count("--help") > 0) {
     PrintHelp(*app, options.help_topic);
     return 0;
@@ -167,8 +194,8 @@ int Run(int argc, char** argv) {
     return 0;
   }
   ProtectSecrets();
-  if (app->count("--viewerror") > 0) return Conclude(ViewError(options));
-  return Conclude(RunCommand(*app, options));
+  if (app->count("--viewerror") > 0) return Conclude(ViewError(options), options.object);
+  return Conclude(RunCommand(*app, options), options.object);
 }
 
 }  // namespace certfs::certool

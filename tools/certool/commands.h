@@ -1,4 +1,5 @@
-// What certool does, by command. Each prints what it has to say on stdout; its failure is printed by main.
+// What certool does, by command. Each prints what it has to say on stdout, or with --json puts it into the
+// object that Run prints; so does Run with its failure.
 //
 // Thread-safety: main thread only. Errors: those of the authority and of files; CodeOf numbers them.
 

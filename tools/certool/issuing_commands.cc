@@ -95,8 +95,13 @@ Result<void> AddToStore(const Mount& mount, const fs::path& entry, const Private
   return written;
 }
 
-Result<void> PrintIssued(const Mount& mount, const std::string& serial, std::uint64_t index) {
-  const Json answer = TRY(Ask(mount, ControlCommand("show-certificate").Word(serial)));
+Result<void> ShowIssued(const Options& options, const Mount& mount, const std::string& serial,
+                        std::uint64_t index) {
+  Json answer = TRY(Ask(mount, ControlCommand("show-certificate").Word(serial)));
+  if (options.object != nullptr) {
+    (*options.object)["certificates"].push_back(std::move(answer));
+    return {};
+  }
   const std::string pem = TextOf(answer, "certificate");
   auto file = ReadCertificateFile(AsBytes(pem));
   if (!file.has_value()) return std::move(file).error().Within(serial);
@@ -150,7 +155,11 @@ Result<void> ShowStatus(const Options& options) {
   for (char& c : state) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
-  std::cout << "Certificate : " << state << "\n";
+  if (options.object != nullptr) {
+    (*options.object)["state"] = state;
+  } else {
+    std::cout << "Certificate : " << state << "\n";
+  }
   return {};
 }
 
@@ -159,6 +168,7 @@ Result<void> EnumerateCertificates(const Options& options) {
   if (std::find(kFilters.begin(), kFilters.end(), options.filter) == kFilters.end())
     return Error(ErrorCode::kInvalidArgument, "--filter is all, active, revoked or expired");
   const Mount mount = TRY(options.ChooseAuthority());
+  if (options.object != nullptr) (*options.object)["certificates"] = Json::array();
   std::uint64_t index = 0;
   std::string after;
   do {
@@ -167,7 +177,7 @@ Result<void> EnumerateCertificates(const Options& options) {
     if (!after.empty()) command.Option("after", after);
     const Json page = TRY(Ask(mount, command));
     for (const Json& issued : FieldOf(page, "issued"))
-      TRY(PrintIssued(mount, TextOf(issued, "serial"), index++));
+      TRY(ShowIssued(options, mount, TextOf(issued, "serial"), index++));
     after = TextOf(page, "next");
   } while (!after.empty());
   return {};

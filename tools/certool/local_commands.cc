@@ -12,6 +12,7 @@
 #include "crypto/pem.h"
 #include "crypto/signing_request.h"
 #include "crypto/store_file.h"
+#include "tools/certificate_json.h"
 #include "tools/certool/commands.h"
 #include "tools/certool/errors.h"
 #include "tools/system.h"
@@ -119,7 +120,12 @@ Result<void> GenerateRequestFromCertificate(const Options& options) {
 }
 
 Result<void> ViewCertificate(const Options& options) {
-  std::cout << FullText(TRY(ReadOneCertificate(options.cert))) << "\n";
+  const Certificate certificate = TRY(ReadOneCertificate(options.cert));
+  if (options.object != nullptr) {
+    (*options.object)["certificate"] = ToJson(certificate);
+  } else {
+    std::cout << FullText(certificate) << "\n";
+  }
   return {};
 }
 
@@ -127,7 +133,11 @@ Result<void> ViewCrl(const Options& options) {
   auto file = ReadRevocationListFile(TRY(ReadFile(options.crl)));
   if (!file.has_value())
     return Error(ErrorCode::kMalformed, kCrlUnreadable, options.crl + ": " + file.error().message());
-  std::cout << "CRL Info : \n" << FullText(file.value().list) << "\n";
+  if (options.object != nullptr) {
+    (*options.object)["crl"] = ToJson(file.value().list);
+  } else {
+    std::cout << "CRL Info : \n" << FullText(file.value().list) << "\n";
+  }
   return {};
 }
 
@@ -136,7 +146,11 @@ Result<void> ViewError(const Options& options) {
   if (row == nullptr)
     return Error(ErrorCode::kInvalidArgument,
                  std::to_string(options.error_number) + ": certool never answers with this number");
-  std::cout << "Short Error : " << row->name << "\n" << row->text << "\n";
+  if (options.object != nullptr) {
+    options.object->update({{"number", row->number}, {"name", row->name}, {"text", row->text}});
+  } else {
+    std::cout << "Short Error : " << row->name << "\n" << row->text << "\n";
+  }
   return {};
 }
 

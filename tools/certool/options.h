@@ -44,6 +44,9 @@ struct Options {
   int port = 0;
   int error_number = 0;
   bool force = false;
+  bool json = false;
+  // What the command has to say, in the place of words; null where words are wanted.
+  Json* object = nullptr;
   std::string help_topic;
   bool version = false;
 

@@ -8,6 +8,7 @@
 #include "crypto/pem.h"
 #include "crypto/store_file.h"
 #include "tools/bundle_file.h"
+#include "tools/certificate_json.h"
 #include "tools/certool/commands.h"
 #include "tools/certool/errors.h"
 #include "tools/system.h"
@@ -77,6 +78,14 @@ Result<void> GetRoot(const Options& options) {
   const Bytes chain = TRY(ReadPublic(TRY(options.ChooseAuthority()), "chain.pem"));
   const CertificateFile file = TRY(ReadCertificateFile(chain));
   if (!options.cert.empty()) TRY(WriteOutputFile(options.cert, chain, kPublicMode, Existing::kReplace));
+  if (options.object != nullptr) {
+    Json& object = *options.object;
+    for (const Certificate& certificate : file.certificates)
+      object["certificates"].push_back(ToJson(certificate));
+    object["pem"] = AsText(chain);
+    if (!options.cert.empty()) object["output"] = options.cert;
+    return {};
+  }
   for (const Certificate& certificate : file.certificates) std::cout << FullText(certificate) << "\n";
   if (!options.cert.empty()) std::cout << "Certificate written to file : " << options.cert << "\n";
   return {};
@@ -86,8 +95,12 @@ Result<void> GetCrl(const Options& options) {
   const Bytes crl = TRY(ReadPublic(TRY(options.ChooseAuthority()), "crl.pem"));
   if (!options.currcrl.empty()) {
     const auto current = ReadWholeFile(options.currcrl, kFileBytesMax);
-    if (current.has_value() && current.value() == crl)
+    const bool same = current.has_value() && current.value() == crl;
+    if (options.object != nullptr) {
+      (*options.object)["current"] = same;
+    } else if (same) {
       std::cout << "The CRL is the one that is there already\n";
+    }
   }
   return WriteOutputFile(options.crl, crl, kPublicMode, Existing::kReplace);
 }
@@ -99,6 +112,7 @@ Result<void> GenerateCrl(const Options& options) {
 
 Result<void> PublishRoots(const Options& options) {
   TRY(ReadPublic(TRY(options.ChooseAuthority()), "root.pem"));
+  if (options.object != nullptr) return {};
   std::cout << "Root and CRL are in TRUSTED_ROOTS and TRUSTED_ROOTS_CRLS from the moment they are made\n";
   return {};
 }
@@ -112,7 +126,7 @@ Result<void> WaitForAuthority(const Options& options) {
   for (int tries = 1; std::chrono::steady_clock::now() < end; ++tries) {
     const auto mount = options.ChooseAuthority();
     if (mount.has_value() && ReadPublic(mount.value(), "root.pem").has_value()) return {};
-    if (tries % kTriesPerDot == 0) std::cout << "." << std::flush;
+    if (tries % kTriesPerDot == 0 && options.object == nullptr) std::cout << "." << std::flush;
     std::this_thread::sleep_for(kBetweenTries);
   }
   return Error(ErrorCode::kBusy, kTimedOut,
@@ -129,8 +143,12 @@ Result<void> DisableOption(const Options& options) {
                options.option + ": what may be certified is said in ca/profiles/");
 }
 
-Result<void> ShowOptions(const Options&) {
-  std::cout << kMultipleNames << "\n";
+Result<void> ShowOptions(const Options& options) {
+  if (options.object != nullptr) {
+    (*options.object)["options"] = {kMultipleNames};
+  } else {
+    std::cout << kMultipleNames << "\n";
+  }
   return {};
 }
 
