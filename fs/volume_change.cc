@@ -88,7 +88,8 @@ std::string ViewPath(Keystore& keystore, NodeId node) {
   const auto kind = node.view_kind();
   if (const auto file = AuthorityFileOf(node)) return AuthorityPath(*file, node.number());
   if (IsBackup(node)) return "backup/" + std::string(NameOf(static_cast<BackupFile>(*kind)));
-  const std::string name(kind ? ViewOf(static_cast<ViewKind>(*kind)).name : "");
+  const View* const view = kind ? FindViewOf(static_cast<ViewKind>(*kind)) : nullptr;
+  const std::string name(view != nullptr ? view->name : kind ? "?" : "");
   if (node.number() == 0) return "export/" + name;
   const auto snapshot = keystore.Snapshot();
   if (!snapshot.has_value()) return "export/?";

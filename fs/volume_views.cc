@@ -142,7 +142,9 @@ Result<std::vector<Volume::SeenView>> Volume::ViewsIn(const Caller& caller, Tabl
 Result<std::optional<Volume::SeenView>> Volume::FindView(const Caller& caller, TableSnapshot& snapshot,
                                                          NodeId node) {
   const auto kind = static_cast<ViewKind>(*node.view_kind());
-  if (ViewOf(kind).place != ViewPlace::kEntry) {
+  const View* const view = FindViewOf(kind);
+  if (view == nullptr) return std::optional<SeenView>();
+  if (view->place != ViewPlace::kEntry) {
     auto shown = TRY(state_->views.Find(snapshot, kind, node.number()));
     if (!shown) return std::optional<SeenView>();
     return std::optional(SeenView{*std::move(shown), nullptr});

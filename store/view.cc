@@ -115,11 +115,17 @@ Result<std::vector<Store>> ExportedStores(TableSnapshot& snapshot) {
 
 std::span<const View> ViewTable() { return kTable; }
 
-const View& ViewOf(ViewKind kind) {
+const View* FindViewOf(ViewKind kind) {
   for (const View& view : kTable) {
-    if (view.kind == kind) return view;
+    if (view.kind == kind) return &view;
   }
-  std::abort();
+  return nullptr;
+}
+
+const View& ViewOf(ViewKind kind) {
+  const View* const view = FindViewOf(kind);
+  if (view == nullptr) std::abort();
+  return *view;
 }
 
 bool IsExported(const Store& store) { return PolicyOf(store.name).holds != Holds::kNothing; }
@@ -315,8 +321,10 @@ Result<std::vector<ShownView>> Views::Hashed(TableSnapshot& snapshot) {
 }
 
 Result<std::optional<ShownView>> Views::Find(TableSnapshot& snapshot, ViewKind kind, Number number) {
+  const View* const view = FindViewOf(kind);
+  if (view == nullptr) return std::optional<ShownView>();
   std::vector<ShownView> shown;
-  switch (ViewOf(kind).place) {
+  switch (view->place) {
     case ViewPlace::kEntry: {
       const std::optional<Entry> entry = TRY(snapshot.FindEntryByNumber(number));
       if (entry) shown = TRY(OfEntry(snapshot, *entry));

@@ -63,6 +63,8 @@ struct View {
 
 std::span<const View> ViewTable();
 const View& ViewOf(ViewKind kind);
+// Null for what is none: a node's number may be anybody's, or of another version's table.
+const View* FindViewOf(ViewKind kind);
 
 // The directory of hashed names, and the stores that are not shown (BACKUP_STORE: nobody consumes what was).
 inline constexpr std::string_view kHashedName = "hashed";
