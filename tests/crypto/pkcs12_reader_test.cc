@@ -327,6 +327,16 @@ constexpr Case kHostile[] = {kCases[0],  kCases[3],  kCases[8],  kCases[11],
                              kCases[17], kCases[18], kCases[20], kCases[22]};
 INSTANTIATE_TEST_SUITE_P(Corpus, HostilePkcs12Test, testing::ValuesIn(kHostile), NameOfCase);
 
+TEST(Pkcs12Reader, AnotherVersionIsNone) {
+  Bytes file = P12("openssl.p12");
+  const std::size_t version = 6;  // Behind a SEQUENCE of two bytes of length, and an INTEGER of one byte.
+  ASSERT_EQ(file[version], 3);
+  file[version] = 2;
+  const auto read = ReadPkcs12(file, Secret("geheim"));
+  ASSERT_FALSE(read.has_value());
+  EXPECT_EQ(read.error().code(), ErrorCode::kMalformed);
+}
+
 TEST(Pkcs12Reader, NestingWithoutEnd) {
   Bytes indefinite{0x30, 0x80, 0x02, 0x01, 0x03};
   for (int i = 0; i < 100000; ++i) indefinite.insert(indefinite.end(), {0x30, 0x80});
