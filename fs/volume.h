@@ -243,6 +243,7 @@ class Volume {
   Result<std::optional<SeenView>> FindView(const Caller& caller, TableSnapshot& snapshot, NodeId node);
   // The permissions of a store or entry, or of a file of it, changed, and with them those of its views.
   void TellViews(NodeId changed);
+  Result<Node> FindChild(const Caller& caller, NodeId parent, std::string_view name);
   Result<Node> LookupView(const Caller& caller, NodeId parent, std::string_view name);
   Result<Node> ViewAttributes(const Caller& caller, NodeId node, HandleId handle);
   // The generated files stand from `first` on, stores and entries, those behind `start`, from `behind` on.

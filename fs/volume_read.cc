@@ -1,4 +1,4 @@
-// Listing, and the bytes of files.
+// Opening files for reading, their bytes, and listing.
 
 #include <algorithm>
 
@@ -37,6 +37,93 @@ Result<ContentPointer> Volume::OpenContent(TableSnapshot& snapshot, const Entry&
   state_->cache.Add(content);
   return content;
 }
+
+// --- Opening for reading: Volume::Open, which has it noted, is in volume_audit.cc.
+
+Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mode) {
+  if (const ScratchPointer scratch = FindScratch(node)) return OpenScratch(caller, scratch, mode);
+  if (node.is_staging()) return OpenStaging(caller, node, mode);
+  const auto add_reader = [&](ContentPointer content) -> HandleId {
+    state_->stale_answers.Clear(caller.thread);
+    const std::lock_guard lock(state_->mutex);
+    const HandleId handle = state_->NewHandle(HandleUse::kReads);
+    auto& open = state_->open_contents[content->node];
+    open.content = content;
+    ++open.handles;
+    state_->readers.emplace(handle, std::move(content));
+    return handle;
+  };
+  if (const auto fixed = node.fixed()) {
+    if (FixedNode(*fixed, state_->options).type != NodeType::kFile)
+      return Error(ErrorCode::kIsADirectory, "not a file");
+    if (*fixed == Fixed::kControl) return OpenControl();
+    if (mode.write) return RefuseOpen(caller, node, Generated());
+    const StatusFile* const file = FindStatusFile(*fixed);
+    if (file == nullptr) return Error(ErrorCode::kStale, "there is no such file");
+    ContentPointer content = TRY(state_->Show(keystore_, *file, caller, Wanted::kBytes)).content;
+    // Of what is made for him alone, memory for each handle.
+    constexpr std::size_t kHandleBytes = 1024;
+    const std::size_t own = kHandleBytes + (content.use_count() == 1 ? content->plain.size() : 0);
+    const HandleId handle = add_reader(std::move(content));
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (state_->AddStatusHandle({caller.thread, caller.uid, own}, node, handle)) return handle;
+    }
+    Release(node, handle);
+    return RefuseOpen(
+        caller, node,
+        {ErrorCode::kNoMemory, "too-many-handles", "too many files of status/ are open: close some"});
+  }
+  if (node.is_view()) {
+    if (!node.view_kind()) return Error(ErrorCode::kIsADirectory, "not a file");
+    if (mode.write && AuthorityFileOf(node) == AuthorityFile::kProfile)
+      return OpenProfileToWrite(caller, node, mode);
+    if (mode.write) return RefuseOpen(caller, node, Generated());
+    auto content = AuthorityFileOf(node) ? OpenAuthority(caller, node) : OpenView(caller, node);
+    if (content.has_value()) return add_reader(std::move(content).value());
+    return RefuseOpen(caller, node, std::move(content).error());
+  }
+  const auto member = node.member();
+  if (!member) return Error(ErrorCode::kIsADirectory, "not a file");
+  if (mode.write)
+    return NotPermitted("a live file is written through a lookup of its name, not through an open file");
+
+  const auto snapshot = TRY(keystore_.Snapshot());
+  const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(node.number()));
+  const Instant now = state_->Now();
+  if (entry && entry->file(*member) && node.HasRevision(entry->revision)) {
+    if (member == Member::kKey) {
+      auto released = state_->key_release.Check(*snapshot, *entry);
+      if (!released.has_value()) return RefuseOpen(caller, node, std::move(released).error());
+    }
+    auto content = OpenContent(*snapshot, *entry, *member);
+    if (!content.has_value()) return RefuseOpen(caller, node, std::move(content).error());
+    const HandleId handle = add_reader(std::move(content).value());
+    if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller, now);
+    return handle;
+  }
+  if (entry && !entry->file(*member) && node.HasRevision(entry->revision)) {
+    if (const auto live = TRY(state_->FindWentLive(*snapshot, *entry, *member, now)))
+      return add_reader(TRY(LoadContent(*snapshot, *live, *member, node)));
+  }
+  if (auto pinned = state_->pins.Find(node.number(), *member, caller, now); pinned && pinned->node == node) {
+    const HandleId handle = add_reader(std::move(pinned));
+    state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
+    return handle;
+  }
+  const Error superseded{ErrorCode::kStale, "a superseded revision"};
+  if (state_->stale_answers.Tell(caller.thread, now)) return superseded;
+  ContentPointer kept = state_->superseded.Find(node, now);
+  if (!kept) {
+    // What was told before was about something else: this is the first such answer.
+    static_cast<void>(state_->stale_answers.Tell(caller.thread, now));
+    return superseded;
+  }
+  state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
+  return add_reader(std::move(kept));
+}
+
+// --- Reading
 
 Result<SecretBytes> Volume::Read(NodeId node, HandleId handle, std::uint64_t offset, std::size_t size) {
   const auto part = [&](BytesView bytes) {

@@ -113,13 +113,14 @@ void SupersededContents::DropHeld(NodeId node) {
 
 bool StaleAnswers::Tell(std::int32_t thread, Instant now) {
   const std::lock_guard lock(mutex_);
+  // More than there are threads in such a need, save of somebody who makes them: then they have less time.
   if (told_.size() > kToldMax) {
     std::erase_if(told_, [&](const auto& each) { return each.second + kSupersededKept < now; });
   }
   const auto [told, added] = told_.try_emplace(thread, now);
   if (added) return true;
-  // An old one belongs to a thread that found nothing where it looked again, and opens something else by now.
-  const bool recent = told->second + kSupersededKept >= now;
+  // An old one belongs to a thread that never looked again, and opens something else by now.
+  const bool recent = told->second + kLooksAgainWithin >= now;
   if (recent) {
     told_.erase(told);
   } else {
@@ -131,7 +132,7 @@ bool StaleAnswers::Tell(std::int32_t thread, Instant now) {
 bool StaleAnswers::IsLookingAgain(std::int32_t thread, Instant now) {
   const std::lock_guard lock(mutex_);
   const auto told = told_.find(thread);
-  return told != told_.end() && told->second + kSupersededKept >= now;
+  return told != told_.end() && told->second + kLooksAgainWithin >= now;
 }
 
 void StaleAnswers::Clear(std::int32_t thread) {

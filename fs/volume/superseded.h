@@ -70,13 +70,17 @@ class SupersededContents {
   std::size_t bytes_ = 0;  // Of both.
 };
 
+// How long a thread may take to look again for what it is told is another by now: one that gets no processor
+// waits for it.
+inline constexpr auto kLooksAgainWithin = std::chrono::minutes(1);
+
 // Which threads were told to look up again. Two such answers in a row would reach the user: the kernel looks
 // up again once.
 class StaleAnswers {
  public:
   // Returns whether `thread` is to be told; false when that was its last answer.
   bool Tell(std::int32_t thread, Instant now);
-  // Says that an open of `thread` succeeded.
+  // Says that an open of `thread` succeeded, or that it finds nothing to open.
   void Clear(std::int32_t thread);
   // Says whether `thread` was told lately, and looks up again.
   bool IsLookingAgain(std::int32_t thread, Instant now);

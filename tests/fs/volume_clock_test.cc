@@ -26,11 +26,14 @@ class VolumeClockTest : public testing::TestWithParam<std::chrono::hours> {
   }
 
   void SetWallClock() { tree_.SetWallClock(GetParam()); }
-  void Renew() { Must(tree_.Put(kRoot, kCert, AsBytes("# renewed\n" + TextOf("leaf.pem")))); }
+  void Renew() {
+    Must(tree_.Put(kRoot, kCert, AsBytes("# " + std::to_string(++renewed_) + "\n" + TextOf("leaf.pem"))));
+  }
   bool IsThere(std::string_view path) { return tree_.Find(kRoot, path).has_value(); }
 
   Tree tree_;
   NodeId entry_;
+  int renewed_ = 0;
 };
 
 TEST_P(VolumeClockTest, WhoIsBetweenTheHalvesOfAPair) {
@@ -57,6 +60,33 @@ TEST_P(VolumeClockTest, WhatACommitReplaced) {
   EXPECT_EQ(Must(tree_.ReadNode(kUser, old)), TextOf("leaf.key"));  // It was told to look again already.
   tree_.now += kMoment;
   EXPECT_FALSE(tree_.volume.GetAttributes(kUser, old, 0).has_value());
+}
+
+// Goal: whoever gets no processor between being told to look again and opening what he finds is not told so
+// twice, which would reach him; nor if he was told about something else before, and never looked again.
+// Method: the file is replaced between all of that, and longer ago than what a commit replaced is kept for.
+TEST_P(VolumeClockTest, WhoLooksAgainSlowly) {
+  const NodeId old = tree_.At(kKey).id;
+  Renew();
+  tree_.now += kSupersededKept + kMoment;
+  for (const char* const when : {"first", "told before"}) {
+    SCOPED_TRACE(when);
+    EXPECT_EQ(Failure(tree_.volume.Open(kUser, old, kRead)), ErrorCode::kStale);
+    if (std::string_view(when) == "first") {
+      EXPECT_EQ(Failure(tree_.volume.Open(kUser, old, kRead)), ErrorCode::kStale);  // Nobody has it.
+    }
+    SetWallClock();
+    tree_.now += kLooksAgainWithin / 2;
+    const Node found = Must(tree_.Find(kUser, kKey));
+    tree_.volume.Named(found);
+    Renew();
+    tree_.now += kLooksAgainWithin / 4;
+    tree_.volume.DropExpired();
+    EXPECT_EQ(Must(tree_.ReadNode(kUser, found.id)), TextOf("leaf.key"));
+    // He finds nothing: the next time he is told for the first time.
+    EXPECT_EQ(Failure(tree_.volume.Open(kUser, old, kRead)), ErrorCode::kStale);
+    EXPECT_EQ(Failure(tree_.Find(kUser, "stores/machine/web/none")), ErrorCode::kNotFound);
+  }
 }
 
 TEST_P(VolumeClockTest, Scratch) {

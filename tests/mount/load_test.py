@@ -144,10 +144,13 @@ class Load(harness.MountTest):
             while time.monotonic() < end:
                 # Every other one is any of the many that nobody writes.
                 entry = chance.choice(entries) if reads % 2 else self.mount.at("stores/machine", f"e{chance.randrange(ENTRIES):06d}")
+                begun = time.monotonic()
                 cert = pki.read(entry + "/cert.pem")
                 key = pki.read(entry + "/key.pem")
+                took = time.monotonic() - begun
                 assert cert in whole, f"{len(cert)} bytes that are no certificate of ours"
-                assert key == whole[cert], "a key of another certificate"
+                # A pair is promised to whoever opens its second half within two seconds.
+                assert key == whole[cert] or (key in whole.values() and took > 2), f"a key of another certificate after {took:.3f} s"
                 reads += 1
             return reads
 
