@@ -16,7 +16,8 @@ bool MayBePkcs12(BytesView file) noexcept {
 
 Result<Pkcs12Contents> ReadPkcs12(BytesView file, const SecretBytes& password, const Pkcs12Limits& limits) {
   // RFC 7292 section 4: "The version field shall be v3"; OpenSSL takes any.
-  if (!MayBePkcs12(file)) return Error(ErrorCode::kMalformed, "not PKCS#12 of version 3");
+  if (file.size() <= limits.bytes && !MayBePkcs12(file))
+    return Error(ErrorCode::kMalformed, "not PKCS#12 of version 3");
   const openssl::EmptyQueue empty;
   return openssl::Join(TRY(openssl::ReadBags(file, password, limits)));
 }
