@@ -219,10 +219,14 @@ Result<Node> Volume::FindChild(const Caller& caller, NodeId parent, std::string_
     return NodeOf(*place.entry, *live, *member);
   }
   if (state_->stale_answers.IsLookingAgain(caller.thread, now)) {
-    // Its open must not fail a second time, whoever replaces the file before it: what another process commits
-    // is not kept by BeginReplacing.
-    auto content = OpenContent(*snapshot, *place.entry, *member);
-    if (content.has_value()) state_->superseded.Add(now, std::move(content).value());
+    // Its open must not fail a second time, whoever replaces the file before it, and whenever that is.
+    std::vector<ContentPointer> found;
+    for (const Member each : kMembers) {
+      if (!place.entry->file(each) || (each != *member && !place.entry->is_pair())) continue;
+      auto content = OpenContent(*snapshot, *place.entry, each);
+      if (content.has_value()) found.push_back(std::move(content).value());
+    }
+    state_->stale_answers.Found(caller.thread, std::move(found));
   }
   Node node = NodeOf(*place.entry, *member);
   // Whoever comes next may be pinned to another revision.

@@ -112,6 +112,14 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
     return handle;
   }
   const Error superseded{ErrorCode::kStale, "a superseded revision"};
+  const std::vector<ContentPointer> found = state_->stale_answers.WhatIsFound(caller.thread, node);
+  for (const ContentPointer& each : found) {
+    if (each->node != node) continue;
+    // It is as if it were replaced now: whoever opens this half gets the other one of the same pair.
+    if (found.size() > 1) state_->pins.Replacing(node.number(), node.revision(), found, 0, now);
+    state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
+    return add_reader(each);
+  }
   if (state_->stale_answers.Tell(caller.thread, now)) return superseded;
   ContentPointer kept = state_->superseded.Find(node, now);
   if (!kept) {

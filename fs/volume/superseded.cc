@@ -115,16 +115,16 @@ bool StaleAnswers::Tell(std::int32_t thread, Instant now) {
   const std::lock_guard lock(mutex_);
   // More than there are threads in such a need, save of somebody who makes them: then they have less time.
   if (told_.size() > kToldMax) {
-    std::erase_if(told_, [&](const auto& each) { return each.second + kSupersededKept < now; });
+    std::erase_if(told_, [&](const auto& each) { return each.second.when + kSupersededKept < now; });
   }
-  const auto [told, added] = told_.try_emplace(thread, now);
+  const auto [told, added] = told_.try_emplace(thread, Told{now, {}});
   if (added) return true;
   // An old one belongs to a thread that never looked again, and opens something else by now.
-  const bool recent = told->second + kLooksAgainWithin >= now;
+  const bool recent = told->second.when + kLooksAgainWithin >= now;
   if (recent) {
     told_.erase(told);
   } else {
-    told->second = now;
+    told->second = {now, {}};
   }
   return !recent;
 }
@@ -132,7 +132,29 @@ bool StaleAnswers::Tell(std::int32_t thread, Instant now) {
 bool StaleAnswers::IsLookingAgain(std::int32_t thread, Instant now) {
   const std::lock_guard lock(mutex_);
   const auto told = told_.find(thread);
-  return told != told_.end() && told->second + kLooksAgainWithin >= now;
+  return told != told_.end() && told->second.when + kLooksAgainWithin >= now;
+}
+
+void StaleAnswers::Found(std::int32_t thread, std::vector<ContentPointer> contents) {
+  const std::lock_guard lock(mutex_);
+  const auto told = told_.find(thread);
+  if (told == told_.end()) return;
+  told->second.found = std::move(contents);
+  std::size_t bytes = 0;
+  for (const auto& [other, each] : told_) {
+    for (const ContentPointer& content : each.found) bytes += content->bytes().size();
+  }
+  if (bytes > kBytesMax) told->second.found.clear();
+}
+
+std::vector<ContentPointer> StaleAnswers::WhatIsFound(std::int32_t thread, NodeId node) {
+  const std::lock_guard lock(mutex_);
+  const auto told = told_.find(thread);
+  if (told == told_.end()) return {};
+  const auto& found = told->second.found;
+  const bool among =
+      std::any_of(found.begin(), found.end(), [&](const ContentPointer& each) { return each->node == node; });
+  return among ? found : std::vector<ContentPointer>();
 }
 
 void StaleAnswers::Clear(std::int32_t thread) {

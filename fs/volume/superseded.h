@@ -78,16 +78,30 @@ inline constexpr auto kLooksAgainWithin = std::chrono::minutes(1);
 // up again once.
 class StaleAnswers {
  public:
+  // What is kept of what they found, in all; beyond it nothing is: whoever looks again then is told twice if
+  // it is replaced meanwhile, too. Keys among it are locked memory.
+  static constexpr std::size_t kBytesMax = std::size_t{4} << 20;
+
   // Returns whether `thread` is to be told; false when that was its last answer.
   bool Tell(std::int32_t thread, Instant now);
   // Says that an open of `thread` succeeded, or that it finds nothing to open.
   void Clear(std::int32_t thread);
   // Says whether `thread` was told lately, and looks up again.
   bool IsLookingAgain(std::int32_t thread, Instant now);
+  // Keeps what `thread` found where it looked again, both halves where it is one of a pair: that is opened
+  // whatever is committed before.
+  void Found(std::int32_t thread, std::vector<ContentPointer> contents);
+  // Returns what `thread` found, if `node` is among it.
+  std::vector<ContentPointer> WhatIsFound(std::int32_t thread, NodeId node);
 
  private:
+  struct Told {
+    Instant when;
+    std::vector<ContentPointer> found;
+  };
+
   std::mutex mutex_;
-  std::unordered_map<std::int32_t, Instant> told_;  // Guarded by mutex_.
+  std::unordered_map<std::int32_t, Told> told_;  // Guarded by mutex_.
 };
 
 }  // namespace certfs

@@ -78,11 +78,13 @@ TEST_P(VolumeClockTest, WhoLooksAgainSlowly) {
     SetWallClock();
     tree_.now += kLooksAgainWithin / 2;
     const Node found = Must(tree_.Find(kUser, kKey));
-    tree_.volume.Named(found);
+    const std::string certificate = Must(tree_.Get(kRoot, kCert));
     Renew();
     tree_.now += kLooksAgainWithin / 4;
     tree_.volume.DropExpired();
     EXPECT_EQ(Must(tree_.ReadNode(kUser, found.id)), TextOf("leaf.key"));
+    // And the other half of the same pair.
+    EXPECT_EQ(Must(tree_.Get(kUser, kCert)), certificate);
     // He finds nothing: the next time he is told for the first time.
     EXPECT_EQ(Failure(tree_.volume.Open(kUser, old, kRead)), ErrorCode::kStale);
     EXPECT_EQ(Failure(tree_.Find(kUser, "stores/machine/web/none")), ErrorCode::kNotFound);
