@@ -14,7 +14,8 @@ namespace certfs {
 namespace {
 
 constexpr std::size_t kFileBytes = std::size_t{64} << 10;
-constexpr std::size_t kValuesMax = 100;  // Of one line: more names than any certificate needs.
+constexpr std::size_t kNamePartsMax = 64;  // As many as a certificate's subject may have here.
+constexpr std::size_t kValuesMax = 100;    // Of one line: more names than any certificate needs.
 
 enum class Key {
   kCountry,
@@ -224,6 +225,14 @@ Result<RequestConfig> RequestConfig::Parse(BytesView file) {
     // A common name is no place for a host that does not fit (RFC 5280, A.1: ub-common-name); it stands in
     // the subjectAltName all the same.
     if (config.hosts.front().size() <= 64) config.name = config.hosts.front();
+  }
+  std::size_t parts = config.domain_components.size() + (config.name.empty() ? 0 : 1);
+  for (const auto* const each :
+       {&config.countries, &config.states, &config.localities, &config.organizations, &config.units})
+    parts += each->size();
+  if (parts > kNamePartsMax) {
+    return Error(ErrorCode::kMalformed, "request-config",
+                 "a name of " + std::to_string(parts) + " values: at most " + std::to_string(kNamePartsMax));
   }
   return config;
 }

@@ -65,6 +65,12 @@ TEST(RequestConfig, KnowsTheKindsOfKey) {
   EXPECT_EQ(Must(Parse("Name = x\nKeyType = rsa-4096")).key_type, KeyType::kRsa4096);
 }
 
+std::string ListOf(int count) {
+  std::string list = "v";
+  for (int i = 1; i < count; ++i) list += ", v";
+  return list;
+}
+
 TEST(RequestConfig, NamesTheLineThatIsWrong) {
   const struct {
     std::string file;
@@ -73,6 +79,8 @@ TEST(RequestConfig, NamesTheLineThatIsWrong) {
       {"", "neither a Name nor a Hostname"},
       {"# nothing\n", "neither a Name nor a Hostname"},
       {"Country = US\n", "neither a Name nor a Hostname"},
+      {"Name = x\nState = " + ListOf(40) + "\nOrgUnit = " + ListOf(40) + "\n",
+       "a name of 81 values: at most 64"},
       {"Name = x\nFavourite = blue\n", "line 2: 'Favourite' is not a key"},
       {"Name = x\nName = y\n", "line 2: 'Name' stands twice"},
       {"\n\nName\n", "line 3: not 'Key = value'"},
