@@ -107,6 +107,7 @@ Result<std::vector<Store>> ExportedStores(TableSnapshot& snapshot) {
     if (IsExported(next->item)) by_name.emplace(next->item.name.text(), std::move(next->item));
   }
   std::vector<Store> stores;
+  stores.reserve(by_name.size());
   for (auto& [name, store] : by_name) stores.push_back(std::move(store));
   return stores;
 }
