@@ -58,6 +58,7 @@ void Volume::DropExpired() {
   state_->first_halves.DropExpired(now);
   state_->superseded.DropExpired(now);
   state_->pins.DropExpired(now);
+  state_->stale_answers.DropExpired(now);
   state_->backups.DropExpired(now);
   state_->taken.DropExpired(now);
 }

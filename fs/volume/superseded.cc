@@ -157,6 +157,11 @@ std::vector<ContentPointer> StaleAnswers::WhatIsFound(std::int32_t thread, NodeI
   return among ? found : std::vector<ContentPointer>();
 }
 
+void StaleAnswers::DropExpired(Instant now) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(told_, [&](const auto& each) { return each.second.when + kLooksAgainWithin < now; });
+}
+
 void StaleAnswers::Clear(std::int32_t thread) {
   const std::lock_guard lock(mutex_);
   told_.erase(thread);

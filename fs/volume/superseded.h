@@ -88,6 +88,8 @@ class StaleAnswers {
   void Clear(std::int32_t thread);
   // Says whether `thread` was told lately, and looks up again.
   bool IsLookingAgain(std::int32_t thread, Instant now);
+  // Forgets those who may not look again any more, and what they found: keys may be among it.
+  void DropExpired(Instant now);
   // Keeps what `thread` found where it looked again, both halves where it is one of a pair: that is opened
   // whatever is committed before.
   void Found(std::int32_t thread, std::vector<ContentPointer> contents);

@@ -91,6 +91,20 @@ TEST_P(VolumeClockTest, WhoLooksAgainSlowly) {
   }
 }
 
+// Nor is what he finds kept for ever, should he never open it: it may be a key.
+TEST_P(VolumeClockTest, WhoNeverOpensWhatHeFound) {
+  const NodeId old = tree_.At(kKey).id;
+  Renew();
+  tree_.now += kSupersededKept + kMoment;
+  EXPECT_EQ(Failure(tree_.volume.Open(kUser, old, kRead)), ErrorCode::kStale);
+  const Node found = Must(tree_.Find(kUser, kKey));
+  Renew();
+  SetWallClock();
+  tree_.now += kLooksAgainWithin + kMoment;
+  tree_.volume.DropExpired();
+  EXPECT_EQ(Failure(tree_.volume.Open(kUser, found.id, kRead)), ErrorCode::kStale);
+}
+
 TEST_P(VolumeClockTest, Scratch) {
   const std::string path = "stores/machine/web/.cert.pem.tmp";
   Must(tree_.Put(kRoot, path, Vector("leaf.pem")));
