@@ -7,6 +7,7 @@
 
 #include "crypto/base/utf8.h"
 #include "crypto/host_name.h"
+#include "crypto/openssl/distinguished_names.h"
 #include "crypto/openssl/words.h"
 
 namespace certfs {
@@ -14,8 +15,7 @@ namespace certfs {
 namespace {
 
 constexpr std::size_t kFileBytes = std::size_t{64} << 10;
-constexpr std::size_t kNamePartsMax = 64;  // As many as a certificate's subject may have here.
-constexpr std::size_t kValuesMax = 100;    // Of one line: more names than any certificate needs.
+constexpr std::size_t kValuesMax = 100;  // Of one line: more names than any certificate needs.
 
 enum class Key {
   kCountry,
@@ -230,9 +230,10 @@ Result<RequestConfig> RequestConfig::Parse(BytesView file) {
   for (const auto* const each :
        {&config.countries, &config.states, &config.localities, &config.organizations, &config.units})
     parts += each->size();
-  if (parts > kNamePartsMax) {
-    return Error(ErrorCode::kMalformed, "request-config",
-                 "a name of " + std::to_string(parts) + " values: at most " + std::to_string(kNamePartsMax));
+  if (parts > std::size_t{openssl::kAttributesMax}) {
+    return Error(
+        ErrorCode::kMalformed, "request-config",
+        "a name of " + std::to_string(parts) + " values: at most " + std::to_string(openssl::kAttributesMax));
   }
   return config;
 }

@@ -12,8 +12,6 @@ namespace certfs::openssl {
 
 namespace {
 
-constexpr int kAttributesMax = 64;
-
 Result<void> Add(X509_NAME* name, int attribute, const std::string& value) {
   const auto* const bytes = reinterpret_cast<const unsigned char*>(value.data());
   // Each in a set of its own, behind those before it.

@@ -13,6 +13,9 @@
 
 namespace certfs::openssl {
 
+// Of one name.
+inline constexpr int kAttributesMax = 64;
+
 using NameHandle = Handle<X509_NAME, X509_NAME_free>;
 
 // The general attributes first, the common name last, as directories and certool order them. kMalformed
