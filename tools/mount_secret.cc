@@ -126,9 +126,9 @@ bool MountSecret::CanBeReadAgain() const {
          stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
-Result<Descriptor> MountSecret::Get(SecretDeadline by) {
+Result<Descriptor> MountSecret::Get(SecretDeadline by, const std::vector<int>& left) {
   if (!kept_.open()) {
-    ReadOnce read = TRY(Read(by));
+    ReadOnce read = TRY(Read(by, left));
     if (read.again) return std::move(read.pipe);
     again_ = false;
     kept_ = std::move(read.pipe);
@@ -153,12 +153,13 @@ void MountSecret::SayWhatIsRead(Descriptor secret, int report) const {
   static_cast<void>(WriteAll(report, AsBytes(text), "pipe").has_value());
 }
 
-Result<MountSecret::ReadOnce> MountSecret::Read(SecretDeadline by) {
+Result<MountSecret::ReadOnce> MountSecret::Read(SecretDeadline by, const std::vector<int>& left) {
   auto [out, in] = TRY(MakePipe());
   auto [report, to_report] = TRY(MakePipe());
   const pid_t reader = fork();
   if (reader < 0) return SystemError("fork", errno);
   if (reader == 0) {
+    for (const int each : left) close(each);
     SayWhatIsRead(std::move(in), to_report.number());
     _exit(EXIT_SUCCESS);
   }

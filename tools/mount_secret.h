@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "crypto/base/descriptor.h"
 #include "tools/system.h"
@@ -36,8 +37,9 @@ class MountSecret {
   // Returns a pipe that holds the secret, for one daemon. kInvalidArgument and the rest of ReadUnlockSecret
   // if it cannot be read; kIo if that is not done in time; kCancelled if whoever was to write it did not, or
   // this process holds back a signal (SIGTERM, SIGINT, SIGHUP) that tells it to end. The process that reads
-  // is not waited for: it is a child that whoever has children waits for.
-  Result<Descriptor> Get(SecretDeadline by);
+  // is not waited for: it is a child that whoever has children waits for. It closes the descriptors `left`,
+  // those below 0 being none: a disk that hangs may keep it for ever.
+  Result<Descriptor> Get(SecretDeadline by, const std::vector<int>& left = {});
 
   // The pipe in which it waits, -1 where it is read again.
   int kept() const noexcept { return kept_.number(); }
@@ -49,7 +51,7 @@ class MountSecret {
   };
 
   bool CanBeReadAgain() const;
-  Result<ReadOnce> Read(SecretDeadline by);
+  Result<ReadOnce> Read(SecretDeadline by, const std::vector<int>& left);
   // In the process that reads.
   void SayWhatIsRead(Descriptor secret, int report) const;
 

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,6 +113,14 @@ void AskFusermount(const std::string& mountpoint) {
   }
 }
 
+// Aborts the connection of the mount `number`, which is the right of whoever mounted it, too (fusectl).
+void AbortConnection(dev_t number) {
+  const std::string path = "/sys/fs/fuse/connections/" + std::to_string(minor(number)) + "/abort";
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  // Where there is no such file, the connection ends with the last process that has its device.
+  if (file.open()) static_cast<void>(write(file.number(), "1", 1) == 1);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MountPoint>> MountPoint::Resume(MountOptions options, ConnectionParts parts) {
@@ -186,12 +195,14 @@ bool MountPoint::IsOnTop() const { return id_ != 0 && FindTopMount(options_.moun
 
 // One of those who wait may hold the directory that the notifier waits for: without an answer neither could
 // ever go on, not even when killed, because nobody reads requests any more. Forcing is what aborts; detaching
-// frees the mountpoint even while somebody stands in it. Only root may force.
+// frees the mountpoint even while somebody stands in it. Only root may force; others abort by another way.
 void MountPoint::Abort() noexcept {
   static_cast<void>(WithinMemory([&]() -> Result<void> {
     if (!is_mounted() || HasEnded() || !IsOnTop()) return {};
-    static_cast<void>(
-        umount2(options_.mountpoint.string().c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW));
+    const std::string path = options_.mountpoint.string();
+    if (umount2(path.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno != EPERM) return {};
+    AbortConnection(number_);
+    AskFusermount(path);
     return {};
   }));
 }

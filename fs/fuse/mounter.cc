@@ -194,6 +194,7 @@ void Mounter::NoteKill() {
 }
 
 void Mounter::AskToEnd(int signal) {
+  if (daemon_->status) return;  // Its number may be another process's by now.
   kill(daemon_->process, signal);
   if (!daemon_->end_by) daemon_->end_by = Clock::now() + patience_.end;
 }
@@ -234,11 +235,9 @@ void Mounter::Reap() {
 
 Result<void> Mounter::Watch() {
   while (!daemon_->status) {
-    // The device says nothing but that it has come to its end.
-    std::array<pollfd, 3> waited{pollfd{signals_.number(), POLLIN, 0},
-                                 pollfd{daemon_->line.number(), POLLIN, 0},
-                                 pollfd{point_->parts().device.number(), 0, 0}};
-    if (daemon_->end_by) waited[2].fd = -1;
+    // Not for the end of the device: whoever waits for that is woken by every request.
+    std::array<pollfd, 2> waited{pollfd{signals_.number(), POLLIN, 0},
+                                 pollfd{daemon_->line.number(), POLLIN, 0}};
     const int ready = poll(waited.data(), waited.size(), WaitTime());
     if (ready < 0) {
       // Somebody took this process its descriptors, or there is no memory: it waits until that is over.
@@ -257,7 +256,8 @@ Result<void> Mounter::Watch() {
         if (handing_over_) AskToEnd(SIGUSR2);
       }
     }
-    if (waited[2].revents != 0 && !daemon_->end_by) daemon_->end_by = Clock::now() + patience_.end;
+    if (!daemon_->end_by && point_->is_mounted() && point_->HasEnded())
+      daemon_->end_by = Clock::now() + patience_.end;
     if (ready == 0 && !daemon_->status && HasLostItsFirstThread(daemon_->process)) {
       std::this_thread::sleep_for(kLastThreads);
       Reap();
@@ -276,6 +276,7 @@ Result<void> Mounter::JudgeStart(Error error) {
   // What there was too little of for a moment may be there the next time. A key that has gone does not come
   // back by waiting, and where nobody waits whoever mounts is told at once.
   const bool may_pass = error.code() == ErrorCode::kIo || error.code() == ErrorCode::kNoMemory;
+  if (HasCallers() && !may_pass) point_->Abort();  // Lest they wait for what no one answers.
   if (!HasCallers() || !may_pass) return error;
   spdlog::error("no daemon can be started: {}", error.message());
   return MayTryAgain(true);
