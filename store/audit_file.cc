@@ -151,7 +151,10 @@ Result<std::shared_ptr<const Descriptor>> AuditFile::MakeBeside(const std::files
       open(beside.c_str(), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kMode));
   if (!file->open()) return Failure("make");
   const auto fill = [&]() -> Result<void> {
-    if (fchmod(file->number(), kMode) != 0) return Failure("make");
+    // Also where the umask has taken the owner's own bits; a daemon has none such, and may not change modes.
+    struct stat made {};
+    if (fstat(file->number(), &made) != 0) return Failure("make");
+    if ((made.st_mode & ~S_IFMT) != kMode && fchmod(file->number(), kMode) != 0) return Failure("make");
     TRY(KeepOwner(file->number(), directory_ / "data.mdb"));
     TRY(WriteAll(file->number(), EncodeAuditHeader(cipher_.store_id(), first)));
     if (fsync(file->number()) != 0) return Failure("sync");

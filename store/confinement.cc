@@ -163,11 +163,29 @@ using Filter = std::unique_ptr<void, ReleaseFilter>;
 
 constexpr std::uint32_t kRefuse = SCMP_ACT_ERRNO(EPERM);
 
+// Newer than the library's table; their numbers are the same for every processor.
+struct NewCall {
+  std::string_view name;
+  int number;
+};
+constexpr std::array<NewCall, 4> kNewCalls{
+    {{"fchmodat2", 452}, {"setxattrat", 463}, {"removexattrat", 466}, {"file_setattr", 469}}};
+
+// __NR_SCMP_ERROR where this machine's processor has no such call.
+int NumberOf(const char* name) {
+  const int number = seccomp_syscall_resolve_name(name);
+  if (number != __NR_SCMP_ERROR) return number;
+  for (const NewCall& each : kNewCalls) {
+    if (each.name == name) return each.number;
+  }
+  return number;
+}
+
 // Refuses `name` where its arguments are as `arguments` say. A call that this machine's processor has not is
 // none to refuse.
 int Refuse(void* filter, const char* name, std::vector<scmp_arg_cmp> arguments,
            std::uint32_t action = kRefuse) {
-  const int number = seccomp_syscall_resolve_name(name);
+  const int number = NumberOf(name);
   if (number == __NR_SCMP_ERROR) return 0;
   const int failed = seccomp_rule_add_array(filter, action, number, static_cast<unsigned>(arguments.size()),
                                             arguments.data());
@@ -188,8 +206,14 @@ int RefuseByArgument(void* filter) {
     const auto flag = static_cast<scmp_datum_t>(each);
     refuse("clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag)});
   }
+  // Whoever ends this process ends all of it: it makes threads, and no processes.
+  refuse("clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)});
   // Its flags lie in memory, where a filter does not see them; the C library then goes on with clone.
   if (failed == 0) failed = Refuse(filter, "clone3", {}, SCMP_ACT_ERRNO(ENOSYS));
+  // Signals to others. That there is a thread is asked by the signal 0.
+  const auto self = static_cast<scmp_datum_t>(getpid());
+  refuse("kill", {SCMP_A0(SCMP_CMP_NE, self), SCMP_A1(SCMP_CMP_NE, 0)});
+  refuse("tgkill", {SCMP_A0(SCMP_CMP_NE, self), SCMP_A2(SCMP_CMP_NE, 0)});
   // To be dumped, and looked into, again.
   refuse("prctl", {SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_NE, 0)});
   refuse("prctl", {SCMP_A0(SCMP_CMP_EQ, PR_SET_PTRACER)});
@@ -229,15 +253,24 @@ const std::vector<std::string_view>& RefusedCalls() {
   static const std::vector<std::string_view> calls{
       // Into other processes.
       "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "process_madvise",
-      "move_pages", "migrate_pages",
-      // Other programs, and other users.
-      "execve", "execveat", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid",
-      "setfsgid", "setgroups", "capset", "personality", "setrlimit",
+      "move_pages", "migrate_pages", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
+      "process_mrelease", "sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity",
+      "setpriority", "ioprio_set",
+      // Other processes, other programs, and other users.
+      "fork", "vfork", "execve", "execveat", "setuid", "setgid", "setreuid", "setregid", "setresuid",
+      "setresgid", "setfsuid", "setfsgid", "setgroups", "capset", "personality", "setrlimit",
       // Namespaces and mounts.
       "mount", "umount", "umount2", "pivot_root", "chroot", "unshare", "setns", "fsopen", "fsconfig",
       "fsmount", "fspick", "move_mount", "open_tree", "mount_setattr", "quotactl", "quotactl_fd",
       // Files past their names.
       "open_by_handle_at", "fanotify_init", "mknod", "mknodat", "symlink", "symlinkat",
+      // What landlock leaves to the owner of any file: who may read it, and as whom it is executed.
+      "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat", "setxattr",
+      "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat",
+      "file_setattr", "utime", "utimes", "futimesat", "utimensat", "truncate",
+      // Memory, semaphores and messages of others.
+      "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget", "msgsnd", "msgrcv",
+      "msgctl", "mq_open", "mq_unlink",
       // What in the kernel has been broken most.
       "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register",
       "add_key", "keyctl", "request_key", "modify_ldt", "vmsplice", "remap_file_pages", "lookup_dcookie",
