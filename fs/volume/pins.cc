@@ -10,6 +10,9 @@ namespace {
 // revision.
 constexpr std::size_t kReadersMax = 256;
 
+// Of more entries than that it is not remembered for longer than a pair takes who opened a half.
+constexpr std::size_t kEntriesRemembered = 4096;
+
 // How many commits may pass while one open is under way.
 constexpr std::size_t kOldMax = 16;
 
@@ -22,12 +25,16 @@ std::size_t Pins::Old::bytes() const {
 }
 
 void Pins::DropOld(Instant now) {
+  const auto remembered = readers_.size() > kEntriesRemembered ? kPinned : kRemembered;
   while (!order_.empty() && order_.front().first + kPinned < now) {
     const Number entry = order_.front().second;
     order_.pop_front();
     const auto readers = readers_.find(entry);
     if (readers == readers_.end()) continue;
-    std::erase_if(readers->second, [&](const Reader& each) { return each.first + kPinned < now; });
+    std::erase_if(readers->second, [&](const Reader& each) { return each.first + remembered < now; });
+    for (Reader& each : readers->second) {
+      if (each.first + kPinned < now) each.pinned = nullptr;
+    }
     if (readers->second.empty()) {
       readers_.erase(readers);
     } else {
@@ -128,6 +135,13 @@ void Pins::Opened(Number entry, Revision revision, Member member, const Caller& 
     readers.erase(reader);  // The other half: whatever it was of, the next open begins a pair.
     return;
   }
+  if (reader != readers.end() && reader->thread == caller.thread && reader->opened != member &&
+      !reader->ended) {
+    // It got no processor for so long, and goes on in its order: its next open begins a pair as well.
+    Note(entry, *reader, true);
+    readers.erase(reader);
+    return;
+  }
   Reader begun{caller.thread, 0, member, revision, now, nullptr};
   Note(entry, begun, false);
   if (moving != moving_.end()) {
@@ -156,11 +170,11 @@ void Pins::Replacing(Number entry, Revision revision, const std::vector<ContentP
   if (moving.old.size() > kOldMax) moving.old.pop_front();
   kept_.push_back(old);
   const auto found = readers_.find(entry);
-  if (found != readers_.end()) Pin(found->second, old, committer);
+  if (found != readers_.end()) Pin(found->second, old, committer, now);
   DropTooMuch();
 }
 
-void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer) {
+void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer, Instant now) {
   // Whoever commits wants to read what it wrote.
   const std::int32_t own = processes_.ProcessOf(committer);
   std::erase_if(readers, [&](Reader& each) {
@@ -173,7 +187,8 @@ void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer) 
     const auto other = std::find_if(
         readers.begin() + static_cast<std::ptrdiff_t>(i) + 1, readers.end(), [&](const Reader& each) {
           return each.process == readers[i].process && each.revision == readers[i].revision &&
-                 each.opened != readers[i].opened && !each.ended && !readers[i].ended;
+                 each.opened != readers[i].opened && !each.ended && !readers[i].ended &&
+                 each.first + kPinned >= now && readers[i].first + kPinned >= now;
         });
     if (other == readers.end()) continue;
     Drop(old->entry, *other);
@@ -183,7 +198,7 @@ void Pins::Pin(Readers& readers, const OldPointer& old, std::int32_t committer) 
     --i;
   }
   for (Reader& each : readers) {
-    if (each.revision == old->revision) each.pinned = old;
+    if (each.revision == old->revision && each.first + kPinned >= now) each.pinned = old;
   }
 }
 

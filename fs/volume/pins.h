@@ -29,6 +29,10 @@ namespace certfs {
 // commit the kernel asks for each name anew.
 inline constexpr auto kPinned = std::chrono::seconds(2);
 
+// How long it is remembered which half a thread began with: where the other one comes late, what follows is
+// told apart all the same.
+inline constexpr auto kRemembered = std::chrono::seconds(10);
+
 class Pins {
  public:
   // What is kept in all, two of the largest pairs; beyond it the oldest that nobody is pinned to goes, then
@@ -105,7 +109,7 @@ class Pins {
   void Note(Number entry, const Reader& reader, bool ended);
   void Drop(Number entry, const Reader& reader);
   // Pins to `old` those of its revision, save the process of `committer`.
-  void Pin(Readers& readers, const OldPointer& old, std::int32_t committer);
+  void Pin(Readers& readers, const OldPointer& old, std::int32_t committer, Instant now);
 
   const ProcessTable& processes_;
   PairNotes* const notes_;

@@ -150,6 +150,26 @@ TEST_F(PinsTest, AnOpenThatOvertookTheTellingIsNotForgotten) {
   EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader, tree_.instant()), next[0]);
 }
 
+// Whoever gets no processor for longer than that keeps its order: what follows is a pair again.
+TEST_F(PinsTest, AHalfThatCameLateBeginsNoPair) {
+  Pins pins(tree_.processes, nullptr);
+  const auto opens = [&](Member member) { pins.Opened(20, 5, member, kReader, tree_.instant()); };
+  opens(Member::kCertificate);
+  tree_.now += std::chrono::seconds(3);
+  opens(Member::kKey);
+  opens(Member::kCertificate);
+  const std::vector<ContentPointer> old = MadePair(20, 5);
+  pins.Replacing(20, 5, old, kRoot.thread, tree_.instant());
+  EXPECT_EQ(pins.Find(20, Member::kKey, kReader, tree_.instant()), old[1]);
+  // What began long before is none of it any more, and nothing of it is kept.
+  tree_.now += std::chrono::seconds(11);
+  opens(Member::kKey);
+  const std::vector<ContentPointer> next = MadePair(20, 5);
+  pins.Replacing(20, 5, next, kRoot.thread, tree_.instant());
+  EXPECT_EQ(pins.Find(20, Member::kCertificate, kReader, tree_.instant()), next[0]);
+  EXPECT_EQ(old[1].use_count(), 1);
+}
+
 // How many bytes of `contents` somebody keeps.
 std::size_t KeptBytes(const std::vector<std::weak_ptr<const Content>>& contents) {
   std::size_t bytes = 0;
