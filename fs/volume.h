@@ -178,6 +178,8 @@ class Volume {
 
   // Open, for what is noted or not.
   Result<HandleId> OpenFile(const Caller& caller, NodeId node, OpenMode mode);
+  // Returns why what is not live any more is withheld, if it is a key.
+  Result<void> CheckEarlier(TableSnapshot& snapshot, const struct Content& content);
   // Has it noted that what `node` shows was read; it must not be where that fails (volume_audit.cc).
   Result<void> NoteReading(const AuditedRequest& request, NodeId node);
 

@@ -102,11 +102,22 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
     if (entry->is_pair()) state_->pins.Opened(entry->number, node.revision(), *member, caller, now);
     return handle;
   }
+  // What was replaced is withheld like what is live.
+  const auto check = [&](const Content& content) -> Result<void> {
+    auto released = CheckEarlier(*snapshot, content);
+    if (released.has_value() || released.error().code() == ErrorCode::kStale) return released;
+    state_->stale_answers.Clear(caller.thread);
+    return RefuseOpen(caller, node, std::move(released).error());
+  };
   if (entry && !entry->file(*member) && node.HasRevision(entry->revision)) {
-    if (const auto live = TRY(state_->FindWentLive(*snapshot, *entry, *member, now)))
-      return add_reader(TRY(LoadContent(*snapshot, *live, *member, node)));
+    if (const auto live = TRY(state_->FindWentLive(*snapshot, *entry, *member, now))) {
+      ContentPointer content = TRY(LoadContent(*snapshot, *live, *member, node));
+      TRY(check(*content));
+      return add_reader(std::move(content));
+    }
   }
   if (auto pinned = state_->pins.Find(node.number(), *member, caller, now); pinned && pinned->node == node) {
+    TRY(check(*pinned));
     const HandleId handle = add_reader(std::move(pinned));
     state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
     return handle;
@@ -115,6 +126,7 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
   const std::vector<ContentPointer> found = state_->stale_answers.WhatIsFound(caller.thread, node);
   for (const ContentPointer& each : found) {
     if (each->node != node) continue;
+    TRY(check(*each));
     // It is as if it were replaced now: whoever opens this half gets the other one of the same pair.
     if (found.size() > 1) state_->pins.Replacing(node.number(), node.revision(), found, 0, now);
     state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
@@ -127,8 +139,19 @@ Result<HandleId> Volume::OpenFile(const Caller& caller, NodeId node, OpenMode mo
     static_cast<void>(state_->stale_answers.Tell(caller.thread, now));
     return superseded;
   }
+  TRY(check(*kept));
   state_->pins.Opened(node.number(), node.revision(), *member, caller, now);
   return add_reader(std::move(kept));
+}
+
+Result<void> Volume::CheckEarlier(TableSnapshot& snapshot, const Content& content) {
+  if (content.node.member() != Member::kKey) return {};
+  const std::optional<Store> store = TRY(snapshot.FindStoreByNumber(content.store));
+  if (!store || !store->enforce_revocation) return {};
+  if (!content.enforced) return Error(ErrorCode::kStale, "a superseded revision");
+  if (!content.certificate) return {};
+  return state_->key_release.CheckEarlier(snapshot, *store, content.node.number(), content.node.revision(),
+                                          content.certificate->bytes());
 }
 
 // --- Reading

@@ -167,6 +167,12 @@ Result<HandleId> Volume::OpenStaging(const Caller& caller, NodeId node, OpenMode
   if (mode.write && !mode.truncate && staging->basis != 0) {
     const auto snapshot = TRY(keystore_.Snapshot());
     const std::optional<Entry> entry = TRY(snapshot->FindEntryByNumber(staging->basis));
+    // What is withheld is not read by whoever edits it, either.
+    if (entry && mode.read && staging->member == Member::kKey) {
+      auto released = state_->key_release.Check(*snapshot, *entry);
+      if (!released.has_value())
+        return state_->Refuse(caller, keystore_.Now(), staging->path, std::move(released).error());
+    }
     if (entry && entry->file(staging->member)) live = TRY(snapshot->ReadFile(*entry, staging->member));
     if (mode.read && !live.empty() && IsKeyMaterial(staging->member))
       edited = NodeId::OfFile(entry->number, staging->member, entry->revision);

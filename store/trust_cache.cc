@@ -63,8 +63,8 @@ Result<std::shared_ptr<const Trust>> TrustCache::Get(TableSnapshot& snapshot) {
         list_entries.push_back(entry.number);
         return true;
       }));
-  auto made = std::make_shared<const Trust>(
-      Trust{TrustSet(std::move(authorities), std::move(revocations)), std::move(list_entries), !lists_whole});
+  auto made = std::make_shared<const Trust>(Trust{TrustSet(std::move(authorities), std::move(revocations)),
+                                                  std::move(list_entries), !lists_whole, !roots_whole});
   // The digests of the stores do not tell when damage is repaired.
   if (!roots_whole || !lists_whole) return made;
   const std::lock_guard lock(mutex_);

@@ -19,6 +19,7 @@ struct Trust {
   std::vector<Number> list_entries;  // Parallel to set.lists().
   // A CRL is damaged and left out: what it revoked cannot be told, so that no chain can be judged.
   bool lists_damaged = false;
+  bool roots_damaged = false;  // So is it which lists speak for whom.
 };
 
 class TrustCache {

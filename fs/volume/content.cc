@@ -2,6 +2,7 @@
 
 #include "fs/volume/backup_files.h"
 #include "store/audit_text.h"
+#include "store/key_release.h"
 
 namespace certfs {
 
@@ -38,6 +39,16 @@ Result<ContentPointer> LoadContent(TableSnapshot& snapshot, const Entry& entry, 
   auto content = std::make_shared<Content>();
   content->node = node;
   content->attributes = entry.file(member)->attributes;
+  if (member == Member::kKey) {
+    if (const auto store = TRY(KeyRelease::StoreFor(snapshot, entry))) {
+      content->store = store->number;
+      content->enforced = store->enforce_revocation;
+    }
+    if (content->enforced && entry.file(Member::kCertificate))
+      content->certificate =
+          TRY(LoadContent(snapshot, entry, Member::kCertificate,
+                          NodeId::OfFile(node.number(), Member::kCertificate, node.revision())));
+  }
   if (IsKeyMaterial(member)) {
     content->secret = std::move(bytes);
   } else {

@@ -25,6 +25,11 @@ struct Content {
   SecretBytes secret;                          // key material; one of the two is empty,
   std::shared_ptr<const SpooledFile> spooled;  // or both: a backup, which lies on disk,
   std::shared_ptr<const AuditText> audit;      // or the audit log, which is opened as it is read.
+  // Of a key, by which it is told whether it may be handed out once it is not live any more: its store, and,
+  // where that enforced revocation when it was read, the certificate of the same revision, if there was one.
+  Number store = 0;
+  bool enforced = false;
+  std::shared_ptr<const Content> certificate;
 
   BytesView bytes() const { return secret.empty() ? BytesView(plain) : secret.Reveal(); }
   std::uint64_t size() const;

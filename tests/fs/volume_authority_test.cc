@@ -422,6 +422,48 @@ TEST_F(Authority, EnforcedRevocationWithholdsKeys) {
   EXPECT_FALSE(Failure(tree_.Get(kRoot, "stores/machine/web/key.pem")));
 }
 
+// Nor by a node of before, by a pair that was begun, or from what is kept.
+TEST_F(Authority, AWithheldKeyStaysWithheldOnceItIsReplaced) {
+  Init();
+  tree_.MakeDirectory("stores/machine", "web");
+  Do("write-entries test\n[machine/web]\n" + std::string(kConfig));
+  Must(tree_.volume.SetEnforcesRevocation(kRoot, tree_.At("stores/machine").id, true));
+  const std::string path = "stores/machine/web/";
+  const auto key_after = [&](const Caller& caller, bool revoked_first) {
+    const Node certificate = tree_.At(path + "cert.pem");
+    const Node key = tree_.At(path + "key.pem");
+    tree_.volume.Named(key);  // As of whoever has it by O_PATH.
+    const std::string serial = Do("status machine/web")["issued"]["serial"];
+    const HandleId handle = Must(tree_.volume.Open(caller, certificate.id, kRead));
+    if (revoked_first) Do("revoke " + serial);
+    Do("renew machine/web --rekey");
+    if (!revoked_first) {
+      EXPECT_FALSE(Failure(tree_.Get(caller, path + "key.pem")));  // The other half, while it is good.
+      tree_.volume.Release(certificate.id, handle);
+      EXPECT_FALSE(Failure(tree_.Get(caller, "stores/BACKUP_STORE/bkp_web/key.pem")));
+      Do("revoke " + serial);
+    } else {
+      tree_.volume.Release(certificate.id, handle);
+    }
+    EXPECT_EQ(Failure(tree_.Get(caller, "stores/BACKUP_STORE/bkp_web/key.pem")), ErrorCode::kRevoked);
+    return key.id;
+  };
+  const auto opened = [&](const Caller& caller, NodeId key) {
+    auto first = tree_.volume.Open(caller, key, kRead);
+    if (Failure(first) == ErrorCode::kStale) first = tree_.volume.Open(caller, key, kRead);
+    return Failure(first);
+  };
+  const NodeId revoked_first = key_after(kUser, true);
+  EXPECT_EQ(opened(kUser, revoked_first), ErrorCode::kRevoked);   // Who is between the halves.
+  EXPECT_EQ(opened(kOther, revoked_first), ErrorCode::kRevoked);  // By the node that the kernel has.
+  tree_.now += std::chrono::seconds(3);
+  const NodeId revoked_later = key_after(kUser, false);
+  EXPECT_EQ(opened(kOther, revoked_later), ErrorCode::kRevoked);
+  tree_.now += std::chrono::seconds(3);
+  EXPECT_EQ(opened(kOther, revoked_later), ErrorCode::kRevoked);
+  EXPECT_FALSE(Failure(tree_.Get(kOther, path + "key.pem")));
+}
+
 TEST_F(Authority, HealthAsksForABackupUntilItIsRead) {
   const auto ids = [&] {
     std::vector<std::string> found;

@@ -146,7 +146,8 @@ TEST_P(KeystoreDamage, ADamagedListLetsNothingThrough) {
 // A key that is to be withheld once its certificate is revoked is withheld while nobody can tell.
 TEST_P(KeystoreDamage, ADamagedListReleasesNoKey) {
   Put(Make("TRUSTED_ROOTS", "root"), kCertificate, "root.pem");
-  Put(Make("TRUSTED_ROOTS", "issuing"), kCertificate, "issuing.pem");
+  const Number issuing = Make("TRUSTED_ROOTS", "issuing");
+  Put(issuing, kCertificate, "issuing.pem");
   const Number list = Make("TRUSTED_ROOTS_CRLS", "issuing");
   Put(list, kList, "crl-5.pem");
   const Number server = Make("machine", "a");
@@ -159,6 +160,11 @@ TEST_P(KeystoreDamage, ADamagedListReleasesNoKey) {
     return released.has_value() ? std::nullopt : std::optional(released.error().code());
   };
   Must(keystore_->SetEnforceRevocation(StoreNumber("machine"), true));
+  EXPECT_EQ(release(), std::nullopt);
+  // Without its root nobody can tell whom the list speaks for.
+  Flip("contents", KeyOf(issuing, kCertificate));
+  EXPECT_EQ(release(), ErrorCode::kCorrupt);
+  Flip("contents", KeyOf(issuing, kCertificate));
   EXPECT_EQ(release(), std::nullopt);
   Flip("contents", KeyOf(list, kList));
   EXPECT_EQ(release(), ErrorCode::kCorrupt);
