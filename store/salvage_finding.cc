@@ -77,8 +77,15 @@ std::optional<FoundEntry> Salvager::ReadEntry(Number number, const Digest* expec
 }
 
 void Salvager::FindEntries(FoundStore& found) {
+  // A store's record of before leads to its entries as they were, and to what was removed since: what is
+  // there still is there as it is now.
+  const bool of_before = records_.is_current() && !found.chosen.proven;
   for (const TreeItem& item : records_.ItemsOf(found.store.entries, found.whole)) {
-    auto entry = ReadEntry(item.number, &item.digest);
+    if (of_before && records_.Newest({RecordKind::kEntry, item.number, 0}) == nullptr) {
+      whole_ = false;
+      continue;
+    }
+    auto entry = ReadEntry(item.number, of_before ? nullptr : &item.digest);
     // The tree of a store of before leads to entries that may have gone elsewhere.
     if (entry && entry->entry.store == found.store.number) {
       whole_ = whole_ && entry->chosen.proven;

@@ -287,6 +287,30 @@ TEST_F(Salvage, AStoreThatLostItsName) {
   ExpectAllBut({"vpxd"});
 }
 
+// Its tree leads to what was removed since, and to entries as they were.
+TEST_F(Salvage, AStoreOfWhichAnOlderStateIsLeft) {
+  Number gone = 0;
+  ChangeBy([&](Keystore&, Populator& populator) {
+    gone = populator.Make("machine", "gone");
+    populator.Put(gone, Member::kKey, "ed25519.key");
+  });
+  const Seen good = ChangeBy([&](Keystore& keystore, Populator& populator) {
+    populator.Put(NumberOf("machine/small7"), Member::kKey, "other.key");
+    Must(keystore.RemoveFile(gone, Member::kKey, kRoot));
+    Must(keystore.RemoveEntry(populator.StoreOf("machine"), AliasOf("gone"), kRoot));
+  });
+  SpoilRow("stores", NumberOf("machine"));
+  const SalvageReport report = Must(Run());
+  EXPECT_NE(FateOf(report, "machine"), Fate::kRecovered);
+  Seen seen = SeeSalvaged();
+  EXPECT_EQ(seen.values.count("machine/gone"), 0U);
+  for (const auto& [name, value] : good.values) {
+    if (name.starts_with("machine/small")) {
+      EXPECT_EQ(seen.values[name], value) << name;
+    }
+  }
+}
+
 // Where nothing says any more what was removed, what was made anew is there twice.
 TEST_F(Salvage, TwoStoresOfOneName) {
   Number first = 0;
