@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
-#include <fstream>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include "store/files.h"
 
 namespace certfs {
 
@@ -15,7 +18,10 @@ namespace {
 
 // Seconds since 1970, which is all that the note has; zero for anything else.
 Time Read(const std::filesystem::path& file) {
-  std::ifstream in(file);
+  const auto opened = OpenRegularFile(file, O_RDONLY);
+  std::array<char, 32> text{};
+  if (!opened.has_value() || read(opened.value().number(), text.data(), text.size() - 1) <= 0) return {};
+  std::istringstream in(text.data());
   long long seconds = 0;
   in >> seconds;
   // What is no time of ours was not written by us.
@@ -40,8 +46,9 @@ void BackupNote::Set(Time now) {
   read_ = now;
   if (directory_.empty()) return;
   const std::filesystem::path scratch = directory_ / (std::string(kFileName) + ".new");
-  const int descriptor =
-      open(scratch.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  // Whatever somebody has put there is not written to.
+  unlink(scratch.c_str());
+  const int descriptor = open(scratch.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (descriptor < 0) return;
   const std::string line =
       std::to_string(std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count()) + "\n";
