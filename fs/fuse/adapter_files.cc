@@ -192,10 +192,16 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
       }
       return true;
     };
+    const auto forget = [&] {
+      for (const NodeId node : named) adapter.volume.Forget(node, 1);
+    };
     auto listed = adapter.volume.List(CallerOf(req), adapter.FromKernel(inode),
                                       static_cast<std::uint64_t>(offset), sink);
     if (!listed.has_value()) {
-      if (listed.error().code() != ErrorCode::kCorrupt) return listed;
+      if (listed.error().code() != ErrorCode::kCorrupt) {
+        forget();
+        return listed;
+      }
       // The kernel would keep the names without the error that ends them.
       adapter.listings.Forget(adapter.FromKernel(inode));
       if (adapter.directories.MetDamage(file->fh)) LogFailure("readdir", listed.error());
@@ -205,9 +211,7 @@ void List(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, fuse
       request.ReplyError(EIO);
       return {};
     }
-    if (!request.ReplyBytes(AsBytes({buffer.data(), used}))) {
-      for (const NodeId node : named) adapter.volume.Forget(node, 1);
-    }
+    if (!request.ReplyBytes(AsBytes({buffer.data(), used}))) forget();
     return {};
   });
 }
