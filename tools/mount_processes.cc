@@ -86,16 +86,28 @@ void Detach() {
 
 // --- The daemon
 
-// Where root mounts a keystore of somebody else, its daemon is that one.
-Result<void> BecomeOwnerOf(const std::string& keystore) {
+struct Owner {
+  uid_t user;
+  gid_t group;
+};
+
+Result<Owner> OwnerOf(const std::string& keystore) {
   struct stat status {};
   if (stat(keystore.c_str(), &status) != 0) return SystemError(keystore, errno);
-  if (geteuid() != 0 || status.st_uid == 0) return {};
+  return Owner{status.st_uid, status.st_gid};
+}
+
+// Where root mounts a keystore of somebody else, its daemon is that one: `owner`, whose it was when it was
+// mounted. He may have put another in its place since.
+Result<void> BecomeOwnerOf(const std::string& keystore, Owner owner) {
+  if (TRY(OwnerOf(keystore)).user != owner.user)
+    return Error(ErrorCode::kNotPermitted, keystore + " is another user's than when it was mounted");
+  if (geteuid() != 0 || owner.user == 0) return {};
   const rlimit locked{kLockedBytes, kLockedBytes};
   setrlimit(RLIMIT_MEMLOCK, &locked);
   DropBoundingSet(0);
-  if (setgroups(0, nullptr) != 0 || setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 ||
-      setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
+  if (setgroups(0, nullptr) != 0 || setresgid(owner.group, owner.group, owner.group) != 0 ||
+      setresuid(owner.user, owner.user, owner.user) != 0)
     return SystemError("become the owner of " + keystore, errno);
   return {};
 }
@@ -129,9 +141,9 @@ Result<void> ConfineDaemon(const MountPlan& plan) {
 }
 
 // Only this process opens the keystore: LMDB does not survive a fork, and neither do memory locks.
-Result<ExitCode> Serve(const MountPlan& plan, DaemonParts parts) {
+Result<ExitCode> Serve(const MountPlan& plan, Owner owner, DaemonParts parts) {
   MountOptions mount = plan.mount;
-  TRY(BecomeOwnerOf(mount.source));
+  TRY(BecomeOwnerOf(mount.source, owner));
   TRY(EndWith(parts.line.process()));
   if (!ProtectProcess()) spdlog::warn("RLIMIT_MEMLOCK is too low: secrets may be written to the swap device");
   CloseInherited(plan,
@@ -194,12 +206,18 @@ Result<std::filesystem::path> OwnFile() {
 Result<ExitCode> KeepMount(const MountPlan& plan, std::unique_ptr<MountPoint> point, MountSecret& secret,
                            const std::function<void()>& first_ready) {
   HideProcess();
+  signal(SIGPIPE, SIG_IGN);  // The mount outlives whoever reads what is logged.
   const std::filesystem::path program = TRY(OwnFile());
+  const Owner owner = TRY(OwnerOf(plan.mount.source));
   bool ready = false;
   MounterHooks hooks;
-  hooks.secret = [&](SecretDeadline by) { return secret.Get(by); };
+  // Whoever has the device keeps the mount from ending.
+  const ConnectionParts& left = point->parts();
+  hooks.secret = [&](SecretDeadline by) {
+    return secret.Get(by, {left.device.number(), left.page.number()});
+  };
   hooks.serve = [&](DaemonParts parts) -> Result<int> {
-    return static_cast<int>(TRY(Serve(plan, std::move(parts))));
+    return static_cast<int>(TRY(Serve(plan, owner, std::move(parts))));
   };
   hooks.ready = [&](const MountPoint& mounted) {
     spdlog::info("{} {} on {}", ready ? "another daemon serves" : "serving", plan.mount.source,
@@ -246,7 +264,8 @@ Result<ExitCode> KeepInBackground(const MountPlan& plan, std::unique_ptr<MountPo
   secrets.in.Close();
   report.out.Close();
   MountSecret secret(plan.mount.source, plan.unlock, Descriptor(secrets.out.Release()));
-  CloseOthers({report.in.number(), secret.kept()});
+  CloseOthers(
+      {report.in.number(), secret.kept(), point->parts().device.number(), point->parts().page.number()});
   LogTo(plan);
   return KeepMount(plan, std::move(point), secret, [&] {
     Detach();

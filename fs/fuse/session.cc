@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -40,8 +41,15 @@ struct DestroyLoopConfig {
 // That this daemon serves, until everything about it has ended, however that comes about.
 class Serving {
  public:
-  Serving(fuse_session* session, Adapter& adapter) : session_(session), adapter_(adapter) {}
+  Serving(fuse_session* session, Adapter& adapter, bool resumed)
+      : session_(session), adapter_(adapter), resumed_(resumed) {}
   ~Serving() {
+    if (resumed_ && !begun_) {
+      // What it lacked may be there for the next one, and the mount stays. Nothing is waited for here: a
+      // thread that tells the kernel something may wait for somebody whom no one answers yet.
+      spdlog::error("the mount could not be taken over");
+      std::_Exit(EXIT_FAILURE);
+    }
     if (!handed_over_) adapter_.host->Abort();
     adapter_.waker.reset();
     adapter_.notifier.reset();
@@ -50,6 +58,8 @@ class Serving {
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
 
+  // From here on requests are answered.
+  void Begin() noexcept { begun_ = true; }
   // Leaves the mount to a successor. The notifier has ended: one of those whom that will answer may hold what
   // it waits for.
   void HandOver() noexcept { handed_over_ = true; }
@@ -57,6 +67,8 @@ class Serving {
  private:
   fuse_session* const session_;
   Adapter& adapter_;
+  const bool resumed_;
+  bool begun_ = false;
   bool handed_over_ = false;
 };
 
@@ -171,7 +183,7 @@ Result<MountEnd> RunMount(Keystore& keystore, const VolumeOptions& volume, const
   if (!session) return Error(ErrorCode::kInternal, "libfuse made no session");
   TRY(connection->Attach(session.get()));
   if (fuse_set_signal_handlers(session.get()) != 0) return Error(ErrorCode::kInternal, "no signal handlers");
-  Serving serving(session.get(), adapter);
+  Serving serving(session.get(), adapter, connection->is_resumed());
   NotedMount noted(keystore.audit(), mountpoint, connection->is_resumed());
   adapter.notifier = std::make_unique<Notifier>(session.get(), [&adapter] {
     // What cannot be done now is done the next time.
@@ -205,6 +217,7 @@ Result<MountEnd> RunMount(Keystore& keystore, const VolumeOptions& volume, const
   fuse_loop_cfg_set_idle_threads(config.get(), kThreadsIdleMax);
   if (connection->is_resumed()) TRY(connection->Resume(session.get()));
   const HandoverWatch handover(adapter);
+  serving.Begin();
   const int outcome = fuse_session_loop_mt(session.get(), config.get());
   if (outcome < 0) return Error(ErrorCode::kIo, std::string("the mount ended: ") + std::strerror(-outcome));
   if (!handover.asked()) return MountEnd::kEnded;
