@@ -22,11 +22,11 @@ namespace {
 
 enum Outcome : std::uint8_t { kNotRun, kUnaffected, kBeside, kRefused, kWrong, kCrashed, kOutcomes };
 
-// Bits of `bytes`, evenly: `count` of them and as many times more as CERTFS_ROUNDS asks for.
-std::vector<std::size_t> SampleOf(std::size_t bytes, double count) {
+bool IsSoak() { return std::getenv("CERTFS_SOAK") != nullptr; }
+
+// Some `wanted` bits of `bytes`, evenly.
+std::vector<std::size_t> EvenSample(std::size_t bytes, double wanted) {
   const std::size_t all = 8 * bytes;
-  const double wanted =
-      std::getenv("CERTFS_SOAK") != nullptr ? static_cast<double>(all) : count * RoundsFactor();
   // A stride that is no multiple of a byte goes through all bits of a byte.
   std::size_t stride =
       std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(all) / std::max(wanted, 20.0)));
@@ -35,6 +35,16 @@ std::vector<std::size_t> SampleOf(std::size_t bytes, double count) {
   for (std::size_t bit = 0; bit < all; bit += stride) bits.push_back(bit);
   return bits;
 }
+
+// Bits of `bytes`, evenly: `count` of them and as many times more as CERTFS_ROUNDS asks for; under
+// CERTFS_SOAK all.
+std::vector<std::size_t> SampleOf(std::size_t bytes, double count) {
+  return EvenSample(bytes, IsSoak() ? 8 * static_cast<double>(bytes) : count * RoundsFactor());
+}
+
+// One trial of so many writes. No divisor of 8, or those that write would meet one bit of a byte alone: the
+// stride between two trials is odd.
+constexpr std::size_t kWritesEvery = 7;
 
 // Runs `trial` on each, in children, of which one that dies is followed by another behind the bit that it
 // died of. Expects that none was wrong and none died; returns how many ended how.
@@ -149,7 +159,7 @@ TEST_F(BitFlip, Data) {
   std::size_t trial = 0;
   const auto counts = RunTrials(bits, [&](std::size_t bit) {
     keystore_.Flip("data.mdb", bit);
-    return Use(keys, ++trial % 8 == 0);
+    return Use(keys, ++trial % kWritesEvery == 0);
   });
   Print("data.mdb", counts);
   EXPECT_GT(counts[kRefused], 0U);
@@ -177,12 +187,12 @@ TEST_F(BitFlip, WhatLmdbGoesBy) {
   // A third of it, in all places; every bit when there is time.
   const double share = RoundsFactor() / 3;
   std::vector<std::size_t> sample;
-  const auto stride = static_cast<std::size_t>(std::max(1 / std::max(share, 0.01), 1.0));
+  const auto stride = static_cast<std::size_t>(std::max(1 / std::max(share, 0.01), 1.0)) | 1;
   for (std::size_t i = 0; i < bits.size(); i += stride) sample.push_back(bits[i]);
   std::size_t trial = 0;
   const auto counts = RunTrials(sample, [&](std::size_t bit) {
     keystore_.Flip("data.mdb", bit);
-    return Use(keys, ++trial % 8 == 0);
+    return Use(keys, ++trial % kWritesEvery == 0);
   });
   Print("what LMDB goes by", counts);
   EXPECT_GT(counts[kRefused], sample.size() / 4);
@@ -256,6 +266,46 @@ std::map<std::size_t, std::pair<std::size_t, Row>> RowsOf(const DataFile& data) 
   return rows;
 }
 
+// One bit in the middle of every fourth row, and one of what LMDB says of another fourth; under CERTFS_SOAK
+// eight of both, all over it, of every row.
+std::vector<std::size_t> BitsOf(const std::map<std::size_t, std::pair<std::size_t, Row>>& rows) {
+  constexpr std::size_t kSaid = 16;  // How much LMDB says of a row of which the key has eight bytes.
+  std::vector<std::size_t> bits;
+  std::size_t at = 0;
+  for (const auto& [begin, end] : rows) {
+    ++at;
+    if (!IsSoak()) {
+      if (at % 4 == 0) bits.push_back(8 * ((begin + end.first) / 2) + at % 8);
+      if (at % 4 == 2) bits.push_back(8 * (begin - 12) + at % 8);
+      continue;
+    }
+    for (std::size_t i = 0; i < 8; ++i) {
+      bits.push_back(8 * (begin + i * (end.first - begin) / 8) + (at + i) % 8);
+      bits.push_back(8 * (begin - kSaid + 2 * i) + (at + i) % 8);
+    }
+  }
+  return bits;
+}
+
+// What DescribeByName says of each store, an entry a piece; what it says of none is under "".
+std::map<std::string, std::set<std::string>> ByStore(const std::string& text,
+                                                     const std::set<std::string>& stores) {
+  std::map<std::string, std::set<std::string>> pieces;
+  std::string store;
+  std::string piece;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    const auto named = stores.find(line.substr(0, line.find('/')));
+    if (named != stores.end() && line.find('/') != std::string::npos) {
+      pieces[store].insert(std::exchange(piece, {}));
+      store = *named;
+    }
+    piece += line + "\n";
+  }
+  pieces[store].insert(piece);
+  return pieces;
+}
+
 std::set<std::string> LinesIn(const std::string& text) {
   std::set<std::string> lines;
   std::istringstream in(text);
@@ -264,7 +314,7 @@ std::set<std::string> LinesIn(const std::string& text) {
 }
 
 // Of what verifies nothing is lost: where the bit is none of a record's nothing at all, and where it is, that
-// record alone.
+// record alone. Each takes a whole salvage: under CERTFS_SOAK, too, a sample is tried.
 TEST_F(BitFlip, Salvage) {
   const DataFile data(keystore_.path());
   const auto rows = RowsOf(data);
@@ -278,13 +328,13 @@ TEST_F(BitFlip, Salvage) {
   std::size_t nothing_lost = 0;
   std::size_t something_lost = 0;
   std::size_t none_left = 0;
+  std::set<std::string> stores;
+  for (const auto& [number, name] : keystore_.names()) stores.insert(name.substr(0, name.find('/')));
+  const auto good_by_store = ByStore(good, stores);
   // Half of it from pages in use: most of the file is pages that are free.
-  std::vector<std::size_t> bits = SampleOf(data.good().size(), 40);
-  std::size_t at = 0;
-  for (const auto& [begin, end] : rows) {
-    if (++at % 4 == 0) bits.push_back(8 * ((begin + end.first) / 2) + at % 8);
-    if (at % 4 == 2) bits.push_back(8 * (begin - 12) + at % 8);  // Of what LMDB says of it.
-  }
+  std::vector<std::size_t> bits = EvenSample(data.good().size(), 40 * RoundsFactor());
+  const std::vector<std::size_t> used = BitsOf(rows);
+  bits.insert(bits.end(), used.begin(), used.end());
   for (const std::size_t bit : bits) {
     SCOPED_TRACE(bit);
     keystore_.Flip("data.mdb", bit);
@@ -325,6 +375,29 @@ TEST_F(BitFlip, Salvage) {
                              line.find(" holds ") != std::string::npos || !line.starts_with("machine/");
           EXPECT_TRUE(of_it || lines.count(line) != 0) << line;
         }
+      }
+      // Beside a store all that is in others, and the kept states of it, which say where they come from.
+      if (table == "stores") {
+        const auto found_by_store = ByStore(found, stores);
+        for (const auto& [store, pieces] : good_by_store) {
+          if (store == about) continue;
+          const auto left = found_by_store.find(store);
+          ASSERT_NE(left, found_by_store.end()) << store;
+          for (const std::string& piece : pieces) {
+            const bool of_it = piece.find(" from " + about + "\n") != std::string::npos;
+            EXPECT_TRUE(of_it || left->second.count(piece) != 0) << piece;
+          }
+        }
+      }
+      if (table == "stores" || table == "entries" || table == "contents") {
+        EXPECT_EQ(report.value().issued, SmallKeystore::kLines);
+        EXPECT_TRUE(report.value().authority);
+      }
+      // Beside a line of the ledger all the others, and everything else.
+      if (table == "issued") {
+        EXPECT_EQ(found, good);
+        EXPECT_GE(report.value().issued, SmallKeystore::kLines - 1);
+        EXPECT_TRUE(report.value().authority);
       }
       EXPECT_TRUE(whole || report.value().Count(Fate::kRecovered) != report.value().items.size() ||
                   !report.value().losses.empty() || !report.value().doubts.empty())
