@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -163,6 +164,35 @@ TEST(Mounter, ADaemonThatCannotBeSeenIsNotTakenForDead) {
     return Keep(story);
   });
   EXPECT_EQ(said, "0, attempts: 1, ready: 1");
+}
+
+// Nor is one that is stopped left to keep its callers waiting: it is ended, and another one takes over.
+TEST(Mounter, ADaemonThatIsStoppedForTooLongIsEnded) {
+  const std::string said = InChild([] {
+    Story story;
+    story.daemon = [](int attempt, MounterLine& line) {
+      line.Ready();
+      if (attempt > 1) return 0;
+      const pid_t mounter = getppid();
+      const pid_t daemon = getpid();
+      if (fork() == 0) {
+        // Where nobody ends the daemon this does, and its mounter, so that the test has an end, too.
+        constexpr unsigned int kGivenUpSeconds = 30;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != daemon) _exit(0);
+        sleep(kGivenUpSeconds);
+        kill(mounter, SIGTERM);
+        kill(daemon, SIGCONT);
+        _exit(0);
+      }
+      raise(SIGSTOP);
+      return 7;  // It went on.
+    };
+    MounterPatience patience;
+    patience.stopped = milliseconds(500);
+    return Keep(story, patience);
+  });
+  EXPECT_EQ(said, "0, attempts: 2, ready: 2");
 }
 
 // What is said of a mount whose first daemon is `first`, which may look for what never answers by looking at
