@@ -74,6 +74,24 @@ TEST(Header, UnlocksWithItsPassphrase) {
   EXPECT_EQ(CodeOf(header.Unlock(KeyFile('k'))), ErrorCode::kAccessDenied);
 }
 
+// Goal: guessing a passphrase costs as much as is promised, however its slot came about. Method: the bytes,
+// as store/README.md has them: type, log2 of scrypt's N, r and p, four zeros.
+TEST(Header, APassphraseIsStretchedAsFarAsIsPromised) {
+  const UnlockSecret passphrase{SlotType::kPassphrase, SecretOf("correct horse")};
+  const Bytes promised{1, 17, 8, 1, 0, 0, 0, 0};
+  const auto begins = [&](const Header& header, std::size_t slot_at) {
+    const BytesView facts = BytesView(header.bytes()).subspan(slot_at, promised.size());
+    return Bytes(facts.begin(), facts.end());
+  };
+  EXPECT_EQ(begins(Must(Header::Create(passphrase, kNow)), kFirstSlotAt), promised);
+  UnlockedHeader header = Must(UnlockedHeader::Open(NewHeader(), KeyFile('k')));
+  ASSERT_EQ(Must(header.Add(passphrase, kNow)), 2);
+  EXPECT_EQ(begins(header.header(), kFirstSlotAt + 128 + 6), promised);
+  UnlockedHeader renewed = Must(header.WithNewRootKey());
+  Must(renewed.Put(2, passphrase, kNow));
+  EXPECT_EQ(begins(renewed.header(), kFirstSlotAt), promised);
+}
+
 TEST(Header, RefusesAWrongKey) {
   EXPECT_EQ(CodeOf(NewHeader().Unlock(KeyFile('x'))), ErrorCode::kAccessDenied);
 }
