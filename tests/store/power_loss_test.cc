@@ -12,6 +12,7 @@
 #include <functional>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "store/keystore_keys.h"
 #include "tests/store/interrupted_history.h"
@@ -200,6 +201,48 @@ TEST_F(PowerLoss, LosesNothingWhileKeysChange) {
     const std::size_t held = !added ? 0 : keys.epoch == 1 || keys.rotating ? 1 : 2;
     EXPECT_GE(held, acknowledged) << "epoch " << keys.epoch << ", added: " << added;
     if (!Recover(directory_, history, states, history.size(), Lost::kPower)) return std::nullopt;
+    return held;
+  });
+  EXPECT_GT(moments_, 10U);
+}
+
+// Two files change together: the manifest under both root keys, the header, all records under the new one.
+// The secret of the revoked slot opens the keystore up to the new header and never again; the other always
+// does.
+TEST_F(PowerLoss, LosesNothingWhileASlotIsRevoked) {
+  ScriptedHistory history(1);
+  template_.CopyTo(directory_);
+  const std::vector<std::string> states = StatesOf(history, directory_);
+  const SlotRevocation revocation{Must(AddSlot(directory_, TestSecret(), TestSecret('a'), test::kVectorTime)),
+                                  {}};
+  const Bytes old_header = test::ReadAll((directory_ / "keystore.hdr").string());
+  const auto happen = [&] {
+    const RevocationPlan plan = Must(PlanRevocation(directory_, TestSecret(), revocation));
+    bool told = false;
+    // Told first when the header has its place.
+    const auto progress = [&](std::size_t, std::size_t) {
+      if (!std::exchange(told, true)) CallTap::Mark(1);
+    };
+    const RotationOutcome outcome =
+        Must(RevokeSlot(directory_, TestSecret(), revocation, plan, test::kVectorTime, progress));
+    EXPECT_TRUE(outcome.rewritten);
+    EXPECT_TRUE(told);
+    CallTap::Mark(2);
+  };
+  Replay(happen, [&](std::size_t acknowledged) -> std::optional<std::size_t> {
+    const KeyState keys = Must(ReadKeyState(directory_, TestSecret()));
+    const auto other = ReadKeyState(directory_, TestSecret('a'));
+    EXPECT_TRUE(other.has_value() || other.error().code() == ErrorCode::kAccessDenied);
+    const std::size_t held = other.has_value() ? 0 : keys.rotating ? 1 : 2;
+    EXPECT_GE(held, acknowledged) << "epoch " << keys.epoch << ", revoked: " << !other.has_value();
+    EXPECT_EQ(keys.epoch, held == 0 ? 1U : 2U);
+    EXPECT_EQ(keys.slots.size(), held == 0 ? 2U : 1U);
+    if (!Recover(directory_, history, states, history.size(), Lost::kPower)) return std::nullopt;
+    if (held == 2) {
+      // Who puts the old header back has the revoked slot, and nothing that it opens.
+      WriteFile(directory_ / "keystore.hdr", AsText(old_header));
+      EXPECT_FALSE(ReadKeyState(directory_, TestSecret('a')).has_value());
+    }
     return held;
   });
   EXPECT_GT(moments_, 10U);
