@@ -327,6 +327,20 @@ TEST(BackupNotes, OutliveWhoeverTookThem) {
     std::ofstream(file) << damaged;
     EXPECT_EQ(BackupNote(directory).Get(), Time{}) << damaged;
   }
+  // Nothing seals it: with any bit of it another one it is some time or none, and is written again.
+  BackupNote(directory).Set(Time(kVectorTime));
+  std::string good;
+  std::getline(std::ifstream(file), good, '\0');
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    std::string flipped = good;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    std::ofstream(file, std::ios::binary | std::ios::trunc) << flipped;
+    BackupNote note(directory);
+    EXPECT_GE(note.Get(), Time{}) << bit;
+    EXPECT_LE(note.Get(), Time(std::chrono::seconds(8'000'000'000))) << bit;
+    note.Set(Time(kVectorTime));
+    EXPECT_EQ(BackupNote(directory).Get(), Time(kVectorTime)) << bit;
+  }
   std::filesystem::remove_all(directory);
   BackupNote gone(directory);  // Where it cannot be written it holds all the same.
   gone.Set(Time(kVectorTime));
