@@ -3,141 +3,18 @@
 // bit of keystore.hdr; of data.mdb, audit.log and a backup an even sample (all under CERTFS_SOAK), in child
 // processes that are seen to die.
 
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
+#include <functional>
 #include <iostream>
 
-#include "store/examiner.h"
 #include "store/salvage.h"
+#include "tests/store/bit_trials.h"
 #include "tests/store/data_file.h"
-#include "tests/store/small_keystore.h"
-#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
 
-enum Outcome : std::uint8_t { kNotRun, kUnaffected, kBeside, kRefused, kWrong, kCrashed, kOutcomes };
-
-bool IsSoak() { return std::getenv("CERTFS_SOAK") != nullptr; }
-
-// Some `wanted` bits of `bytes`, evenly.
-std::vector<std::size_t> EvenSample(std::size_t bytes, double wanted) {
-  const std::size_t all = 8 * bytes;
-  // A stride that is no multiple of a byte goes through all bits of a byte.
-  std::size_t stride =
-      std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(all) / std::max(wanted, 20.0)));
-  if (stride > 1) stride |= 1;
-  std::vector<std::size_t> bits;
-  for (std::size_t bit = 0; bit < all; bit += stride) bits.push_back(bit);
-  return bits;
-}
-
-// Bits of `bytes`, evenly: `count` of them and as many times more as CERTFS_ROUNDS asks for; under
-// CERTFS_SOAK all.
-std::vector<std::size_t> SampleOf(std::size_t bytes, double count) {
-  return EvenSample(bytes, IsSoak() ? 8 * static_cast<double>(bytes) : count * RoundsFactor());
-}
-
-// One trial of so many writes. No divisor of 8, or those that write would meet one bit of a byte alone: the
-// stride between two trials is odd.
-constexpr std::size_t kWritesEvery = 7;
-
-// Runs `trial` on each, in children, of which one that dies is followed by another behind the bit that it
-// died of. Expects that none was wrong and none died; returns how many ended how.
-template <typename Trial>
-std::array<std::size_t, kOutcomes> RunTrials(const std::vector<std::size_t>& bits, Trial&& trial) {
-  auto* const outcomes = static_cast<std::uint8_t*>(
-      mmap(nullptr, bits.size() + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-  EXPECT_NE(outcomes, MAP_FAILED);
-  std::array<std::size_t, kOutcomes> counts{};
-  std::size_t done = 0;
-  while (done < bits.size()) {
-    const pid_t child = fork();
-    if (child == 0) {
-      for (std::size_t i = done; i < bits.size(); ++i) outcomes[i] = trial(bits[i]);
-      _exit(0);
-    }
-    int status = 0;
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    while (done < bits.size() && outcomes[done] != kNotRun) ++done;
-    if (done == bits.size()) break;
-    ADD_FAILURE() << "bit " << bits[done] << ": the process died, status " << status;
-    outcomes[done++] = kCrashed;
-  }
-  for (std::size_t i = 0; i < bits.size(); ++i) {
-    ++counts[outcomes[i]];
-    EXPECT_NE(outcomes[i], kWrong) << "bit " << bits[i] << ", byte " << bits[i] / 8;
-  }
-  munmap(outcomes, bits.size() + 1);
-  return counts;
-}
-
-void Print(const std::string& what, const std::array<std::size_t, kOutcomes>& counts) {
-  std::cout << what << ": " << counts[kUnaffected] << " unaffected, " << counts[kBeside] << " served beside, "
-            << counts[kRefused] << " refused, " << counts[kWrong] << " wrong, " << counts[kCrashed]
-            << " crashed\n";
-}
-
-class BitFlip : public testing::Test {
- protected:
-  BitFlip() : keystore_(directory_.path() / "keystore") { Must(StartExaminer()); }
-
-  // What a child says of what it saw.
-  Outcome Judge(const Seen& seen, const std::vector<std::string>& wrong) const {
-    for (const std::string& each : wrong) std::cerr << each << "\n";
-    if (!wrong.empty()) return kWrong;
-    for (const auto& [name, value] : seen.values) {
-      const auto good = keystore_.good().find(name);
-      if (good != keystore_.good().end() && good->second == value) continue;
-      std::cerr << name << ": shown as it never was\n";
-      return kWrong;
-    }
-    const bool whole = seen.refused.empty() && seen.values.size() == keystore_.good().size();
-    return whole ? kUnaffected : kBeside;
-  }
-
-  // Opens it, looks at everything, and where `writes`, changes it and looks again.
-  Outcome Use(const RootKeys& keys, bool writes) const {
-    auto opened = OpenSealedTable(keystore_.path(), {keys.store_id, keys.manifest_key.Clone()});
-    if (!opened.has_value()) return kRefused;
-    std::vector<std::string> wrong;
-    Outcome outcome = Look(*opened.value(), wrong);
-    if (!writes || outcome == kWrong || outcome == kRefused) return outcome;
-    static_cast<void>(Change(*opened.value()).has_value());
-    const Outcome after = Look(*opened.value(), wrong);
-    return std::max(outcome, after);
-  }
-  Outcome Look(EntryTable& table, std::vector<std::string>& wrong) const {
-    const auto snapshot = table.Snapshot();
-    if (!snapshot.has_value()) return kRefused;
-    return Judge(keystore_.See(*snapshot.value(), &wrong), wrong);
-  }
-  // Adds what nobody looks for, and takes it away again.
-  static Result<void> Change(EntryTable& table) {
-    for (int i = 0; i < 3; ++i) {
-      const auto transaction = TRY(table.BeginTransaction());
-      Store store = NewStore("changed" + std::to_string(i));
-      const Number number = TRY(transaction->PutStore(store));
-      Entry entry = NewEntry(number, "entry");
-      entry.number = TRY(transaction->PutEntry(entry));
-      TRY(transaction->PutFile(entry, Member::kKey, Bytes(6000, 7)));
-      TRY(transaction->PutEntry(entry));
-      TRY(transaction->RemoveEntry(entry));
-      store.number = number;
-      TRY(transaction->RemoveStore(store));
-      TRY(transaction->Commit());
-    }
-    return {};
-  }
-
-  const QuickPlace place_;
-  TemporaryDirectory directory_;
-  SmallKeystore keystore_;
-};
+using BitFlip = BitTrials;
 
 TEST_F(BitFlip, Header) {
   const std::size_t bytes = keystore_.file("keystore.hdr").size();
@@ -211,6 +88,37 @@ TEST_F(BitFlip, AuditLog) {
     return told ? kBeside : kWrong;
   });
   Print("audit.log", counts);
+}
+
+// What was rotated away is read by those who check it or show it: opening and writing go on without it.
+TEST_F(BitFlip, ARotatedAuditLog) {
+  {
+    const auto keystore = Must(Keystore::Open(keystore_.path(), TestSecret(), keystore_.clock()));
+    keystore->audit()->SetLimits({4096, 100});
+    for (int i = 0; i < 20; ++i) Must(keystore->audit()->Append(SomeEvent()));
+  }
+  std::map<std::filesystem::path, std::string> files;
+  std::filesystem::path rotated;
+  for (const auto& each : std::filesystem::directory_iterator(keystore_.path())) {
+    if (each.path().filename() == "lock.mdb") continue;
+    files[each.path()] = BytesOfFile(each.path());
+    if (each.path().filename().string().starts_with("audit.log.")) rotated = std::max(rotated, each.path());
+  }
+  ASSERT_FALSE(rotated.empty());
+  const auto bits = SampleOf(files.at(rotated).size(), 200);
+  const auto counts = RunTrials(bits, [&](std::size_t bit) {
+    for (const auto& [path, bytes] : files) PutBytes(path, bytes);
+    std::filesystem::remove(keystore_.path() / "lock.mdb");
+    std::string flipped = files.at(rotated);
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    PutBytes(rotated, flipped);
+    const auto opened = Keystore::Open(keystore_.path(), TestSecret(), keystore_.clock());
+    if (!opened.has_value() || !opened.value()->audit()->Append(SomeEvent()).has_value()) return kWrong;
+    const auto report = VerifyAudit(*opened.value());
+    return report.has_value() && !report.value().sound() ? kBeside : kWrong;
+  });
+  Print(rotated.filename().string(), counts);
+  EXPECT_EQ(counts[kBeside], bits.size());
 }
 
 TEST_F(BitFlip, ABackup) {
