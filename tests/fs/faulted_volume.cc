@@ -46,9 +46,18 @@ Result<void> Drop(const Result<T>& result) {
 
 FaultedVolume::FaultedVolume()
     : tree([this](Keystore::Clock clock) {
-        return Must(Keystore::Over(std::make_unique<FaultyTable>(MakeMemoryTable(), faults), {0, 0},
+        auto shared = std::make_unique<SharedTable>(table, foreign);
+        return Must(Keystore::Over(std::make_unique<FaultyTable>(std::move(shared), faults), {0, 0},
                                    std::move(clock)));
       }) {}
+
+void FaultedVolume::CommitElsewhere(const std::function<void(Keystore&)>& change) {
+  // It has no notion of the faults, and nothing of what the first one remembers.
+  const auto other = Must(
+      Keystore::Over(std::make_unique<SharedTable>(table, foreign), {0, 0}, [this] { return tree.now; }));
+  change(*other);
+  ++foreign;
+}
 
 std::string FaultedVolume::State() {
   return Aside([&] { return Walk(true); });

@@ -2,11 +2,13 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "store/memory_table.h"
+#include "tests/fs/shared_table.h"
 #include "tests/fs/volume_fixture.h"
 #include "tests/store/faulty_table.h"
 
@@ -56,7 +58,12 @@ class FaultedVolume {
   // Writes a command to ca/control; the answer.
   Result<std::string> Command(const Caller& caller, std::string_view text);
 
+  // What another process commits, of which the volume is yet to hear: CatchUp.
+  void CommitElsewhere(const std::function<void(Keystore&)>& change);
+
   Faults faults;
+  std::shared_ptr<EntryTable> table = MakeMemoryTable();
+  std::uint64_t foreign = 0;  // Commits of others.
   Tree tree;
   // What a failure may leave besides what was there before it: what a process removed to replace it returns.
   std::string or_else;
