@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "crypto/pem.h"
 #include "crypto/profile.h"
 #include "tests/fs/faulted_operations.h"
 
@@ -30,6 +31,30 @@ void Fill(At at) {
   static_cast<void>(Must(at.Command(kRoot, Orders("test"))));
   at.tree.now += std::chrono::minutes(1);
   at.tree.volume.DropExpired();
+}
+
+// An authority of elsewhere, as it is brought along: key, root and CRL.
+const std::string& Elsewhere() {
+  static const std::string material = [] {
+    FaultedVolume elsewhere;
+    static_cast<void>(Must(elsewhere.Command(kRoot, "init --key=ec-p256\nName = Elsewhere\n")));
+    const AuthorityRecord record = Must(Must(elsewhere.tree.keystore->Snapshot())->GetAuthority());
+    const SecretBytes key = WritePem("PRIVATE KEY", record.certificates.front().key.Reveal());
+    return std::string(AsText(key.Reveal())) + Must(elsewhere.tree.Get(kRoot, "ca/root.pem")) +
+           Must(elsewhere.tree.Get(kRoot, "ca/crl.pem"));
+  }();
+  return material;
+}
+
+// One whose predecessor retires, and has issued nothing that is still good.
+void Outlive(At at) {
+  Furnish(at);
+  for (const char* const text :
+       {"init --key=ec-p256 --days=20", "replace-root --key=ec-p256", "replace-root-step"})
+    static_cast<void>(Must(at.Command(kRoot, text)));
+  at.tree.now += std::chrono::days(21);
+  // What is due by now is no part of what follows.
+  static_cast<void>(at.tree.volume.RefreshLists());
 }
 
 // What a command did is in its answer, also what nobody can ask for again.
@@ -75,6 +100,24 @@ void AddCommands(std::vector<FaultedOperation>& operations) {
     static_cast<void>(Must(at.Command(kRoot, "replace-root-step")));
   };
   add("retire --now", "retired", replaced);
+  add("retire", "retired", Outlive);
+  add("retire", "retired", Init, Effect::kTells);
+  add("replace-root --key=ec-p256 --compromised", "replacement", Fill);
+  operations.push_back({"replace-root-step of a compromised one",
+                        [](At at) {
+                          Fill(at);
+                          static_cast<void>(
+                              Must(at.Command(kRoot, "replace-root --key=ec-p256 --compromised")));
+                        },
+                        [](At at) { return Answered(at, "replace-root-step", "replacement"); }});
+  const auto bring = [&](const std::string& line, std::function<void(At)> prepare) {
+    operations.push_back({line, std::move(prepare),
+                          [=](At at) { return Answered(at, line + "\n" + Elsewhere(), "authority"); }});
+  };
+  bring("import", Furnish);
+  bring("import --replace", Init);
+  bring("restore", Furnish);
+  bring("restore --crl", Furnish);
   operations.push_back(
       {"write-entries", Init, [](At at) { return Answered(at, Orders("again"), "entries"); }});
   operations.push_back({"status", Issue,
@@ -99,6 +142,14 @@ void AddAuthority(std::vector<FaultedOperation>& operations) {
   }
   operations.push_back(
       {"ca/issued", Issue, [](At at) { return at.Names(kRoot, "ca/issued"); }, Effect::kReads});
+  add("lists that are due", Init, [](At at) {
+    // Whoever looks at ca/ has them signed as well: it is time for the operation alone.
+    constexpr auto kPastHalf = std::chrono::hours(24 * 4);
+    at.tree.SetWallClock(kPastHalf);
+    auto refreshed = at.tree.volume.RefreshLists();
+    if (!refreshed.has_value()) at.tree.SetWallClock(-kPastHalf);
+    return refreshed;
+  });
   add("a request", Init, [](At at) { return at.Put(kUser, "ca/requests/web.cfg", kConfig); });
   add(
       "a request that gets its name",
@@ -141,9 +192,7 @@ void AddAuthority(std::vector<FaultedOperation>& operations) {
 
   const auto with_password = [](At at) {
     Init(at);
-    Settings settings;
-    settings.export_password = SecretBytes::CopyOf(AsBytes("correct horse"));
-    Must(at.tree.keystore->SetSettings(settings));
+    SetPassword(at);
   };
   operations.push_back({"backup/ca.p12", with_password,
                         [](At at) -> Result<std::string> {

@@ -16,11 +16,6 @@ Result<std::string> Get(At at, const Caller& caller, const std::string& path) {
   return at.tree.Get(caller, path);
 }
 
-// A vector of the store's tests.
-std::string StoreText(const std::string& name) {
-  return std::string(AsText(ReadAll(std::string(CERTFS_SOURCE_DIR) + "/tests/store/vectors/" + name)));
-}
-
 // Opens `path` to write, does `what` with the handle, and closes it.
 Result<void> WithWriter(At at, const Caller& caller, const std::string& path, OpenMode mode,
                         const std::function<Result<void>(const Tree::Writer&)>& what) {
@@ -38,6 +33,16 @@ Result<void> Drop(const Result<Node>& node) {
 }
 
 }  // namespace
+
+std::string StoreText(const std::string& name) {
+  return std::string(AsText(ReadAll(std::string(CERTFS_SOURCE_DIR) + "/tests/store/vectors/" + name)));
+}
+
+void SetPassword(FaultedVolume& at) {
+  Settings settings;
+  settings.export_password = SecretBytes::CopyOf(AsBytes("correct horse"));
+  Must(at.tree.keystore->SetSettings(settings));
+}
 
 void Furnish(FaultedVolume& at) {
   const auto put = [&](const std::string& directory, const std::string& name, const std::string& vector) {
@@ -66,14 +71,8 @@ void AddReading(std::vector<FaultedOperation>& operations) {
   }
   for (const char* const path :
        {"stores/machine/web/cert.pem", "stores/machine/web/key.pem", "stores/BACKUP_STORE/bkp_web/cert.pem",
-        "stores/TRUSTED_ROOTS_CRLS/root/crl.pem", "export/machine/web/fullchain.pem",
-        "export/machine/web/combined.pem", "export/machine/web/info.txt",
-        "export/TRUSTED_ROOTS/ca-bundle.pem", "ca/profiles/server.toml"}) {
+        "stores/TRUSTED_ROOTS_CRLS/root/crl.pem", "ca/profiles/server.toml"}) {
     operations.push_back({path, Furnish, [=](At at) { return Get(at, kRoot, path); }, Effect::kReads});
-  }
-  for (const char* const path : {"status/errors.log", "status/why", "status/version", "status/health.json",
-                                 "status/expiry.txt", "status/metrics.prom", "status/report.html"}) {
-    operations.push_back({path, Furnish, [=](At at) { return Get(at, kRoot, path); }, Effect::kTells});
   }
   operations.push_back({"stat", Furnish,
                         [](At at) -> Result<std::string> {
@@ -126,6 +125,24 @@ void AddWriting(std::vector<FaultedOperation>& operations) {
     return WithWriter(at, kRoot, In("cert.pem"), kEdit, [&](const Tree::Writer& writer) {
       return at.tree.volume.Write(kRoot, writer.handle, TextOf("chain.pem").size(), AsBytes("# more\n"));
     });
+  });
+  add("a file that is cut by its handle", [](At at) {
+    return WithWriter(at, kRoot, In("cert.pem"), kEdit, [&](const Tree::Writer& writer) {
+      // Of leaf and issuer the leaf remains.
+      return Drop(
+          at.tree.volume.SetAttributes(kRoot, writer.node, writer.handle, {}, TextOf("leaf.pem").size()));
+    });
+  });
+  add("a last close, after its opener's", [=](At at) -> Result<void> {
+    const Tree::Writer writer = TRY(at.OpenToWrite(kRoot, In("cert.pem"), kReplace));
+    const std::size_t refused = at.tree.listener.refusals.size();
+    auto done = at.tree.volume.Flush(kRoot, writer.handle);
+    if (done.has_value()) done = at.tree.volume.Write(kUser, writer.handle, 0, AsBytes(renewed));
+    at.tree.volume.Release(writer.node, writer.handle);
+    // Nobody waits for it: the log alone tells.
+    if (done.has_value() && at.tree.listener.refusals.size() != refused)
+      return Error(at.faults.code, at.tree.listener.refusals.back());
+    return done;
   });
   add("attributes by a handle", [=](At at) {
     return WithWriter(
@@ -286,6 +303,8 @@ std::vector<FaultedOperation> FaultedOperations() {
   AddWriting(operations);
   AddNaming(operations);
   AddAuthority(operations);
+  AddGenerated(operations);
+  AddRevisions(operations);
   return operations;
 }
 

@@ -11,7 +11,7 @@
 namespace certfs::test {
 
 struct FaultedOperation {
-  const char* name;
+  std::string name;  // Of a command of ca/control, as it is written there.
   // Without faults, on a volume of which nobody has used anything.
   std::function<void(FaultedVolume&)> prepare;
   // Does it. Where it fails, it has given back what it took. What it returns is what it read.
@@ -21,18 +21,31 @@ struct FaultedOperation {
     kTells,    // Nothing changes; what it reads does, as it tells of refusals or of the time.
     kChanges,  // The tree is another one afterwards.
   } effect = Effect::kChanges;
+  // A failure, too, uses up what was prepared, or leaves some of what it reads at hand: each call fails on a
+  // volume of its own.
+  bool once = false;
+  std::size_t stride = 1;  // Of what takes long only every so many calls fail.
 };
 
 std::vector<FaultedOperation> FaultedOperations();
 
-// Its parts: what reads, files, names and attributes, the authority.
+// Its parts: what reads, files, names and attributes, the authority, what is generated, and what is live no
+// more or was somebody else's.
 void AddReading(std::vector<FaultedOperation>& operations);
 void AddWriting(std::vector<FaultedOperation>& operations);
 void AddNaming(std::vector<FaultedOperation>& operations);
 void AddAuthority(std::vector<FaultedOperation>& operations);
+void AddGenerated(std::vector<FaultedOperation>& operations);
+void AddRevisions(std::vector<FaultedOperation>& operations);
 
 // A pair and its issuers in the stores, a secret, and a state in BACKUP_STORE.
 void Furnish(FaultedVolume& at);
+
+// With an export password besides.
+void SetPassword(FaultedVolume& at);
+
+// A vector of the store's tests.
+std::string StoreText(const std::string& name);
 
 // For operations that return nothing.
 inline Result<std::string> Done(Result<void> result) {
