@@ -39,6 +39,12 @@ constexpr std::array kWays{
     Way{"keystore.p12", [](FaultedVolume& at) { return Open(at, "export/machine/web/keystore.p12"); }},
     Way{"a copy by rename",
         [](FaultedVolume& at) { return at.Rename(kRoot, kKey, std::string(kEntry) + "/key.pem~"); }},
+    Way{"a handle that edits",
+        [](FaultedVolume& at) -> Result<void> {
+          const Tree::Writer writer = TRY(at.OpenToWrite(kRoot, kKey, kEdit));
+          at.tree.volume.Release(writer.node, writer.handle);
+          return {};
+        }},
     Way{"a copy by link",
         [](FaultedVolume& at) { return at.Link(kRoot, kKey, std::string(kEntry) + "/.key"); }},
 };
@@ -67,8 +73,8 @@ TEST_P(RevokedKey, StaysWithheldWhateverFails) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Codes, RevokedKey,
-                         testing::Values(ErrorCode::kIo, ErrorCode::kNoSpace, ErrorCode::kBusy,
-                                         ErrorCode::kNoMemory));
+                         testing::Values(ErrorCode::kIo, ErrorCode::kNoSpace, ErrorCode::kCorrupt,
+                                         ErrorCode::kBusy, ErrorCode::kNoMemory));
 
 }  // namespace
 }  // namespace certfs::test
