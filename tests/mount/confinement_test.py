@@ -1,19 +1,26 @@
 """Goal: key bytes are where they are promised to be and nowhere else: in locked memory while somebody has them open, never in a core, in
-no file, and gone with the last handle; nobody but root looks into the daemon. Method: a key that is nowhere else on the machine, the
-daemon's whole memory and cores of it searched for each form in which its bytes may lie; another user who tries to look."""
+no file, and gone with the last handle; nobody but root looks into the daemon, which has given up what it does not need to serve. Method: a
+key that is nowhere else on the machine, the daemon's whole memory and cores of it searched for each form in which its bytes may lie; another
+user who tries to look; what the kernel says that the daemon, and its successor, may still do."""
 
 import base64
+import ctypes
 import os
 import re
+import signal
+import socket
 import tempfile
 import time
 
 import harness
 import permission_test
 import pki
+import servers
 from harness import errno_of, put, run
 
 STRANGER = 61003
+# landlock_create_ruleset(2), which is asked for the version of it that the kernel has.
+CREATE_RULESET, VERSION = 444, 1
 
 
 class Canary:
@@ -221,6 +228,97 @@ print("attach", "done" if libc.syscall(101, 16, pid, 0, 0) == 0 else errno.error
         answers = dict(line.split() for line in done.stdout.splitlines())
         self.assertEqual(len(answers), 6)
         self.assertEqual(set(answers.values()) - {"EACCES", "EPERM"}, set(), answers)
+
+
+def landlock_version():
+    """Of the kernel; less than 1 where it has none, or it is off."""
+    return ctypes.CDLL(None).syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)
+
+
+def sockets_of(pid):
+    """The inodes of all that are open in it."""
+    found = set()
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            path = os.readlink(f"/proc/{pid}/fd/{number}")
+        except FileNotFoundError:
+            continue  # It has just been closed.
+        if path.startswith("socket:["):
+            found.add(path[len("socket:["):-1])
+    return found
+
+
+def inodes(pid, table, column):
+    """Those that a table of /proc/PID/net lists; none where the kernel has no such protocol."""
+    try:
+        with open(f"/proc/{pid}/net/{table}") as lines:
+            return {line.split()[column] for line in list(lines)[1:]}
+    except FileNotFoundError:
+        return set()
+
+
+def sockets_of_the_network(pid):
+    return sockets_of(pid) & {inode for table in ("tcp", "tcp6", "udp", "udp6") for inode in inodes(pid, table, 9)}
+
+
+class OfAnother(harness.Mount):
+    """A keystore of somebody's, which root mounts: its daemon is that one's."""
+
+    def make_keystore(self):
+        super().make_keystore()
+        for path in (self.keystore, *(os.path.join(self.keystore, name) for name in os.listdir(self.keystore))):
+            os.chown(path, STRANGER, STRANGER)
+
+
+class Confined(harness.MountTest):
+    """What tools/mount_processes.cc has the daemon give up."""
+
+    ENDS = True
+
+    def assert_confined(self, mount, user):
+        daemon = mount.pid()
+        # Privileges are each thread's own.
+        for thread in os.listdir(f"/proc/{daemon}/task"):
+            with open(f"/proc/{daemon}/task/{thread}/status") as status:
+                said = dict(line.rstrip("\n").split(":", 1) for line in status)
+            self.assertEqual(said["Uid"].split(), [str(user)] * 4)
+            for capabilities in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
+                self.assertEqual(int(said[capabilities], 16), 0, capabilities)
+            self.assertEqual((said["NoNewPrivs"].strip(), said["Seccomp"].strip()), ("1", "2"))
+        confinement = os.getxattr(mount.path, "user.certfs.confinement").decode().split()
+        for word in ("no-new-privileges", "no-capabilities", "filter"):
+            self.assertIn(word, confinement)
+        version = landlock_version()
+        self.assertEqual([word for word in confinement if word.startswith("landlock=")], [f"landlock={version}"] if version > 0 else [])
+        # Its lines to its mounter and to its waker are its sockets, and they lead out of nothing.
+        sockets = sockets_of(daemon)
+        self.assertTrue(sockets)
+        self.assertEqual(sockets_of_the_network(daemon), set())
+        self.assertEqual(sockets - inodes(daemon, "unix", 6), set())
+        # It serves, so confined.
+        secret = mount.entry("APPLMGMT_PASSWORD", "confined") + "/secret"
+        put(secret, str(daemon).encode())
+        self.assertEqual(pki.read(secret), str(daemon).encode())
+        self.assertEqual(mount.pid(), daemon)
+
+    def assert_confined_for_ever(self, mount, user):
+        with socket.create_server(("127.0.0.1", 0)):
+            self.assertEqual(len(sockets_of_the_network(os.getpid())), 1, "one that is open is not found")
+        before = mount.pid()
+        self.assert_confined(mount, user)
+        os.kill(before, signal.SIGKILL)
+        self.assertTrue(servers.until(lambda: mount.pid() != before))
+        self.assert_confined(mount, user)
+
+    def test_the_daemon_of_root(self):
+        self.assert_confined_for_ever(self.mount, 0)
+
+    def test_the_daemon_of_another_user(self):
+        mount = OfAnother()
+        try:
+            self.assert_confined_for_ever(mount, STRANGER)
+        finally:
+            mount.close()
 
 
 if __name__ == "__main__":
