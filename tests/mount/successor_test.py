@@ -614,6 +614,46 @@ class Service(harness.MountTest):
                 run("umount", "-l", point)
 
 
+class Foreground(harness.MountTest):
+    """Whoever read what `certfs mount --foreground` says has gone: it says it to nobody, and goes on."""
+
+    ENDS = True
+
+    def test_nobody_reads_what_it_says(self):
+        with tempfile.TemporaryDirectory(prefix="certfs-foreground-") as place:
+            keystore, point = os.path.join(place, "keystore"), os.path.join(place, "mnt")
+            os.mkdir(point)
+            self.assertEqual(run(CERTFS, "init", keystore).returncode, 0)
+            # To an ordinary program SIGPIPE is the end, and so it is to what Popen starts.
+            mounter = subprocess.Popen([CERTFS, "mount", "--foreground", keystore, point], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                def daemon():
+                    try:
+                        return int(os.getxattr(point, "user.certfs.pid"))
+                    except OSError:
+                        return None  # Nobody answers yet, or any more.
+
+                self.assertTrue(servers.until(lambda: daemon() or mounter.poll() is not None))
+                mounter.stderr.close()
+                entry = point + "/stores/machine/web"
+                os.mkdir(entry)
+                put(entry + "/cert.pem", self.leaf)
+                for _ in range(2):
+                    before = daemon()
+                    self.assertEqual(errno_of(put, entry + "/cert.pem", b"no certificate"), "EINVAL")
+                    self.assertEqual(daemon(), before, "the daemon ended of what it said")
+                    os.kill(before, signal.SIGKILL)
+                    self.assertTrue(servers.until(lambda: mounter.poll() is not None or daemon() not in (None, before)))
+                    self.assertIsNone(mounter.poll(), "the mounter ended of what it said")
+                    self.assertEqual(pki.read(entry + "/cert.pem"), self.leaf)
+                self.assertEqual(run(CERTFS, "umount", point).returncode, 0)
+                self.assertEqual(mounter.wait(timeout=60), 0)
+            finally:
+                mounter.kill()
+                mounter.wait()
+                run("umount", "-l", point)
+
+
 class GivingUp(harness.MountTest):
     ENDS = True
 
