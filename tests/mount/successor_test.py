@@ -10,6 +10,7 @@ import fcntl
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 
+import confinement_test
 import harness
 import load_test
 import pki
@@ -653,6 +655,51 @@ class Foreground(harness.MountTest):
                 mounter.kill()
                 mounter.wait()
                 run("umount", "-l", point)
+
+
+class OfAnotherUser(harness.MountTest):
+    ENDS = True
+
+    @classmethod
+    def new_mount(cls):
+        return confinement_test.OfAnother()
+
+    def test_what_it_lacks_for_a_moment_costs_nobody_the_mount(self):
+        """Its user has as many processes as he may: whoever takes over has no thread to answer with. One of those that follow has."""
+        entry = self.mount.entry("APPLMGMT_PASSWORD", "kept")
+        put(entry + "/secret", b"kept")
+        mounter, seen = self.mount.mounter(), {self.mount.pid()}
+
+        def another():
+            with open(f"/proc/{mounter}/task/{mounter}/children") as children:
+                for child in map(int, children.read().split()):
+                    try:
+                        if child not in seen and os.stat(f"/proc/{child}").st_uid == confinement_test.STRANGER:
+                            seen.add(child)
+                    except FileNotFoundError:
+                        pass
+            return len(seen) >= 3
+
+        limits = resource.prlimit(mounter, resource.RLIMIT_NPROC)
+        # The daemon, its examiner and an examination, and later one thread.
+        resource.prlimit(mounter, resource.RLIMIT_NPROC, (3, limits[1]))
+        try:
+            os.kill(self.mount.began[1], signal.SIGKILL)
+            self.assertTrue(servers.until(another), "none that took over has failed")
+        finally:
+            resource.prlimit(mounter, resource.RLIMIT_NPROC, limits)
+        self.assertEqual(pki.read(entry + "/secret"), b"kept")
+        self.assertEqual(self.mount.mounter(), mounter)
+
+    def test_a_keystore_that_became_another_users_is_not_served(self):
+        mounter = self.mount.mounter()
+        os.chown(self.mount.keystore, 0, 0)
+        os.kill(self.mount.pid(), signal.SIGKILL)
+        self.assertTrue(servers.until(lambda: not harness.is_running(mounter)))
+        self.assertEqual(errno_of(os.listdir, self.mount.path + "/stores"), "ENOTCONN")
+        run("umount", "-l", self.mount.path)
+        os.chown(self.mount.keystore, confinement_test.STRANGER, confinement_test.STRANGER)
+        self.mount.mount()
 
 
 class GivingUp(harness.MountTest):

@@ -6,13 +6,16 @@
 #include "tools/mount_secret.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "tests/support/in_child.h"
 #include "tests/support/must.h"
@@ -38,6 +41,14 @@ UnlockOptions WithPassphraseFile(const std::filesystem::path& file) {
   UnlockOptions unlock;
   unlock.passphrase_file = file.string();
   return unlock;
+}
+
+// A child of this process; 0 while there is none.
+pid_t FirstChild() {
+  pid_t child = 0;
+  std::ifstream("/proc/" + std::to_string(getpid()) + "/task/" + std::to_string(getpid()) + "/children") >>
+      child;
+  return child;
 }
 
 TEST(MountSecret, AKeyFileIsReadForEachDaemon) {
@@ -88,6 +99,29 @@ TEST(MountSecret, WhatHangsIsLeftBehindInTime) {
     return std::to_string(ended) + " ended";
   });
   EXPECT_EQ(said, "2 ended");
+}
+
+// Whoever has a mount's device keeps the mount from ending.
+TEST(MountSecret, WhatHangsHasNothingOfTheMounters) {
+  const std::string said = InChild([] {
+    const ScratchDirectory scratch;
+    const std::filesystem::path fifo = scratch / "fifo";
+    std::array<int, 2> device{};
+    if (mkfifo(fifo.c_str(), 0600) != 0 || pipe(device.data()) != 0) return std::string("no FIFO");
+    MountSecret secret(scratch / "keystore", WithPassphraseFile(fifo), Descriptor());
+    pollfd other_end{device[0], POLLIN, 0};
+    std::thread looks([&] {
+      // Until the reader has been made, and has closed it; this process's own goes with it.
+      while (FirstChild() == 0) usleep(1000);
+      close(device[1]);
+      poll(&other_end, 1, 30'000);
+      kill(FirstChild(), SIGTERM);
+    });
+    const auto none = secret.Get(Clock::now() + std::chrono::minutes(1), {device[1], -1});
+    looks.join();
+    return std::string((other_end.revents & POLLHUP) != 0 ? "closed" : "open");
+  });
+  EXPECT_EQ(said, "closed");
 }
 
 TEST(MountSecret, WhoIsToldToEndDoesNotWaitForASecret) {
