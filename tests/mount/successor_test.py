@@ -674,10 +674,12 @@ class OfAnotherUser(harness.MountTest):
             with open(f"/proc/{mounter}/task/{mounter}/children") as children:
                 for child in map(int, children.read().split()):
                     try:
-                        if child not in seen and os.stat(f"/proc/{child}").st_uid == confinement_test.STRANGER:
-                            seen.add(child)
-                    except FileNotFoundError:
-                        pass
+                        with open(f"/proc/{child}/status") as status:
+                            user = next(int(line.split()[1]) for line in status if line.startswith("Uid:"))
+                    except (FileNotFoundError, ProcessLookupError):
+                        continue
+                    if user == confinement_test.STRANGER:
+                        seen.add(child)
             return len(seen) >= 3
 
         limits = resource.prlimit(mounter, resource.RLIMIT_NPROC)
@@ -685,7 +687,10 @@ class OfAnotherUser(harness.MountTest):
         resource.prlimit(mounter, resource.RLIMIT_NPROC, (3, limits[1]))
         try:
             os.kill(self.mount.began[1], signal.SIGKILL)
-            self.assertTrue(servers.until(another), "none that took over has failed")
+            deadline = time.monotonic() + servers.PATIENCE
+            while not another():  # Each is there for some 20 ms.
+                self.assertLess(time.monotonic(), deadline, "none that took over has failed")
+                time.sleep(0.001)
         finally:
             resource.prlimit(mounter, resource.RLIMIT_NPROC, limits)
         self.assertEqual(pki.read(entry + "/secret"), b"kept")
@@ -696,8 +701,7 @@ class OfAnotherUser(harness.MountTest):
         os.chown(self.mount.keystore, 0, 0)
         os.kill(self.mount.pid(), signal.SIGKILL)
         self.assertTrue(servers.until(lambda: not harness.is_running(mounter)))
-        self.assertEqual(errno_of(os.listdir, self.mount.path + "/stores"), "ENOTCONN")
-        run("umount", "-l", self.mount.path)
+        self.assertFalse(os.path.ismount(self.mount.path))
         os.chown(self.mount.keystore, confinement_test.STRANGER, confinement_test.STRANGER)
         self.mount.mount()
 
