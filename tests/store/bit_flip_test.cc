@@ -203,10 +203,12 @@ std::map<std::string, std::set<std::string>> ByStore(const std::string& text,
   std::string piece;
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
-    const auto named = stores.find(line.substr(0, line.find('/')));
-    if (named != stores.end() && line.find('/') != std::string::npos) {
+    const std::string name = line.substr(0, line.find('/'));
+    const bool names =
+        name.size() != line.size() && (stores.count(name) != 0 || name.starts_with("SALVAGED"));
+    if (names) {
       pieces[store].insert(std::exchange(piece, {}));
-      store = *named;
+      store = name;
     }
     piece += line + "\n";
   }
