@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
+#include <list>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -22,7 +23,9 @@ namespace certfs {
 
 namespace {
 
-std::string root;  // Empty: nothing is watched. Set while nobody else calls.
+// What is watched; nothing where that is null. A thread may look at one that is no longer watched: none goes.
+std::list<std::string> roots;
+std::atomic<const std::string*> root = nullptr;
 std::mutex planning;
 TapPlan planned;  // Guarded by planning.
 std::atomic<std::size_t> applicable = 0;
@@ -31,7 +34,7 @@ std::atomic<bool> skip_syncs = false;
 
 // Held across a call and its note, so that the record is in the order of the calls.
 std::mutex recording;
-std::vector<DiskEvent>* events = nullptr;
+std::atomic<std::vector<DiskEvent>*> events = nullptr;
 std::map<std::uint64_t, std::uint64_t> numbers;  // By inode, which a later file may get again.
 std::uint64_t next_number = 1;
 
@@ -104,20 +107,21 @@ Fate FateOf(Call call) {
 
 // The path below the watched directory; nothing if it is not there. "" is the directory itself.
 bool Below(const char* path, std::string& below) {
-  if (root.empty() || path == nullptr) return false;
+  const std::string* const watched = root;
+  if (watched == nullptr || path == nullptr) return false;
   const std::string_view whole(path);
-  if (!whole.starts_with(root)) return false;
-  if (whole.size() == root.size()) {
+  if (!whole.starts_with(*watched)) return false;
+  if (whole.size() == watched->size()) {
     below.clear();
     return true;
   }
-  if (whole[root.size()] != '/') return false;
-  below = whole.substr(root.size() + 1);
+  if (whole[watched->size()] != '/') return false;
+  below = whole.substr(watched->size() + 1);
   return true;
 }
 
 bool Below(int file, std::string& below) {
-  if (root.empty() || file < 0) return false;
+  if (root == nullptr || file < 0) return false;
   std::array<char, 64> link{};
   std::array<char, PATH_MAX + 1> target{};
   snprintf(link.data(), link.size(), "/proc/self/fd/%d", file);
@@ -184,7 +188,7 @@ long Open(int directory, const char* path, int flags, mode_t mode) {
         struct stat status {};
         if (fstat(static_cast<int>(opened), &status) != 0) return;
         numbers[status.st_ino] = next_number++;
-        events->push_back({DiskEvent::Kind::kMake, numbers[status.st_ino], name, {}, 0, {}, false});
+        events.load()->push_back({DiskEvent::Kind::kMake, numbers[status.st_ino], name, {}, 0, {}, false});
       });
 }
 
@@ -225,7 +229,7 @@ ssize_t Write(int file, const iovec* parts, int count, off_t offset) {
       event.bytes.insert(event.bytes.end(), bytes, bytes + size);
       left -= size;
     }
-    if (written > 0) events->push_back(std::move(event));
+    if (written > 0) events.load()->push_back(std::move(event));
     errno = code;
   } else {
     written = write_it(what, how_many);
@@ -247,9 +251,9 @@ int Sync(int file, long number) {
   if (!Below(file, name)) return sync_it();
   return Through(Call::kSync, name, sync_it, [&] {
     if (name.empty()) {
-      events->push_back({DiskEvent::Kind::kSyncNames, 0, {}, {}, 0, {}, false});
+      events.load()->push_back({DiskEvent::Kind::kSyncNames, 0, {}, {}, 0, {}, false});
     } else {
-      events->push_back({DiskEvent::Kind::kSync, NumberOf(file), name, {}, 0, {}, false});
+      events.load()->push_back({DiskEvent::Kind::kSync, NumberOf(file), name, {}, 0, {}, false});
     }
   });
 }
@@ -259,7 +263,7 @@ int Truncate(int file, off_t size) {
   std::string name;
   if (!Below(file, name)) return truncate_it();
   return Through(Call::kTruncate, name, truncate_it, [&] {
-    events->push_back(
+    events.load()->push_back(
         {DiskEvent::Kind::kTruncate, NumberOf(file), name, {}, static_cast<std::uint64_t>(size), {}, false});
   });
 }
@@ -280,7 +284,8 @@ int Rename(const char* from, const char* to) {
   std::string before;
   if (!Below(from, before) || !Below(to, name)) return rename_it();
   return Through(Call::kRename, name, rename_it, [&] {
-    events->push_back({DiskEvent::Kind::kRename, NumberOf(std::string(to)), name, before, 0, {}, false});
+    events.load()->push_back(
+        {DiskEvent::Kind::kRename, NumberOf(std::string(to)), name, before, 0, {}, false});
   });
 }
 
@@ -289,7 +294,7 @@ int Link(const char* from, const char* to) {
   std::string name;
   if (!Below(to, name)) return link_it();
   return Through(Call::kLink, name, link_it, [&] {
-    events->push_back({DiskEvent::Kind::kLink, NumberOf(std::string(to)), name, {}, 0, {}, false});
+    events.load()->push_back({DiskEvent::Kind::kLink, NumberOf(std::string(to)), name, {}, 0, {}, false});
   });
 }
 
@@ -300,7 +305,7 @@ int Unlink(const char* path) {
   struct stat there {};
   if (lstat(path, &there) != 0) return unlink_it();  // What is not there changes nothing.
   return Through(Call::kUnlink, name, unlink_it, [&] {
-    events->push_back({DiskEvent::Kind::kUnlink, 0, name, {}, 0, {}, false});
+    events.load()->push_back({DiskEvent::Kind::kUnlink, 0, name, {}, 0, {}, false});
   });
 }
 
@@ -312,11 +317,12 @@ void CallTap::Watch(const std::filesystem::path& directory, std::vector<DiskEven
   numbers.clear();
   next_number = 1;
   Arm({});
-  root = std::filesystem::canonical(directory).string();
+  roots.push_back(std::filesystem::canonical(directory).string());
+  root = &roots.back();
 }
 
 void CallTap::Ignore() {
-  root.clear();
+  root = nullptr;
   const std::lock_guard lock(recording);
   events = nullptr;
 }
@@ -334,7 +340,7 @@ void CallTap::SkipSyncs(bool skip) { skip_syncs = skip; }
 
 void CallTap::Mark(std::uint64_t mark) {
   const std::lock_guard lock(recording);
-  if (events != nullptr) events->push_back({DiskEvent::Kind::kMark, 0, {}, {}, mark, {}, false});
+  if (events != nullptr) events.load()->push_back({DiskEvent::Kind::kMark, 0, {}, {}, mark, {}, false});
 }
 
 std::uint64_t CallTap::FileNumber(const std::filesystem::path& file) {
