@@ -5,6 +5,7 @@
 #include <array>
 
 #include "tests/fs/faulted_operations.h"
+#include "tests/support/rounds.h"
 
 namespace certfs::test {
 namespace {
@@ -53,9 +54,12 @@ class RevokedKey : public testing::TestWithParam<ErrorCode> {};
 
 TEST_P(RevokedKey, StaysWithheldWhateverFails) {
   const ErrorCode code = GetParam();
+  // Each call takes a volume of its own: of sanitized code some are enough, others for each code.
+  const std::size_t step = RoundsFactor() < 1 ? 13 : 1;
+  const std::size_t first = 1 + static_cast<std::size_t>(code) % step;
   for (const Way& way : kWays) {
     bool met = true;
-    for (std::size_t call = 1; met; ++call) {
+    for (std::size_t call = first; met; call += step) {
       ASSERT_LT(call, kCallsMax);
       SCOPED_TRACE(std::string(way.name) + ", call " + std::to_string(call));
       // What was read before is at hand: each call fails on a volume of its own.
