@@ -158,7 +158,7 @@ TEST_P(VolumeFaults, AreToldAndNothingIsHalfDone) {
     // EIO always, and another one, elsewhere for each operation.
     const bool every = codes >= kCodes.size() || OnlyPoint() != nullptr;
     // Where each attempt takes a volume of its own, sanitized code has time for some.
-    const std::size_t sparse = operation_.once && RoundsFactor() < 1 ? 7 : 1;
+    const std::size_t sparse = operation_.once && RoundsFactor() < 1 ? 31 : 1;
     const std::size_t step = operation_.stride * sparse * (i == 0 ? 1 : kStep);
     MeetCode(kCodes[every || i == 0 ? i : 1 + GetParam() % (kCodes.size() - 1)], every ? 1 : step);
   }
