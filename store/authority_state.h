@@ -154,6 +154,7 @@ struct CertificateAuthority::State {
   // Both, where the list is wanted, in a transaction of its own.
   Result<bool> RefreshList(std::uint32_t id, bool force);
   // Its anchors and its CRL leave the stores of trust, its key is wiped.
+  Result<void> TakeAwayAnchors(TableTransaction& transaction, BytesView der);
   Result<void> Distrust(TableTransaction& transaction, AuthorityRecord& record,
                         AuthorityCertificate& authority);
   // Whether anchors or CRL of it are missing, or the CRL is half way through its life or not of this

@@ -23,25 +23,35 @@ bool IsTrusted(const TrustSet& trust, const Digest& fingerprint) {
                      [&](const Certificate& each) { return each.fingerprint() == fingerprint; });
 }
 
-// The entry of TRUSTED_ROOTS that holds exactly this certificate.
-Result<std::optional<Entry>> FindAnchor(TableSnapshot& snapshot, const Store& roots, BytesView der) {
+// The entries of TRUSTED_ROOTS that hold exactly this certificate.
+struct Anchors {
+  std::vector<Entry> entries;
+  bool passed_over = false;  // Something there cannot be read, and may hold it, too.
+};
+
+Result<Anchors> FindAnchors(TableSnapshot& snapshot, const Store& roots, BytesView der) {
   const Digest wanted = Sha256({der});
+  Anchors anchors;
   for (Cursor after = 0;;) {
     Cursor skipped = after;
     auto next = snapshot.NextEntry(roots.number, after, &skipped);
     if (!next.has_value()) {
       if (next.error().code() != ErrorCode::kCorrupt || skipped <= after) return std::move(next).error();
       after = skipped;
+      anchors.passed_over = true;
       continue;
     }
-    if (!next.value()) return std::optional<Entry>();
+    if (!next.value()) return anchors;
     after = next.value()->at;
     Entry& entry = next.value()->item;
     if (!entry.file(Member::kCertificate)) continue;
     const SecretBytes bytes = TRY(ReadLive(snapshot, entry, Member::kCertificate));
     const auto outlines = OutlineCertificates(bytes.Reveal());
-    if (outlines.has_value() && outlines.value().front().fingerprint == wanted)
-      return std::optional(std::move(entry));
+    if (!outlines.has_value()) {
+      anchors.passed_over = true;
+    } else if (outlines.value().front().fingerprint == wanted) {
+      anchors.entries.push_back(std::move(entry));
+    }
   }
 }
 
@@ -148,8 +158,8 @@ Result<void> CertificateAuthority::State::PutAnchors(TableTransaction& transacti
     const Store roots = TRY(TrustStore(transaction, kTrustedRoots));
     if (IsTrusted(trust->set, anchor.fingerprint())) {
       if (own_root) {
-        if (const auto entry = TRY(FindAnchor(transaction, roots, anchor.der())))
-          authority.root_entry = entry->number;
+        const Anchors found = TRY(FindAnchors(transaction, roots, anchor.der()));
+        if (!found.entries.empty()) authority.root_entry = found.entries.front().number;
       }
       continue;
     }
@@ -196,6 +206,21 @@ Result<void> CertificateAuthority::State::SignList(TableTransaction& transaction
   return {};
 }
 
+// Each entry that holds it: people may have put it in once more.
+Result<void> CertificateAuthority::State::TakeAwayAnchors(TableTransaction& transaction, BytesView der) {
+  const Store roots = TRY(TrustStore(transaction, kTrustedRoots));
+  const Anchors anchors = TRY(FindAnchors(transaction, roots, der));
+  // What cannot be read now may be read again later.
+  if (anchors.entries.empty() && anchors.passed_over) {
+    return Error(
+        ErrorCode::kCorrupt, "damaged-root",
+        "an entry of TRUSTED_ROOTS is damaged, and may hold the root that is to be trusted no longer: "
+        "remove it, or see what certfs doctor says, and go on");
+  }
+  for (const Entry& each : anchors.entries) TRY(keystore.TakeAway(transaction, roots, each));
+  return {};
+}
+
 Result<void> CertificateAuthority::State::Distrust(TableTransaction& transaction, AuthorityRecord& record,
                                                    AuthorityCertificate& authority) {
   const auto in_use = [&](BytesView der) {
@@ -207,16 +232,10 @@ Result<void> CertificateAuthority::State::Distrust(TableTransaction& transaction
                                      [&](const Bytes& each) { return std::ranges::equal(der, each); });
         });
   };
-  const Store roots = TRY(TrustStore(transaction, kTrustedRoots));
-  if (!in_use(authority.certificate)) {
-    if (const auto anchor = TRY(FindAnchor(transaction, roots, authority.certificate)))
-      TRY(keystore.TakeAway(transaction, roots, *anchor));
-  }
+  if (!in_use(authority.certificate)) TRY(TakeAwayAnchors(transaction, authority.certificate));
   // A root of others goes only if it came with this one.
-  if (!authority.chain.empty() && authority.root_entry != 0 && !in_use(RootOf(authority))) {
-    if (const auto root = TRY(FindAnchor(transaction, roots, RootOf(authority))))
-      TRY(keystore.TakeAway(transaction, roots, *root));
-  }
+  if (!authority.chain.empty() && authority.root_entry != 0 && !in_use(RootOf(authority)))
+    TRY(TakeAwayAnchors(transaction, RootOf(authority)));
   const Store lists = TRY(TrustStore(transaction, kTrustedLists));
   const auto list = TRY(transaction.FindEntryByNumber(authority.crl_entry));
   // One of the same name and key may go on with the list.

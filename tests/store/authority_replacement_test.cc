@@ -75,6 +75,16 @@ TEST_P(AuthorityReplacementTest, PlannedAllIsReissuedAndTheOldOneRetires) {
   EXPECT_TRUE(Must(authority_.Retire(true, kRoot)).empty());
 }
 
+// People may have put it in under a name of their own.
+TEST_P(AuthorityReplacementTest, WhatIsDistrustedIsTrustedInNoEntry) {
+  const std::string root = Text(Record().Find(1)->root_entry, Member::kCertificate);
+  Must(Write(Make("TRUSTED_ROOTS", "once-more"), Member::kCertificate, AsBytes(root)));
+  Begin(true);
+  StepToTheEnd();
+  EXPECT_EQ(Trusted(), 1U);
+  EXPECT_FALSE(FindIn("TRUSTED_ROOTS", "once-more"));
+}
+
 TEST_P(AuthorityReplacementTest, CompromisedTheOldOneIsDistrustedAtOnce) {
   const std::string key = Text(FindIn("vpxd", "e3")->number, Member::kKey);
   Begin(true, true);
