@@ -96,8 +96,9 @@ Result<void> Keystore::Empty(TableTransaction& transaction, const Store& store, 
   TRY(KeepState(transaction, store, entry, now, KeptFor::kRemoving));
   if (entry.file(Member::kCertificate)) {
     const SecretBytes bytes = TRY(ReadLive(transaction, entry, Member::kCertificate));
-    auto file = ReadCertificateFile(bytes.Reveal());
-    if (file.has_value()) TRY(NoteLiveCertificates(transaction, store, entry, file.value().certificates, {}));
+    const auto file = ReadCertificateFile(bytes.Reveal());
+    TRY(NoteLiveCertificates(transaction, store, entry,
+                             file.has_value() ? file.value().certificates : std::vector<Certificate>(), {}));
   }
   for (const Member member : kMembers) {
     if (entry.file(member)) TRY(transaction.RemoveFile(entry, member));

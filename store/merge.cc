@@ -298,7 +298,8 @@ Result<void> Merger::PutFiles(const BackupEntry& from, Entry& entry) {
 }
 
 Result<void> Merger::IndexSerials(const BackupEntry& from, const std::optional<Entry>& live) {
-  const auto removed = Indexed(TRY(OutlinesOf(target_.state, live)));
+  auto removed = Indexed(TRY(OutlinesOf(target_.state, live)));
+  if (live && removed.empty()) removed = TRY(NotedIn(target_.state, *live));
   const auto added = Indexed(from.certificates);
   if (!TRY(FindReusedSerials(target_.state, removed, added)).empty()) {
     return Error(ErrorCode::kRejected, "serial-reused",

@@ -77,6 +77,22 @@ Result<std::optional<IssuedCertificate>> FindLine(TableSnapshot& snapshot,
   return line;
 }
 
+Result<std::vector<IndexedCertificate>> NotedIn(TableSnapshot& snapshot, const Entry& entry) {
+  std::vector<IndexedCertificate> noted;
+  if (!snapshot.has_authority() || !entry.file(Member::kCertificate)) return noted;
+  Bytes der;
+  const auto listed =
+      snapshot.ListIssued(IssuedGroupKey::InEntry(entry.number), [&](Cursor, const IssuedCertificate& line) {
+        der = line.certificate;
+        return false;
+      });
+  // Of a line that is damaged as well nothing can be told.
+  if (!listed.has_value() && listed.error().code() != ErrorCode::kCorrupt) return listed.error();
+  if (der.empty()) return noted;
+  const Certificate leaf = TRY(Certificate::FromDer(der));
+  return Indexed({&leaf, 1});
+}
+
 Result<void> NotePlacement(TableTransaction& transaction, const Store& store, Number entry,
                            std::span<const IndexedCertificate> removed,
                            std::span<const IndexedCertificate> added) {
@@ -106,7 +122,7 @@ Result<void> NotePlacement(TableTransaction& transaction, const Store& store, Nu
 
 Result<void> NoteLiveCertificates(TableTransaction& transaction, const Store& store, const Entry& entry,
                                   std::span<const Certificate> removed, std::span<const Certificate> added) {
-  const auto removed_indexed = Indexed(removed);
+  const auto removed_indexed = removed.empty() ? TRY(NotedIn(transaction, entry)) : Indexed(removed);
   const auto added_indexed = Indexed(added);
   TRY(CountSerials(transaction, removed_indexed, added_indexed));
   return NotePlacement(transaction, store, entry.number, removed_indexed, added_indexed);

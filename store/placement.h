@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "crypto/certificate.h"
 #include "store/entry_table.h"
@@ -18,9 +19,14 @@
 namespace certfs {
 
 // Notes that the live cert.pem of `entry`, which held `removed`, now holds `added`, leaf first: in the index
-// of serial numbers (CountSerials) and in the ledger.
+// of serial numbers (CountSerials) and in the ledger. `entry` is as it was before. What is damaged held
+// nothing that can be told, hence `removed` is empty: then it is what NotedIn says.
 Result<void> NoteLiveCertificates(TableTransaction& transaction, const Store& store, const Entry& entry,
                                   std::span<const Certificate> removed, std::span<const Certificate> added);
+
+// The leaf that the live cert.pem of `entry` holds according to the ledger, for one that cannot be read;
+// nothing where there is none, or not one of the authority's.
+Result<std::vector<IndexedCertificate>> NotedIn(TableSnapshot& snapshot, const Entry& entry);
 
 // The part of it that concerns the ledger, after CountSerials. Where one of ours replaces another of ours,
 // both say so.
