@@ -93,7 +93,9 @@ void AddCommands(std::vector<FaultedOperation>& operations) {
     Fill(at);
     static_cast<void>(Must(at.Command(kRoot, "replace-root --key=ec-p256")));
   };
+  const std::vector<std::string> placed = {"stores/machine/one", "stores/machine/two"};
   add("replace-root-step", "replacement", replacing);
+  operations.back().entries = placed;
   add("replace-root-back", "replacement", replacing);
   const auto replaced = [=](At at) {
     replacing(at);
@@ -110,6 +112,7 @@ void AddCommands(std::vector<FaultedOperation>& operations) {
                               Must(at.Command(kRoot, "replace-root --key=ec-p256 --compromised")));
                         },
                         [](At at) { return Answered(at, "replace-root-step", "replacement"); }});
+  operations.back().entries = placed;
   const auto bring = [&](const std::string& line, std::function<void(At)> prepare) {
     operations.push_back({line, std::move(prepare),
                           [=](At at) { return Answered(at, line + "\n" + Elsewhere(), "authority"); }});

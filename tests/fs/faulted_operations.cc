@@ -162,6 +162,7 @@ void AddWriting(std::vector<FaultedOperation>& operations) {
       Effect::kChanges, [](At at) { Must(at.MakeDirectory(kRoot, "stores/TRUSTED_ROOTS/new")); });
 
   add("a file that goes", [](At at) { return at.Unlink(kRoot, In("cert.pem")); });
+  operations.back().removes = true;
   add(
       "a file that was removed, written again", [=](At at) { return at.Put(kRoot, In("cert.pem"), renewed); },
       Effect::kChanges,

@@ -25,6 +25,9 @@ struct FaultedOperation {
   // volume of its own.
   bool once = false;
   std::size_t stride = 1;  // Of what takes long only every so many calls fail.
+  bool removes = false;    // From a keystore that is full something goes without a state that is kept.
+  // Which entries it changes each by itself: one that is damaged stays as it is, and the others go on.
+  std::vector<std::string> entries = {};
 };
 
 std::vector<FaultedOperation> FaultedOperations();
