@@ -209,7 +209,8 @@ class CertificateAuthority {
   Result<void> RollBackReplacement(Actor actor);
   Result<ReplacementProgress> Progress(TableSnapshot& snapshot);
   // Ends retiring authorities whose last certificate has expired (all of them with `now`): root and CRL leave
-  // the trust stores, the key is wiped. Returns the ids.
+  // the trust stores, the key is wiped. Returns the ids. kCorrupt ("damaged-root"), as of the last step: its
+  // root is not found in TRUSTED_ROOTS, where something cannot be read.
   Result<std::vector<std::uint32_t>> Retire(bool now, Actor actor);
 
   // --- Backup (authority_backup.cc)

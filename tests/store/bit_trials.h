@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -37,9 +38,18 @@ inline std::vector<std::size_t> EvenSample(std::size_t bytes, double wanted) {
 }
 
 // Bits of `bytes`, evenly: `count` of them and as many times more as CERTFS_ROUNDS asks for; under
-// CERTFS_SOAK all.
+// CERTFS_SOAK all, or those that CERTFS_BITS=FROM-TO names, so that they can be met in parts.
 inline std::vector<std::size_t> SampleOf(std::size_t bytes, double count) {
-  return EvenSample(bytes, IsSoak() ? 8 * static_cast<double>(bytes) : count * RoundsFactor());
+  std::vector<std::size_t> bits =
+      EvenSample(bytes, IsSoak() ? 8 * static_cast<double>(bytes) : count * RoundsFactor());
+  if (const char* const part = std::getenv("CERTFS_BITS")) {
+    std::size_t from = 0;
+    std::size_t to = 0;
+    EXPECT_EQ(std::sscanf(part, "%zu-%zu", &from, &to), 2) << "CERTFS_BITS=" << part;
+    std::erase_if(bits, [&](std::size_t bit) { return bit < from || bit > to; });
+    EXPECT_FALSE(bits.empty()) << "CERTFS_BITS=" << part;
+  }
+  return bits;
 }
 
 // One trial of so many writes. No divisor of 8, or those that write would meet one bit of a byte alone: the
