@@ -1,5 +1,7 @@
 // The seeds of what a keystore, its backups and a volume are made of.
 
+#include <limits>
+
 #include "crypto/pem.h"
 #include "store/audit_format.h"
 #include "store/authority_archive.h"
@@ -123,6 +125,22 @@ void PutStore() {
   Put("high_water", "both", both(mark('m', 0), mark('m', 1)));
   Put("high_water", "older", both(mark('m', 1), mark('m', 1000)));
   Put("high_water", "another", mark('o', 1));
+
+  // A question of each topic and one that is none, one that is too long, one that is too short, and some
+  // about nobody.
+  std::string line;
+  const auto ask = [&](std::uint32_t topic, std::int32_t thread, std::string_view more = {}) {
+    line += static_cast<char>(sizeof topic + sizeof thread + more.size());
+    line.append(reinterpret_cast<const char*>(&topic), sizeof topic);
+    line.append(reinterpret_cast<const char*>(&thread), sizeof thread);
+    line += more;
+  };
+  for (std::uint32_t topic = 0; topic < 6; ++topic) ask(topic, 1);
+  ask(2, 1, "x");
+  line += "\3abc";
+  ask(2, -1);
+  ask(3, std::numeric_limits<std::int32_t>::max());
+  Put("mounter_line", "questions", line);
 
   std::string log;
   const auto piece = [&](char kind, std::string_view bytes) {

@@ -17,6 +17,7 @@ constexpr Target kTargets[] = {
     {"hash_tree", FuzzHashTree},
     {"header", FuzzHeader},
     {"high_water", FuzzHighWater},
+    {"mounter_line", FuzzMounterLine},
     {"name", FuzzName},
     {"ocsp", FuzzOcsp},
     {"package", FuzzPackage},

@@ -72,6 +72,7 @@ int FuzzEnvelope(const std::uint8_t* data, std::size_t size);
 int FuzzHashTree(const std::uint8_t* data, std::size_t size);
 int FuzzHeader(const std::uint8_t* data, std::size_t size);
 int FuzzHighWater(const std::uint8_t* data, std::size_t size);
+int FuzzMounterLine(const std::uint8_t* data, std::size_t size);
 int FuzzName(const std::uint8_t* data, std::size_t size);
 int FuzzOcsp(const std::uint8_t* data, std::size_t size);
 int FuzzPackage(const std::uint8_t* data, std::size_t size);
