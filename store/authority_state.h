@@ -153,8 +153,10 @@ struct CertificateAuthority::State {
   Result<void> SignList(TableTransaction& transaction, AuthorityCertificate& authority);
   // Both, where the list is wanted, in a transaction of its own.
   Result<bool> RefreshList(std::uint32_t id, bool force);
-  // Its anchors and its CRL leave the stores of trust, its key is wiped.
+  // What holds exactly that certificate leaves TRUSTED_ROOTS. kCorrupt ("damaged-root") if nothing does and
+  // something there cannot be read.
   Result<void> TakeAwayAnchors(TableTransaction& transaction, BytesView der);
+  // Its anchors and its CRL leave the stores of trust, its key is wiped.
   Result<void> Distrust(TableTransaction& transaction, AuthorityRecord& record,
                         AuthorityCertificate& authority);
   // Whether anchors or CRL of it are missing, or the CRL is half way through its life or not of this

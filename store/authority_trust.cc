@@ -206,9 +206,9 @@ Result<void> CertificateAuthority::State::SignList(TableTransaction& transaction
   return {};
 }
 
-// Each entry that holds it: people may have put it in once more.
 Result<void> CertificateAuthority::State::TakeAwayAnchors(TableTransaction& transaction, BytesView der) {
   const Store roots = TRY(TrustStore(transaction, kTrustedRoots));
+  // People may have put it in once more.
   const Anchors anchors = TRY(FindAnchors(transaction, roots, der));
   // What cannot be read now may be read again later.
   if (anchors.entries.empty() && anchors.passed_over) {

@@ -9,6 +9,7 @@
 #include "tests/store/authority_door.h"
 #include "tests/store/keystore_fixture.h"
 #include "tests/store/raw_lmdb.h"
+#include "tests/store/restore_fixture.h"
 
 namespace certfs {
 
@@ -221,6 +222,20 @@ TEST_P(KeystoreDamage, ADamagedCertificateOfTheAuthorityIsNoLongerWhereItWas) {
   EXPECT_EQ(Unsound(*keystore_), "");
   for (const IssuedCertificate& line : LinesOf(*Must(keystore_->Snapshot())))
     EXPECT_EQ(line.entry != 0, line.authority == 2 && line.common_name != "removed.test") << line.common_name;
+}
+
+TEST_P(KeystoreDamage, WhatIsRestoredOverADamagedCertificateIsWhereTheLedgerSays) {
+  Must(CertificateAuthority(*keystore_).Create(NewRoot(), kRoot));
+  const EntryOrder order = EntryFor("vpxd", "web", "web.test");
+  const auto write = [&] {
+    return Must(CertificateAuthority(*keystore_).WriteEntries({&order, 1}, "", false, kRoot)).front().entry;
+  };
+  write();
+  Must(keystore_->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
+  const BackupOnDisk backup(Must(MakeBackup(*keystore_)).bytes);
+  Flip("contents", KeyOf(write().number, kCertificate));
+  Must(MergeBackup(Must(backup.Open()), *keystore_, kRoot));
+  EXPECT_EQ(Unsound(*keystore_), "");
 }
 
 // It may be readable again tomorrow.
