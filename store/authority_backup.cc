@@ -1,5 +1,7 @@
 // The authority as one PKCS#12 file under the export password.
 
+#include <algorithm>
+
 #include "crypto/pkcs12.h"
 #include "store/authority_state.h"
 
@@ -44,6 +46,11 @@ Result<void> CertificateAuthority::NoteBackup() {
   return state_->Apply([&](TableTransaction& transaction) -> Result<void> {
     AuthorityRecord record = TRY(GetIssuingRecord(transaction));
     record.backed_up = state_->keystore.Now();
+    // The root that a replacement is about to bring is not in it: it counts as made afterwards.
+    for (const AuthorityCertificate& each : record.certificates) {
+      if (each.role == AuthorityRole::kPrepared)
+        record.backed_up = std::min(record.backed_up, each.created - Time::duration(1));
+    }
     record.issued_at_backup = transaction.issued_count();
     return transaction.PutAuthority(record);
   });

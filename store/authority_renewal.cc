@@ -38,7 +38,7 @@ Result<std::vector<RenewalPlan>> CertificateAuthority::PlanRenewals(TableSnapsho
   const Time now = state_->keystore.Now();
   std::vector<RenewalPlan> plans;
   for (const AuthorityCertificate& authority : record.certificates) {
-    TRY(snapshot.ListIssued(IssuedGroupKey::Placed(authority.id), [&](Cursor, const IssuedCertificate& line) {
+    const auto note = [&](Cursor, const IssuedCertificate& line) {
       std::string reason = ReasonFor(line, authority.role, now, within);
       if (reason.empty()) return true;
       RenewalPlan& plan = plans.emplace_back();
@@ -47,10 +47,17 @@ Result<std::vector<RenewalPlan>> CertificateAuthority::PlanRenewals(TableSnapsho
       plan.current = line.Clone();
       plan.current.key.clear();
       return true;
-    }));
+    };
+    TRY(PastDamage(snapshot.ListIssued(IssuedGroupKey::Placed(authority.id), note)));
   }
-  for (RenewalPlan& plan : plans) TRY(state_->CompletePlan(snapshot, record, plan));
-  return plans;
+  // What is damaged, a line or an entry, keeps the others from nothing: certfs doctor names it.
+  std::vector<RenewalPlan> whole;
+  for (RenewalPlan& plan : plans) {
+    const auto completed = state_->CompletePlan(snapshot, record, plan);
+    TRY(PastDamage(completed));
+    if (completed.has_value()) whole.push_back(std::move(plan));
+  }
+  return whole;
 }
 
 Result<std::optional<RenewalPlan>> CertificateAuthority::PlanRenewal(TableSnapshot& snapshot,

@@ -15,6 +15,11 @@ Error UnderWay() {
           "a replacement of the root is under way: finish it, or roll it back"};
 }
 
+Error CompromisedKey() {
+  return {ErrorCode::kRejected, "compromised-key",
+          "the new root has the key of the one that is replaced because it was compromised"};
+}
+
 // What the last replacement put aside: the newest that retires, as far as it can still issue.
 AuthorityCertificate* FormerAuthority(AuthorityRecord& record) {
   const std::uint32_t issuing = record.Issuing()->id;
@@ -40,10 +45,14 @@ Result<bool> HasUnexpired(TableSnapshot& snapshot, const AuthorityCertificate& a
   const auto last = std::min(std::chrono::floor<std::chrono::days>(TRY(CertificateOf(authority)).not_after()),
                              today + kDaysMax);
   for (auto day = today; day <= last && !found; day += std::chrono::days(1)) {
-    TRY(snapshot.ListIssued(IssuedGroupKey::Day(day), [&](Cursor, const IssuedCertificate& line) {
-      found = line.authority == authority.id && line.not_after >= now && is_such(line);
-      return !found;
-    }));
+    const auto listed =
+        snapshot.ListIssued(IssuedGroupKey::Day(day), [&](Cursor, const IssuedCertificate& line) {
+          found = line.authority == authority.id && line.not_after >= now && is_such(line);
+          return !found;
+        });
+    if (!listed.has_value() && listed.error().code() != ErrorCode::kCorrupt) return listed.error();
+    // Of a damaged line nobody knows whose it is.
+    found = found || !listed.has_value();
   }
   return found;
 }
@@ -61,7 +70,10 @@ Result<void> CertificateAuthority::State::Begin(const Newcomer& newcomer, bool c
     replacement.compromised = compromised;
     replacement.rekey = rekey;
     replacement.began = keystore.Now();
-    replacement.total = TRY(CountPlaced(transaction, replacement.from));
+    if (compromised && TRY(HaveOneKey(*record.Find(replacement.from), *record.Find(replacement.to))))
+      return CompromisedKey();
+    for (const std::uint32_t id : TRY(LeavingOf(record, replacement)))
+      replacement.total += TRY(CountPlaced(transaction, id));
     record.replacement = replacement;
     record.last_operation = LastOperation{std::string(kReplaceRootOperation), replacement.began, {}, false};
     return transaction.PutAuthority(record);
@@ -114,6 +126,7 @@ Result<void> CertificateAuthority::State::Finish(TableTransaction& transaction, 
   AuthorityCertificate* const staying = record.Find(direction.to);
   if (leaving == nullptr || staying == nullptr)
     return Error(ErrorCode::kCorrupt, "a certificate of the replacement is missing");
+  const std::vector<std::uint32_t> all_leaving = TRY(LeavingOf(record, replacement));
   record.replacement.reset();
   staying->role = AuthorityRole::kIssuing;
   const bool rolled_back = replacement.phase == ReplacementPhase::kRollingBack;
@@ -125,7 +138,8 @@ Result<void> CertificateAuthority::State::Finish(TableTransaction& transaction, 
                                           !TRY(HasUnexpired(transaction, *leaving, keystore.Now(), IsRelied))
                                     : replacement.compromised;
   leaving->role = AuthorityRole::kRetiring;
-  if (distrust) TRY(Distrust(transaction, record, *leaving));
+  if (!distrust) return {};
+  for (const std::uint32_t id : all_leaving) TRY(Distrust(transaction, record, *record.Find(id)));
   return {};
 }
 
@@ -134,7 +148,9 @@ Result<ReplacementProgress> CertificateAuthority::Progress(TableSnapshot& snapsh
   if (!snapshot.has_authority()) return progress;
   progress.replacement = TRY(snapshot.GetAuthority()).replacement;
   if (!progress.replacement) return progress;
-  const std::uint64_t placed = TRY(CountPlaced(snapshot, DirectionOf(*progress.replacement).from));
+  std::uint64_t placed = 0;
+  for (const std::uint32_t id : TRY(LeavingOf(TRY(snapshot.GetAuthority()), *progress.replacement)))
+    placed += TRY(CountPlaced(snapshot, id));
   progress.left = placed - std::min(placed, progress.replacement->failed);
   return progress;
 }

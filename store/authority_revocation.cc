@@ -70,7 +70,7 @@ Result<bool> CertificateAuthority::State::RefreshList(std::uint32_t id, bool for
     if (each == nullptr || each->role == AuthorityRole::kRetired) return false;
     if (!force && !TRY(WantsList(transaction, *each))) return false;
     TRY(PutAnchors(transaction, *each));
-    TRY(SignList(transaction, *each));
+    TRY(SignList(transaction, *each, force));
     TRY(transaction.PutAuthority(record));
     return true;
   });

@@ -28,12 +28,18 @@ bool KeyIsLost(const IssuedCertificate& line) {
                              line.revocation->reason == RevocationReason::kCaCompromise);
 }
 
+Result<void> PastDamage(Result<void> listed) {
+  if (!listed.has_value() && listed.error().code() == ErrorCode::kCorrupt) return {};
+  return listed;
+}
+
 Result<std::uint64_t> CountPlaced(TableSnapshot& snapshot, std::uint32_t authority) {
   std::uint64_t count = 0;
-  TRY(snapshot.ListIssued(IssuedGroupKey::Placed(authority), [&](Cursor, const IssuedCertificate&) {
-    ++count;
-    return true;
-  }));
+  TRY(PastDamage(
+      snapshot.ListIssued(IssuedGroupKey::Placed(authority), [&](Cursor, const IssuedCertificate&) {
+        ++count;
+        return true;
+      })));
   return count;
 }
 

@@ -49,12 +49,17 @@ Result<std::vector<Certificate>> ChainOf(const AuthorityCertificate& authority);
 // Its root: the last of the chain, or it itself.
 BytesView RootOf(const AuthorityCertificate& authority);
 
-// How many certificates of `authority` are live in entries. O(their number).
+// Of a listing that shows what is whole and says kCorrupt if that is not all: success, where that is enough.
+Result<void> PastDamage(Result<void> listed);
+
+// How many certificates of `authority` are live in entries, as far as their lines are whole. O(their number).
 Result<std::uint64_t> CountPlaced(TableSnapshot& snapshot, std::uint32_t authority);
 
 // Whether they have one CRL in common, because name and key are the same (RFC 5280, 5): a CA whose
 // certificate was renewed, or came back.
 Result<bool> ShareList(const AuthorityCertificate& one, const AuthorityCertificate& other);
+// Whether both certify with one key.
+Result<bool> HaveOneKey(const AuthorityCertificate& one, const AuthorityCertificate& other);
 // Notes in the ledger what `list`, of the same name and key as `authority`, revokes and the ledger does not.
 // A certificate that it does not know is one of `authority`, and from now on known by its serial number.
 Result<void> TakeOverList(TableTransaction& transaction, const AuthorityCertificate& authority,
@@ -149,8 +154,10 @@ struct CertificateAuthority::State {
 
   // Puts a CA and what certifies it into TRUSTED_ROOTS, where they are not there already.
   Result<void> PutAnchors(TableTransaction& transaction, AuthorityCertificate& authority);
-  // Signs a new CRL of it into TRUSTED_ROOTS_CRLS.
-  Result<void> SignList(TableTransaction& transaction, AuthorityCertificate& authority);
+  // Signs a new CRL of it into TRUSTED_ROOTS_CRLS; where its own cannot be read, over that one if
+  // `over_damaged`: what another keeper of its key revoked there is lost, so that somebody has to ask for it.
+  Result<void> SignList(TableTransaction& transaction, AuthorityCertificate& authority,
+                        bool over_damaged = false);
   // Both, where the list is wanted, in a transaction of its own.
   Result<bool> RefreshList(std::uint32_t id, bool force);
   // What holds exactly that certificate leaves TRUSTED_ROOTS. kCorrupt ("damaged-root") if nothing does and
@@ -193,7 +200,8 @@ struct CertificateAuthority::State {
   Result<void> Reopen(TableTransaction& transaction, AuthorityRecord& record);
   Result<ReplacementProgress> TakeStep(std::size_t count, Actor actor);
   Result<void> FindMoves(Step& step, std::size_t count);
-  Result<void> FindFormer(TableSnapshot& snapshot, const Entry& entry, const Step& step, StepMove& move);
+  Result<void> FindFormer(TableSnapshot& snapshot, const Entry& entry, const IssuedCertificate& former,
+                          const Certificate& certificate, const Step& step, StepMove& move);
   Result<ReplacementProgress> CommitStep(Step& step);
   Result<void> Finish(TableTransaction& transaction, AuthorityRecord& record);
   std::set<Number> Failed();

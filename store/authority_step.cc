@@ -11,6 +11,16 @@ namespace certfs {
 
 namespace {
 
+// What `line` replaced; nothing where that is unknown or damaged.
+Result<std::optional<IssuedCertificate>> FormerOf(TableSnapshot& snapshot, const IssuedCertificate& line) {
+  std::optional<IssuedCertificate> none;
+  if (!line.replaces) return none;
+  auto former = snapshot.FindIssued(*line.replaces);
+  if (!former.has_value() && former.error().code() == ErrorCode::kCorrupt) return none;
+  if (former.has_value() && former.value() && former.value()->certificate.empty()) return none;
+  return former;
+}
+
 // Whether a failure is of one entry: it stays as it is, and the others go on.
 bool ConcernsOne(ErrorCode code) {
   switch (code) {
@@ -30,24 +40,69 @@ bool ConcernsOne(ErrorCode code) {
   }
 }
 
+// Notes that `line` is live in its entry no more, which got another certificate: where the one before could
+// not be read nobody has told the ledger.
+Result<void> Displace(TableTransaction& transaction, const IssuedCertificate& line) {
+  auto displaced = TRY(transaction.FindIssuedByNumber(line.number));
+  if (!displaced || displaced->entry != line.entry) return {};
+  displaced->entry = 0;
+  TRY(transaction.PutIssued(*std::move(displaced)));
+  return {};
+}
+
+Error NothingMoved() {
+  return {ErrorCode::kRejected, "nothing-reissued",
+          "nothing could be re-issued: see what certfs ca renew says of one, or take the replacement back"};
+}
+
 }  // namespace
 
 Error NoReplacement() {
   return {ErrorCode::kNotFound, "no-replacement", "no replacement of the root is under way"};
 }
 
-Result<std::vector<IssuedCertificate>> NextPlaced(TableSnapshot& snapshot, std::uint32_t authority,
+Result<std::vector<std::uint32_t>> LeavingOf(const AuthorityRecord& record,
+                                             const RootReplacement& replacement) {
+  const Direction direction = DirectionOf(replacement);
+  std::vector<std::uint32_t> leaving{direction.from};
+  const AuthorityCertificate* const from = record.Find(direction.from);
+  if (!replacement.compromised || replacement.phase == ReplacementPhase::kRollingBack || from == nullptr)
+    return leaving;
+  for (const AuthorityCertificate& each : record.certificates) {
+    if (each.id == direction.from || each.id == direction.to || each.role == AuthorityRole::kRetired)
+      continue;
+    if (TRY(HaveOneKey(each, *from))) leaving.push_back(each.id);
+  }
+  return leaving;
+}
+
+Result<std::vector<IssuedCertificate>> NextPlaced(TableSnapshot& snapshot,
+                                                  std::span<const std::uint32_t> authorities,
                                                   std::size_t count, const std::set<Number>& except) {
   std::vector<IssuedCertificate> lines;
-  const auto listed =
-      snapshot.ListIssued(IssuedGroupKey::Placed(authority), [&](Cursor, const IssuedCertificate& line) {
-        if (lines.size() >= count) return false;
-        if (!except.contains(line.number)) lines.push_back(line.Clone());
-        return true;
-      });
-  // A damaged line cannot be moved, and keeps the others from nothing: all of them were shown.
-  if (!listed.has_value() && listed.error().code() != ErrorCode::kCorrupt) return listed.error();
+  for (const std::uint32_t authority : authorities) {
+    const auto listed =
+        snapshot.ListIssued(IssuedGroupKey::Placed(authority), [&](Cursor, const IssuedCertificate& line) {
+          if (lines.size() >= count) return false;
+          if (!except.contains(line.number)) lines.push_back(line.Clone());
+          return true;
+        });
+    // A damaged line cannot be moved, and keeps the others from nothing: all of them were shown.
+    TRY(PastDamage(listed));
+  }
   return lines;
+}
+
+Result<std::vector<Number>> CertificateAuthority::NextEntries(TableSnapshot& snapshot, std::size_t count) {
+  std::vector<Number> entries;
+  const AuthorityRecord record = TRY(snapshot.GetAuthority());
+  if (!record.replacement) return entries;
+  const std::vector<std::uint32_t> leaving = TRY(LeavingOf(record, *record.replacement));
+  // Those that could not be re-issued stay where they are, and are passed over.
+  const std::size_t wanted = count + static_cast<std::size_t>(record.replacement->failed);
+  for (const IssuedCertificate& line : TRY(NextPlaced(snapshot, leaving, wanted, {})))
+    entries.push_back(line.entry);
+  return entries;
 }
 
 Result<ReplacementProgress> CertificateAuthority::StepReplacement(std::size_t count, Actor actor) {
@@ -60,6 +115,7 @@ Result<void> CertificateAuthority::State::FindMoves(Step& step, std::size_t coun
   if (!record.replacement) return NoReplacement();
   step.replacement = *record.replacement;
   step.direction = DirectionOf(step.replacement);
+  step.leaving = TRY(LeavingOf(record, step.replacement));
   std::set<Number> not_restorable;
   {
     const std::lock_guard lock(mutex);
@@ -71,27 +127,41 @@ Result<void> CertificateAuthority::State::FindMoves(Step& step, std::size_t coun
   const AuthorityCertificate* const to = record.Find(step.direction.to);
   if (to == nullptr) return Error(ErrorCode::kCorrupt, "the authority that is to issue is missing");
   step.issuer = TRY(IssuerOf(*to));
-  for (IssuedCertificate& line : TRY(NextPlaced(*snapshot, step.direction.from, count, Failed()))) {
+  for (IssuedCertificate& line : TRY(NextPlaced(*snapshot, step.leaving, count, Failed()))) {
+    auto found = snapshot->FindEntryByNumber(line.entry);
+    if (!found.has_value()) {
+      if (!ConcernsOne(found.error().code())) return std::move(found).error();
+      Fail(line.number, false);
+      step.refusal = std::move(found).error();
+      continue;
+    }
+    const auto& entry = found.value();
     StepMove& move = step.moves.emplace_back();
     move.line = std::move(line);
-    const auto entry = TRY(snapshot->FindEntryByNumber(move.line.entry));
     move.has_key = entry && entry->file(Member::kKey);
-    if (step.replacement.phase != ReplacementPhase::kRollingBack || !entry) continue;
-    if (!not_restorable.contains(move.line.number)) TRY(FindFormer(*snapshot, *entry, step, move));
+    move.key_lost = KeyIsLost(move.line);
+    const auto former = TRY(FormerOf(*snapshot, move.line));
+    if (!former) continue;
+    const Certificate certificate = TRY(Certificate::FromDer(former->certificate));
+    const Certificate current = TRY(Certificate::FromDer(move.line.certificate));
+    const bool one_key = std::ranges::equal(certificate.key_der(), current.key_der());
+    move.key_lost = move.key_lost || (one_key && KeyIsLost(*former));
+    if (step.replacement.phase != ReplacementPhase::kRollingBack || !entry || (one_key && move.key_lost))
+      continue;
+    if (!not_restorable.contains(move.line.number))
+      TRY(FindFormer(*snapshot, *entry, *former, certificate, step, move));
   }
   step.at = TRY(BeginIssuance(std::move(record), step.actor, step.direction.to));
   return {};
 }
 
-// Looks for the pair that `entry` had before: the certificate is in the ledger, and its key still the live
+// Looks for the pair that `entry` had before: `certificate` is in the ledger, and its key still the live
 // one, or else in BACKUP_STORE.
 Result<void> CertificateAuthority::State::FindFormer(TableSnapshot& snapshot, const Entry& entry,
-                                                     const Step& step, StepMove& move) {
-  if (!move.line.replaces) return {};
-  const auto former = TRY(snapshot.FindIssued(*move.line.replaces));
-  if (!former || former->authority != step.direction.to || former->certificate.empty() || former->revocation)
-    return {};
-  const Certificate certificate = TRY(Certificate::FromDer(former->certificate));
+                                                     const IssuedCertificate& former,
+                                                     const Certificate& certificate, const Step& step,
+                                                     StepMove& move) {
+  if (former.authority != step.direction.to || former.revocation) return {};
   if (move.has_key) {
     const auto fits = [&](const SecretBytes& bytes) {
       const auto file = ReadKeyFile(bytes.Reveal());
@@ -120,9 +190,8 @@ Result<ReplacementProgress> CertificateAuthority::State::TakeStep(std::size_t co
   }
   auto made = MakeAll<Draft>(to_draft.size(), [&](std::size_t i) -> Result<Draft> {
     const StepMove& move = *to_draft[i];
-    const bool lost = KeyIsLost(move.line);
-    if (lost && !move.has_key) return NoKeyHere();
-    return DraftAgain(*step.at, move.line, lost || (step.replacement.rekey && move.has_key));
+    if (move.key_lost && !move.has_key) return NoKeyHere();
+    return DraftAgain(*step.at, move.line, move.key_lost || (step.replacement.rekey && move.has_key));
   });
   bool refused = false;
   for (std::size_t i = 0; i < made.size(); ++i) {
@@ -130,6 +199,7 @@ Result<ReplacementProgress> CertificateAuthority::State::TakeStep(std::size_t co
     if (!made[i]->has_value()) {
       if (!ConcernsOne(made[i]->error().code())) return made[i]->error();
       Fail(move.line.number, false);
+      step.refusal = made[i]->error();
       refused = true;
       continue;
     }
@@ -153,6 +223,9 @@ Result<ReplacementProgress> CertificateAuthority::State::CommitStep(Step& step) 
           record.replacement->to != step.replacement.to)
         return Overtaken();
       TRY(CheckIssuance(record, *step.at));
+      // Where nothing can be judged it is no entry's fault.
+      const auto trust = TRY(keystore.GetTrust(transaction));
+      const bool judges = !trust->lists_damaged && !trust->roots_damaged;
       step.moved = 0;
       for (StepMove& move : step.moves) {
         const auto line = TRY(transaction.FindIssuedByNumber(move.line.number));
@@ -161,14 +234,20 @@ Result<ReplacementProgress> CertificateAuthority::State::CommitStep(Step& step) 
         auto written =
             WriteInto(transaction, move.line.entry, move.certificate, move.key.Reveal(), step.actor);
         if (!written.has_value()) {
-          if (ConcernsOne(written.error().code())) failed = &move;
+          if (judges && ConcernsOne(written.error().code())) failed = &move;
           return std::move(written).error();
         }
+        TRY(Displace(transaction, move.line));
         ++step.moved;
       }
       record.replacement->failed = Failed().size();
       const RootReplacement replacement = *record.replacement;
-      finished = TRY(NextPlaced(transaction, step.direction.from, 1, Failed())).empty();
+      finished = TRY(NextPlaced(transaction, step.leaving, 1, Failed())).empty();
+      // The compromised one is trusted no more when this ends: not where that would be all that was done.
+      const std::size_t total = static_cast<std::size_t>(replacement.total);
+      if (finished && replacement.compromised && total != 0 &&
+          TRY(NextPlaced(transaction, step.leaving, total, {})).size() == total)
+        return step.refusal ? *step.refusal : NothingMoved();
       left = finished ? 0 : TRY(CountLeft(transaction, step));
       if (finished) TRY(Finish(transaction, record));
       TRY(transaction.PutAuthority(record));
@@ -178,6 +257,7 @@ Result<ReplacementProgress> CertificateAuthority::State::CommitStep(Step& step) 
     if (!outcome.has_value() && failed != nullptr) {
       // The others go without it.
       Fail(failed->line.number, !failed->draft);
+      if (failed->draft) step.refusal = outcome.error();
       std::erase_if(step.moves, [&](const StepMove& move) { return &move == failed; });
       continue;
     }
@@ -206,7 +286,7 @@ Result<std::uint64_t> CertificateAuthority::State::CountLeft(TableSnapshot& afte
     if (stuck.left) return std::max<std::uint64_t>(*stuck.left, step.moved + 1) - step.moved;
   }
   const auto all = std::numeric_limits<std::size_t>::max();
-  return std::uint64_t{TRY(NextPlaced(after, step.direction.from, all, Failed())).size()};
+  return std::uint64_t{TRY(NextPlaced(after, step.leaving, all, Failed())).size()};
 }
 
 }  // namespace certfs

@@ -120,11 +120,14 @@ std::optional<std::size_t> FindList(const Trust& trust, const AuthorityCertifica
 
 }  // namespace
 
+Result<bool> HaveOneKey(const AuthorityCertificate& one, const AuthorityCertificate& other) {
+  return std::ranges::equal(TRY(CertificateOf(one)).key_der(), TRY(CertificateOf(other)).key_der());
+}
+
 Result<bool> ShareList(const AuthorityCertificate& one, const AuthorityCertificate& other) {
   const Certificate first = TRY(CertificateOf(one));
   const Certificate second = TRY(CertificateOf(other));
-  return std::ranges::equal(first.subject_der(), second.subject_der()) &&
-         std::ranges::equal(first.key_der(), second.key_der());
+  return std::ranges::equal(first.subject_der(), second.subject_der()) && TRY(HaveOneKey(one, other));
 }
 
 Result<void> TakeOverList(TableTransaction& transaction, const AuthorityCertificate& authority,
@@ -174,7 +177,7 @@ Result<void> CertificateAuthority::State::PutAnchors(TableTransaction& transacti
 }
 
 Result<void> CertificateAuthority::State::SignList(TableTransaction& transaction,
-                                                   AuthorityCertificate& authority) {
+                                                   AuthorityCertificate& authority, bool over_damaged) {
   const Time now = keystore.Now();
   const auto issuer = TRY(IssuerOf(authority));
   const auto trust = TRY(keystore.GetTrust(transaction));
@@ -191,6 +194,10 @@ Result<void> CertificateAuthority::State::SignList(TableTransaction& transaction
     const auto other = live.number();
     if (other) number = std::max(number, *other + 1);
     if (other != authority.crl_number) TRY(TakeOverList(transaction, authority, live, OwnerOf(store)));
+  }
+  if (!entry && over_damaged && trust->lists_damaged) {
+    auto own = TRY(transaction.FindEntryByNumber(authority.crl_entry));
+    if (own && own->store == store.number && own->file(Member::kRevocationList)) entry = std::move(own);
   }
   if (!entry) entry = TRY(MakeEntryNamedAfter(transaction, store, issuer->certificate(), now));
   const auto this_update = std::chrono::floor<std::chrono::seconds>(now - kListBackdate);

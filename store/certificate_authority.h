@@ -194,20 +194,25 @@ class CertificateAuthority {
   // --- Replacing the root (authority_replacement.cc). Each step is one transaction; what is interrupted goes
   // on with the next step, or is taken back.
 
-  // Makes the new root and has it trusted beside the old one. kBusy ("replacement-under-way").
+  // Makes the new root and has it trusted beside the old one. What is compromised is a key: every certificate
+  // of the authority that has it goes. kBusy ("replacement-under-way").
   Result<void> BeginReplacement(const NewAuthority& authority, bool compromised, bool rekey, Actor actor);
-  // The same with a certificate from elsewhere.
+  // The same with a certificate from elsewhere. kRejected ("compromised-key") if it has the old one's.
   Result<void> BeginReplacement(PrivateKey key, std::vector<Certificate> chain, bool compromised, bool rekey,
                                 Actor actor);
   // Re-issues, or takes back, at most `count` entries. With the last one the replacement ends: the new root
   // issues, the old one retires (or is distrusted at once when it was compromised, and everything it issued
-  // with it).
+  // with it: kRejected, or whatever the last refusal was, where nothing at all could be re-issued). What
+  // cannot be re-issued keeps what it has. kCorrupt while a CRL or a root is damaged, which is no entry's
+  // fault.
   Result<ReplacementProgress> StepReplacement(std::size_t count, Actor actor);
   // From now on steps take back: each entry gets the certificate that it had, and in the end the new root
   // goes; it retires where something else that it issued is still good. Also after the end, as long as the
   // old one is retiring. kNotFound ("no-replacement").
   Result<void> RollBackReplacement(Actor actor);
   Result<ReplacementProgress> Progress(TableSnapshot& snapshot);
+  // The entries that the next step of so many may change.
+  static Result<std::vector<Number>> NextEntries(TableSnapshot& snapshot, std::size_t count);
   // Ends retiring authorities whose last certificate has expired (all of them with `now`): root and CRL leave
   // the trust stores, the key is wiped. Returns the ids. kCorrupt ("damaged-root"), as of the last step: its
   // root is not found in TRUSTED_ROOTS, where something cannot be read.

@@ -11,7 +11,10 @@ namespace certfs {
 namespace {
 
 Error DamagedList() {
-  return {ErrorCode::kCorrupt, "a CRL in TRUSTED_ROOTS_CRLS is damaged: what it revoked cannot be told"};
+  return {
+      ErrorCode::kCorrupt,
+      "a CRL in TRUSTED_ROOTS_CRLS is damaged: what it revoked cannot be told; certfs ca crl --force signs "
+      "the authority's own anew"};
 }
 
 // The certificates of a stored cert.pem; none where there is none, or where damage took it. The index of

@@ -101,7 +101,13 @@ Result<void> NotePlacement(TableTransaction& transaction, const Store& store, Nu
   const auto coming = LeafOf(added);
   if (leaving && coming && leaving->fingerprint == coming->fingerprint) return {};
   std::optional<IssuedCertificate> old_line;
-  if (leaving) old_line = TRY(FindLine(transaction, *leaving));
+  if (leaving) {
+    auto line = FindLine(transaction, *leaving);
+    // A line that is damaged can be told nothing; what replaces its certificate, or removes it, does not
+    // wait.
+    if (!line.has_value() && line.error().code() != ErrorCode::kCorrupt) return std::move(line).error();
+    if (line.has_value()) old_line = std::move(line).value();
+  }
   std::optional<IssuedCertificate> new_line;
   if (coming) new_line = TRY(FindLine(transaction, *coming));
 

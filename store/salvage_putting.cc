@@ -220,6 +220,9 @@ Result<void> Salvager::PutAuthority() {
   for (AuthorityCertificate& each : authority.record.certificates) {
     authority.places.push_back({NameOf(each.root_entry), NameOf(each.crl_entry)});
     each.root_entry = each.crl_entry = 0;
+    // What its list revokes and the ledger no longer knows is taken over when the next one is signed, as from
+    // a list that somebody else has signed.
+    if (each.crl_number != 0) ++each.crl_number;
   }
   if (authority.record.last_operation) {
     std::vector<LastOperation::Changed> kept;

@@ -50,7 +50,13 @@ std::string PemText(std::string_view label, BytesView der) {
 }
 
 Result<std::optional<std::string>> EntryPathOf(TableSnapshot& snapshot, Number number) {
-  const std::optional<Entry> entry = number == 0 ? std::nullopt : TRY(snapshot.FindEntryByNumber(number));
+  std::optional<Entry> entry;
+  if (number != 0) {
+    auto found = snapshot.FindEntryByNumber(number);
+    // What is damaged has no name, and keeps the rest of an answer from nobody.
+    if (!found.has_value() && found.error().code() != ErrorCode::kCorrupt) return std::move(found).error();
+    if (found.has_value()) entry = std::move(found).value();
+  }
   const std::optional<Store> store = entry ? TRY(snapshot.FindStoreByNumber(entry->store)) : std::nullopt;
   if (!store) return std::optional<std::string>();
   return std::optional(store->name.text() + "/" + entry->alias.text());

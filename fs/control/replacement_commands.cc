@@ -12,23 +12,6 @@ constexpr std::uint64_t kStepMax = 1000;
 
 bool HoldsPem(BytesView payload) { return AsText(payload).find("-----BEGIN ") != std::string_view::npos; }
 
-// The entries that the next step may change: the first of those that are left.
-Result<std::vector<Number>> EntriesOfStep(Keystore& keystore, std::size_t count) {
-  std::vector<Number> entries;
-  const auto snapshot = TRY(keystore.Snapshot());
-  const AuthorityRecord record = TRY(snapshot->GetAuthority());
-  if (!record.replacement) return entries;
-  const bool back = record.replacement->phase == ReplacementPhase::kRollingBack;
-  const auto group = IssuedGroupKey::Placed(back ? record.replacement->to : record.replacement->from);
-  // Those that could not be re-issued stay where they are, and are passed over.
-  const std::size_t wanted = count + static_cast<std::size_t>(record.replacement->failed);
-  TRY(snapshot->ListIssued(group, [&](Cursor, const IssuedCertificate& line) {
-    if (line.entry != 0) entries.push_back(line.entry);
-    return entries.size() < wanted;
-  }));
-  return entries;
-}
-
 // Null would say that there is none.
 Answer ProgressAnswer(Context& context, std::string_view phase) {
   Answer answer;
@@ -65,7 +48,8 @@ Result<Answer> ReplaceRootStep(Context& context, const CommandLine& line) {
   const std::string word = line.Word(1);
   const auto count =
       static_cast<std::size_t>(word.empty() ? kStepDefault : TRY(ParseNumber(word, 1, kStepMax)));
-  const std::vector<Number> entries = TRY(EntriesOfStep(context.keystore, count));
+  const std::vector<Number> entries =
+      TRY(CertificateAuthority::NextEntries(*TRY(context.keystore.Snapshot()), count));
   ReplacementProgress progress;
   TRY(context.change(entries, [&]() -> Result<void> {
     progress = TRY(context.authority.StepReplacement(count, context.actor));

@@ -38,6 +38,20 @@ class AuthorityReplacementTest : public AuthorityDoor {
   std::size_t Trusted() {
     return Must(keystore_->GetTrust(*Must(keystore_->Snapshot())))->set.authorities().size();
   }
+  // An entry with a certificate that cannot be issued for it again.
+  Number PlaceWhatIsRefusedNext() {
+    const auto built_in = [](std::string_view name) {
+      const auto all = BuiltInProfiles();
+      return AsBytes(
+          std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == name; })->toml);
+    };
+    Must(authority_.SetProfile("mine", built_in("server")));
+    EntryOrder order = EntryFor("MACHINE_SSL_CERT", "odd", "odd.test");
+    order.issue.profile = "mine";
+    Must(authority_.WriteEntries({&order, 1}, "", false, kRoot));
+    Must(authority_.SetProfile("mine", built_in("client")));
+    return FindIn("MACHINE_SSL_CERT", "odd")->number;
+  }
   // Under which certificate of the authority the entry's one was issued.
   std::uint32_t IssuerIn(const std::string& alias) { return LineIn(FindIn("vpxd", alias)->number).authority; }
   std::string PairIn(const std::string& alias) {
@@ -223,23 +237,79 @@ TEST_P(AuthorityReplacementTest, WhatCannotBeReissuedHoldsNothingUp) {
 // Its profile makes no servers any more: the entry refuses what it gets, and the others of the same step go
 // on.
 TEST_P(AuthorityReplacementTest, WhatAnEntryRefusesHoldsNothingUp) {
-  const auto built_in = [](std::string_view name) {
-    const auto all = BuiltInProfiles();
-    return AsBytes(
-        std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == name; })->toml);
-  };
-  Must(authority_.SetProfile("mine", built_in("server")));
-  EntryOrder order = EntryFor("MACHINE_SSL_CERT", "odd", "odd.test");
-  order.issue.profile = "mine";
-  Must(authority_.WriteEntries({&order, 1}, "", false, kRoot));
-  Must(authority_.SetProfile("mine", built_in("client")));
-  const Number odd = FindIn("MACHINE_SSL_CERT", "odd")->number;
+  const Number odd = PlaceWhatIsRefusedNext();
   const std::string before = Text(odd, Member::kCertificate);
   Begin();
   EXPECT_FALSE(Step(20).replacement) << "all in one step";
   EXPECT_EQ(Text(odd, Member::kCertificate), before);
   EXPECT_EQ(Record().Issuing()->id, 2U);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(IssuerIn("e" + std::to_string(i)), 2U);
+}
+
+// Otherwise a compromised root would be distrusted, and everything with it, while nothing was put in its
+// place.
+TEST_P(AuthorityReplacementTest, CompromisedItDoesNotEndWithNothingReissued) {
+  for (const char* const store : {"vpxd", "MACHINE_SSL_CERT"}) {
+    for (const std::string alias : {"e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8", "e9", "web"}) {
+      if (const auto entry = FindIn(store, alias))
+        Must(keystore_->RemoveFile(entry->number, Member::kCertificate, kRoot));
+    }
+  }
+  const Number odd = PlaceWhatIsRefusedNext();
+  Begin(true);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(CodeOf(authority_.StepReplacement(20, kRoot)), ErrorCode::kRejected);
+  EXPECT_EQ(Record().Issuing()->id, 1U);
+  EXPECT_EQ(Trusted(), 2U);
+  Must(keystore_->RemoveFile(odd, Member::kCertificate, kRoot));
+  EXPECT_FALSE(Step(20).replacement);
+  EXPECT_EQ(Trusted(), 1U);
+}
+
+// What others know is a key, whatever certificates there are of it.
+TEST_P(AuthorityReplacementTest, CompromisedItGoesWithEveryCertificateOfItsKey) {
+  const AuthorityRecord record = Record();
+  const PrivateKey key = Must(PrivateKey::FromDer(record.Issuing()->key.Reveal()));
+  RootOptions options;
+  const Certificate old = Must(Certificate::FromDer(record.Issuing()->certificate));
+  options.name.assign(old.subject_der().begin(), old.subject_der().end());
+  const auto renewed = [&] {
+    return Must(MakeRoot(options, Must(RandomSerialNumber()),
+                         std::chrono::floor<std::chrono::seconds>(clock_.now()), *Must(MakeSigner(key))));
+  };
+  Must(authority_.Import(key, {renewed()}, true, kRoot));
+  ExpectRefused(
+      ErrorCode::kRejected, [&] { return authority_.BeginReplacement(key, {renewed()}, true, false, kRoot); },
+      "compromised-key");
+  EXPECT_FALSE(Record().replacement);
+  Begin(true);
+  EXPECT_EQ(Record().replacement->total, 11U) << "what the first of the two certificates issued";
+  StepToTheEnd();
+  EXPECT_EQ(Record().Find(1)->role, AuthorityRole::kRetired);
+  EXPECT_EQ(Record().Find(2)->role, AuthorityRole::kRetired);
+  EXPECT_TRUE(Record().Find(1)->key.empty());
+  EXPECT_EQ(Trusted(), 1U);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(IssuerIn("e" + std::to_string(i)), 3U);
+}
+
+// A key that others have is certified no more, neither anew nor by what it had before.
+TEST_P(AuthorityReplacementTest, TakenBackALostKeyDoesNotReturn) {
+  const auto key_in = [&](const char* alias) { return Text(FindIn("vpxd", alias)->number, Member::kKey); };
+  const std::string lost = key_in("e1");
+  const std::string lost_before = key_in("e2");
+  const SerialNumber former = LineIn(FindIn("vpxd", "e2")->number).serial;
+  Begin();
+  Step(20);
+  EXPECT_EQ(key_in("e1"), lost);
+  Must(authority_.Revoke(LineIn(FindIn("vpxd", "e1")->number).serial, RevocationReason::kKeyCompromise,
+                         kRoot));
+  Must(authority_.Revoke(former, RevocationReason::kKeyCompromise, kRoot));
+  Must(authority_.RollBackReplacement(kRoot));
+  for (int steps = 0; Must(authority_.StepReplacement(4, kRoot)).replacement; ++steps) ASSERT_LT(steps, 20);
+  EXPECT_NE(key_in("e1"), lost);
+  EXPECT_NE(key_in("e2"), lost_before);
+  EXPECT_EQ(IssuerIn("e1"), 1U);
+  EXPECT_EQ(IssuerIn("e2"), 1U);
+  EXPECT_EQ(Sound(), "");
 }
 
 TEST_P(AuthorityReplacementTest, OneAtATime) {

@@ -6,10 +6,7 @@
 
 #include "store/key_release.h"
 #include "store/sealed_table.h"
-#include "tests/store/authority_door.h"
-#include "tests/store/keystore_fixture.h"
-#include "tests/store/raw_lmdb.h"
-#include "tests/store/restore_fixture.h"
+#include "tests/store/damage_door.h"
 
 namespace certfs {
 
@@ -18,28 +15,8 @@ namespace {
 constexpr Member kCertificate = Member::kCertificate;
 constexpr Member kList = Member::kRevocationList;
 
-class KeystoreDamage : public Door {
+class KeystoreDamage : public DamageDoor {
  protected:
-  static Bytes KeyOf(Number number) {
-    Bytes key;
-    Writer(key).U64(number);
-    return key;
-  }
-  static Bytes KeyOf(Number number, Member member) {
-    Bytes key = KeyOf(number);
-    key.push_back(static_cast<std::uint8_t>(member));
-    return key;
-  }
-  void Flip(const std::string& table, const Bytes& key) {
-    keystore_.reset();
-    {
-      RawLmdb raw(directory_.path());
-      Bytes bytes = raw.Get(table, key);
-      bytes[bytes.size() / 2] ^= 1;
-      raw.Put(table, key, bytes);
-    }
-    keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
-  }
   // Sixty entries with chain.pem, on pages of their own, in a keystore that was opened after them.
   std::vector<Number> FillAndOpenAnew() {
     std::vector<Number> numbers;
@@ -64,8 +41,7 @@ class KeystoreDamage : public Door {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Keystores, KeystoreDamage, testing::Values(DoorKind{"Disk", MakeKeystoreOnDisk}),
-                         NameOfDoor);
+INSTANTIATE_TEST_SUITE_P(Keystores, KeystoreDamage, kOnDisk, NameOfDoor);
 
 // A disk that fails shows as a bus error where a file is mapped; so does a file that was cut short beneath
 // us.
@@ -198,60 +174,6 @@ TEST_P(KeystoreDamage, ADamagedFileIsReplacedOrRemoved) {
   // A key that cannot be read matches nothing.
   Flip("contents", KeyOf(number, Member::kKey));
   EXPECT_EQ(Code(number, kCertificate, "leaf.pem"), ErrorCode::kCorrupt);
-}
-
-// The ledger knows what lay there: otherwise its line would say so for ever, and a replacement of the root
-// find something to re-issue at each step.
-TEST_P(KeystoreDamage, ADamagedCertificateOfTheAuthorityIsNoLongerWhereItWas) {
-  Must(CertificateAuthority(*keystore_).Create(NewRoot(), kRoot));
-  std::vector<Number> entries;
-  for (const char* const alias : {"written", "removed", "reissued"}) {
-    const EntryOrder order = EntryFor("vpxd", alias, std::string(alias) + ".test");
-    entries.push_back(Must(CertificateAuthority(*keystore_).WriteEntries({&order, 1}, "", false, kRoot))
-                          .front()
-                          .entry.number);
-  }
-  for (const Number entry : entries) Flip("contents", KeyOf(entry, kCertificate));
-  CertificateAuthority authority(*keystore_);
-  const EntryOrder again = EntryFor("vpxd", "written", "written.test");
-  Must(authority.WriteEntries({&again, 1}, "", false, kRoot));
-  Must(keystore_->RemoveFile(entries[1], kCertificate, kRoot));
-  Must(authority.BeginReplacement(NewRoot("New Root"), false, false, kRoot));
-  EXPECT_EQ(Must(Must(keystore_->Snapshot())->GetAuthority()).replacement->total, 2U);
-  EXPECT_FALSE(Must(authority.StepReplacement(4, kRoot)).replacement);
-  EXPECT_EQ(Unsound(*keystore_), "");
-  for (const IssuedCertificate& line : LinesOf(*Must(keystore_->Snapshot())))
-    EXPECT_EQ(line.entry != 0, line.authority == 2 && line.common_name != "removed.test") << line.common_name;
-}
-
-TEST_P(KeystoreDamage, WhatIsRestoredOverADamagedCertificateIsWhereTheLedgerSays) {
-  Must(CertificateAuthority(*keystore_).Create(NewRoot(), kRoot));
-  const EntryOrder order = EntryFor("vpxd", "web", "web.test");
-  const auto write = [&] {
-    return Must(CertificateAuthority(*keystore_).WriteEntries({&order, 1}, "", false, kRoot)).front().entry;
-  };
-  write();
-  Must(keystore_->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
-  const BackupOnDisk backup(Must(MakeBackup(*keystore_)).bytes);
-  Flip("contents", KeyOf(write().number, kCertificate));
-  Must(MergeBackup(Must(backup.Open()), *keystore_, kRoot));
-  EXPECT_EQ(Unsound(*keystore_), "");
-}
-
-// It may be readable again tomorrow.
-TEST_P(KeystoreDamage, AnAuthorityWhoseRootIsDamagedDoesNotRetire) {
-  Must(CertificateAuthority(*keystore_).Create(NewRoot(), kRoot));
-  {
-    CertificateAuthority authority(*keystore_);
-    Must(authority.BeginReplacement(NewRoot("New Root"), false, false, kRoot));
-    while (Must(authority.StepReplacement(4, kRoot)).replacement) continue;
-  }
-  const Number root = Must(Must(keystore_->Snapshot())->GetAuthority()).Find(1)->root_entry;
-  Flip("contents", KeyOf(root, kCertificate));
-  EXPECT_EQ(CodeOf(CertificateAuthority(*keystore_).Retire(true, kRoot)), ErrorCode::kCorrupt);
-  EXPECT_NE(Must(Must(keystore_->Snapshot())->GetAuthority()).Find(1)->role, AuthorityRole::kRetired);
-  Must(keystore_->RemoveFile(root, kCertificate, kRoot));
-  EXPECT_EQ(Must(CertificateAuthority(*keystore_).Retire(true, kRoot)), std::vector<std::uint32_t>{1});
 }
 
 }  // namespace

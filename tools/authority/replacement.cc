@@ -49,9 +49,12 @@ Result<std::size_t> ReportLeftBehind(const Mount& mount) {
   const Json plan = TRY(Ask(mount, ControlCommand("plan-renewal").Option("within", "0d")));
   std::size_t count = 0;
   for (const Json& entry : FieldOf(plan, "entries")) {
-    if (!FieldOf(entry, "obstacle").is_string()) continue;
-    std::cerr << "certfs: " << TextOf(entry, "store") << "/" << TextOf(entry, "alias")
-              << ": keeps its certificate: " << TextOf(entry, "obstacle") << "\n";
+    const bool obstacle = FieldOf(entry, "obstacle").is_string();
+    // As the store has it (store/authority_renewal.cc).
+    if (!obstacle && TextOf(entry, "reason") != "the authority was replaced") continue;
+    const std::string name = TextOf(entry, "store") + "/" + TextOf(entry, "alias");
+    std::cerr << "certfs: " << name << ": keeps its certificate: "
+              << (obstacle ? TextOf(entry, "obstacle") : "certfs renew " + name + " says why") << "\n";
     ++count;
   }
   return count;
@@ -86,7 +89,7 @@ Result<void> RunSteps(const Mount& mount, Json state) {
 Result<ExitCode> Complete(const Mount& mount, const Json& state, const Options& options) {
   const bool back = TextOf(state, "phase") == "rolling-back";
   TRY(RunSteps(mount, state));
-  const std::size_t behind = back ? 0 : TRY(ReportLeftBehind(mount));
+  const std::size_t behind = TRY(ReportLeftBehind(mount));
   const Json shown = TRY(Ask(mount, ControlCommand("show")));
   if (options.json) {
     PrintJson({{"done", true}, {"left_behind", behind}, {"authority", FieldOf(shown, "authority")}});
