@@ -49,7 +49,8 @@ Result<std::vector<Certificate>> ChainOf(const AuthorityCertificate& authority);
 // Its root: the last of the chain, or it itself.
 BytesView RootOf(const AuthorityCertificate& authority);
 
-// Of a listing that shows what is whole and says kCorrupt if that is not all: success, where that is enough.
+// Of what does as much as damage lets it, and says kCorrupt if that is not all: success, where that is
+// enough.
 Result<void> PastDamage(Result<void> listed);
 
 // How many certificates of `authority` are live in entries, as far as their lines are whole. O(their number).

@@ -149,14 +149,14 @@ Result<void> CertificateAuthority::State::FindMoves(Step& step, std::size_t coun
     if (step.replacement.phase != ReplacementPhase::kRollingBack || !entry || (one_key && move.key_lost))
       continue;
     if (!not_restorable.contains(move.line.number))
-      TRY(FindFormer(*snapshot, *entry, *former, certificate, step, move));
+      TRY(PastDamage(FindFormer(*snapshot, *entry, *former, certificate, step, move)));
   }
   step.at = TRY(BeginIssuance(std::move(record), step.actor, step.direction.to));
   return {};
 }
 
 // Looks for the pair that `entry` had before: `certificate` is in the ledger, and its key still the live
-// one, or else in BACKUP_STORE.
+// one, or else in BACKUP_STORE. kCorrupt where that is damaged: then there is none.
 Result<void> CertificateAuthority::State::FindFormer(TableSnapshot& snapshot, const Entry& entry,
                                                      const IssuedCertificate& former,
                                                      const Certificate& certificate, const Step& step,
