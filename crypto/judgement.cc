@@ -224,11 +224,27 @@ void JudgeEnd(Inquiry& inquiry, const std::vector<Certificate>& chain) {
   }
 }
 
+// A chain ends at the first certificate that is trusted, which need not be a root; and of several issuers
+// that have one name it goes by one, not always the one that signed. Whoever revokes is asked all the same.
 void JudgeRevocation(Inquiry& inquiry, const TrustSet& trust, const std::vector<Certificate>& chain) {
-  for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
-    if (const auto list = trust.RevokedBy(chain[i], chain[i + 1])) {
-      inquiry.Add("revoked", inquiry.RoleAt(i), inquiry.Name(chain[i]),
-                  openssl::Shortened("by the CRL of " + list->issuer()));
+  constexpr std::size_t kAboveMax = 16;
+  const auto judge = [&](const Certificate& each, Role role, const std::optional<RevocationList>& list) {
+    if (!list) return;
+    inquiry.Add("revoked", role, inquiry.Name(each), openssl::Shortened("by the CRL of " + list->issuer()));
+  };
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    if (i + 1 == chain.size() && chain[i].IsSelfSigned()) return;
+    auto list = i + 1 < chain.size() ? trust.RevokedBy(chain[i], chain[i + 1]) : std::nullopt;
+    judge(chain[i], inquiry.RoleAt(i), list ? list : trust.RevokedBy(chain[i]));
+  }
+  std::vector<Certificate> above;
+  if (!chain.empty()) above = trust.IssuersOf(chain.back());
+  for (std::size_t i = 0; i < std::min(above.size(), kAboveMax); ++i) {
+    const Certificate each = above[i];
+    if (each.IsSelfSigned()) continue;
+    judge(each, Role::kIntermediate, trust.RevokedBy(each));
+    for (const Certificate& issuer : trust.IssuersOf(each)) {
+      if (!Contains(above, issuer)) above.push_back(issuer);
     }
   }
 }

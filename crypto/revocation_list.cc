@@ -123,6 +123,15 @@ bool RevocationList::SignedBy(const Certificate& issuer) const {
   return key != nullptr && X509_CRL_verify(handle(), key) == 1;
 }
 
+bool RevocationList::NamesIssuerOf(const Certificate& certificate) const {
+  const openssl::EmptyQueue empty;
+  if (X509_NAME_cmp(X509_get_issuer_name(certificate.handle()), X509_CRL_get_issuer(handle())) != 0)
+    return false;
+  const ASN1_OCTET_STRING* const mine = state_->authority ? state_->authority->keyid : nullptr;
+  const ASN1_OCTET_STRING* const named = X509_get0_authority_key_id(certificate.handle());
+  return mine == nullptr || named == nullptr || ASN1_OCTET_STRING_cmp(mine, named) == 0;
+}
+
 bool RevocationList::Revokes(const Certificate& certificate) const {
   const openssl::EmptyQueue empty;
   X509_REVOKED* entry = nullptr;

@@ -53,6 +53,10 @@ class RevocationList {
   // Says whether `issuer` signed this list: its subject is our issuer and its key verifies the signature.
   bool SignedBy(const Certificate& issuer) const;
 
+  // Says whether the list has the name of `certificate`'s issuer and, where both say it, the same authority
+  // key identifier. Nothing is verified.
+  bool NamesIssuerOf(const Certificate& certificate) const;
+
   // Says whether the list names the serial number of `certificate` as revoked. A "removeFromCRL" entry does
   // not count. The caller has checked that the certificate's issuer signed the list.
   bool Revokes(const Certificate& certificate) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crypto/issuer_link.h"
 #include "crypto/openssl/error_queue.h"
 #include "crypto/openssl/handles.h"
 
@@ -25,6 +26,13 @@ const Certificate* Find(std::span<const Certificate> certificates, const X509* h
   const auto found = std::find_if(certificates.begin(), certificates.end(),
                                   [&](const Certificate& each) { return each.handle() == handle; });
   return found == certificates.end() ? nullptr : &*found;
+}
+
+bool HasIssued(const Certificate& issuer, const Certificate& certificate) {
+  if (!NamesAsIssuer(certificate, issuer)) return false;
+  const openssl::EmptyQueue empty;
+  EVP_PKEY* const key = X509_get0_pubkey(issuer.handle());
+  return key != nullptr && X509_verify(certificate.handle(), key) == 1;
 }
 
 }  // namespace
@@ -106,6 +114,28 @@ std::optional<RevocationList> TrustSet::RevokedBy(const Certificate& certificate
     if (list.Revokes(certificate) && list.SignedBy(issuer)) return list;
   }
   return std::nullopt;
+}
+
+std::optional<RevocationList> TrustSet::RevokedBy(const Certificate& certificate) const {
+  for (const RevocationList& list : state_->lists) {
+    if (!list.Revokes(certificate)) continue;
+    bool has_signer = false;
+    for (const Certificate& authority : state_->authorities) {
+      if (!list.SignedBy(authority)) continue;
+      if (HasIssued(authority, certificate)) return list;
+      has_signer = true;
+    }
+    if (!has_signer && list.NamesIssuerOf(certificate)) return list;
+  }
+  return std::nullopt;
+}
+
+std::vector<Certificate> TrustSet::IssuersOf(const Certificate& certificate) const {
+  std::vector<Certificate> issuers;
+  for (const Certificate& authority : state_->authorities) {
+    if (HasIssued(authority, certificate)) issuers.push_back(authority);
+  }
+  return issuers;
 }
 
 }  // namespace certfs

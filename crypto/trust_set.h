@@ -54,6 +54,14 @@ class TrustSet {
   // Returns the list that revokes `certificate`, issued by `issuer`, if one does.
   std::optional<RevocationList> RevokedBy(const Certificate& certificate, const Certificate& issuer) const;
 
+  // The same whoever issued it: a CA certificate of this set that signed both, or one that is no longer here,
+  // where the list has the name and, as far as both say, the key identifier of the issuer.
+  std::optional<RevocationList> RevokedBy(const Certificate& certificate) const;
+
+  // Returns the CA certificates of this set that issued `certificate`: it names them, and their key verifies
+  // its signature.
+  std::vector<Certificate> IssuersOf(const Certificate& certificate) const;
+
  private:
   struct State;
   std::shared_ptr<const State> state_;

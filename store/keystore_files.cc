@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <utility>
 
 #include "crypto/pem.h"
@@ -15,6 +17,13 @@ Error DamagedList() {
       ErrorCode::kCorrupt,
       "a CRL in TRUSTED_ROOTS_CRLS is damaged: what it revoked cannot be told; certfs ca crl --force signs "
       "the authority's own anew"};
+}
+
+Error DamagedRoot() {
+  return {
+      ErrorCode::kCorrupt,
+      "a certificate in TRUSTED_ROOTS is damaged, and may be this one's issuer: what that revoked cannot be "
+      "told"};
 }
 
 // The certificates of a stored cert.pem; none where there is none, or where damage took it. The index of
@@ -74,6 +83,10 @@ Result<Keystore::Judged> Keystore::JudgeCertificate(TableTransaction& transactio
   std::vector<Certificate> replaced = CertificatesIn(live_bytes, parsed_);
   TRY(JudgeSerials(transaction, policy.rules, replaced, file.certificates, verdict));
   if (auto refusal = verdict.refusal()) return *std::move(refusal);
+  const auto& findings = verdict.findings();
+  const bool untrusted = std::any_of(findings.begin(), findings.end(),
+                                     [](const Finding& each) { return each.rule->id == "untrusted-issuer"; });
+  if (untrusted && trust != nullptr && trust->roots_damaged) return DamagedRoot();
   // What is accepted is what the next renewal replaces.
   parsed_.AddCertificates(file.text, file.certificates);
   return Judged{SecretBytes::CopyOf(file.text), verdict.findings(), std::move(file.certificates),

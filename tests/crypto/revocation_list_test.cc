@@ -77,6 +77,32 @@ TEST(RevocationList, ARevokedLeafIsRefusedEvenByAStaleList) {
   EXPECT_TRUE(JudgeCertificates(File("chain.pem"), nullptr, Ask(RuleSet::kServer, &trust)).accepted());
 }
 
+// A chain ends at the first anchor: what certifies that one may have revoked it all the same.
+TEST(RevocationList, AnAnchorIsRevokedByWhatCertifiesIt) {
+  std::vector<Certificate> both = Certificates("root.pem");
+  both.push_back(Certificates("issuing.pem").front());
+  const TrustSet trust(both, {List("crl-revokes-issuing.pem")});
+  for (const char* const name : {"chain.pem", "leaf.pem"}) {
+    for (const RuleSet rules : {RuleSet::kServer, RuleSet::kGeneral}) {
+      const Verdict verdict = JudgeCertificates(File(name), nullptr, Ask(rules, &trust));
+      ASSERT_FALSE(verdict.accepted()) << name;
+      EXPECT_EQ(verdict.refusal()->code(), ErrorCode::kRevoked) << name;
+    }
+  }
+  const TrustSet without(both, {List("crl-5.pem")});
+  EXPECT_TRUE(JudgeCertificates(File("leaf.pem"), nullptr, Ask(RuleSet::kServer, &without)).accepted());
+}
+
+// The list was verified when it came; whoever signed it may have gone since, as a compromised one does.
+TEST(RevocationList, RevokesAlsoWhereItsSignerIsNotTrustedAnyMore) {
+  for (const char* const anchor : {"root.pem", "other-root.pem"}) {
+    const TrustSet trust(Certificates(anchor), {List("crl-revokes-leaf.pem")});
+    const Verdict verdict = JudgeCertificates(File("leaf.pem"), nullptr, Ask(RuleSet::kGeneral, &trust));
+    ASSERT_FALSE(verdict.accepted()) << anchor;
+    EXPECT_EQ(verdict.refusal()->code(), ErrorCode::kRevoked);
+  }
+}
+
 TEST(RevocationList, DamagedLists) {
   const Bytes der = Vector("crl-5.der");
   ASSERT_FALSE(der.empty());
