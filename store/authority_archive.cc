@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "crypto/file_outline.h"
 #include "crypto/pem.h"
+#include "store/bounded_json.h"
 
 namespace certfs {
 
@@ -48,10 +48,11 @@ std::string Text(const Json& object, const char* name) {
   return found == object.end() ? std::string() : TextOf(*found);
 }
 // Its items, none where it is no array.
-std::vector<Json> Items(const Json& object, const char* name) {
+const Json::array_t& Items(const Json& object, const char* name) {
+  static const Json::array_t none;
   const auto found = object.find(name);
-  if (found == object.end() || !found->is_array()) return {};
-  return found->get<std::vector<Json>>();
+  if (found == object.end() || !found->is_array()) return none;
+  return found->get_ref<const Json::array_t&>();
 }
 const Json* Object(const Json& object, const char* name) {
   const auto found = object.find(name);
@@ -245,7 +246,7 @@ Result<ArchivedLine> TakeLine(std::string_view& rest) {
   const std::string_view whole = rest;
   const std::size_t newline = rest.find('\n');
   if (newline == std::string_view::npos) return Odd("a line of the ledger that is cut short");
-  const Json object = Json::parse(rest.substr(0, newline), nullptr, false);
+  const Json object = ParseBoundedJson<Json>(rest.substr(0, newline));
   if (!object.is_object()) return Odd("no line of a ledger");
   rest.remove_prefix(newline + 1);
   ArchivedLine line = LineFrom(object);
@@ -281,7 +282,7 @@ std::string AuthorityJson(const ArchivedAuthority& authority) {
 }
 
 Result<ArchivedAuthority> ParseAuthorityJson(std::string_view text) {
-  const Json object = Json::parse(text, nullptr, false);
+  const Json object = ParseBoundedJson<Json>(text);
   if (!object.is_object()) return Odd("no authority of a backup");
   ArchivedAuthority authority;
   AuthorityRecord& record = authority.record;

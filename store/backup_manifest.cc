@@ -1,9 +1,9 @@
 #include "store/backup_manifest.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "store/backup_layout.h"
+#include "store/bounded_json.h"
 
 namespace certfs {
 
@@ -60,7 +60,7 @@ std::string EncodeBackupManifest(const BackupManifest& manifest) {
 }
 
 Result<BackupManifest> DecodeBackupManifest(std::string_view text) {
-  const Json object = Json::parse(text, nullptr, false);
+  const Json object = ParseBoundedJson<Json>(text);
   if (!object.is_object()) return NoManifest();
   const std::uint64_t format = TRY(NumberIn(object, "format"));
   if (format > kBackupFormat) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "store/archive_reader.h"
 #include "store/authority_reader.h"
 #include "store/backup_layout.h"
+#include "store/bounded_json.h"
 #include "store/envelope_blocks.h"
 #include "store/policy.h"
 
@@ -159,7 +159,7 @@ Result<void> Parser::ReadManifest(const ArchivedItem& item) {
 
 Result<void> Parser::ReadSettings(const ArchivedItem& item) {
   if (item.path != kBackupSettingsPath) return Odd("stands where a backup has its settings.json");
-  const auto object = nlohmann::json::parse(TRY(SmallText(item)), nullptr, false);
+  const auto object = ParseBoundedJson<nlohmann::json>(TRY(SmallText(item)));
   const auto profile = object.is_object() ? object.find("profile") : object.end();
   if (profile == object.end() || (*profile != "modern" && *profile != "compatible"))
     return Odd("no settings of a backup");

@@ -226,5 +226,16 @@ TEST_F(AuthorityBackup, BackupStoreEnforcesNothing) {
   EXPECT_FALSE(Must(keystore->SetEnforceRevocation(sms, false)).enforce_revocation);
 }
 
+// Whoever knows a public key can make a backup for it.
+TEST_F(AuthorityBackup, WhatNestsWithoutEndEndsNobody) {
+  constexpr std::size_t kDepth = std::size_t{4} << 20;
+  const std::string deep = std::string(kDepth, '[') + std::string(kDepth, ']');
+  for (const std::string name : {"certificates", "profiles", "last_operation", "replacement"}) {
+    EXPECT_FALSE(ParseAuthorityJson("{\"" + name + "\":" + deep + "}").has_value()) << name;
+    const std::string line = "{\"" + name + "\":" + deep + ",\"names\":" + deep + "}\n";
+    EXPECT_FALSE(ParseLines(AsBytes(line), [](ArchivedLine) { return Result<void>(); }).has_value()) << name;
+  }
+}
+
 }  // namespace
 }  // namespace certfs
