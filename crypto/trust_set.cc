@@ -79,7 +79,9 @@ ChainResult TrustSet::Verify(const Certificate& leaf, std::span<const Certificat
   }
   X509_STORE_CTX_set_app_data(context.get(), &result.faults);
   X509_STORE_CTX_set_verify_cb(context.get(), CollectFault);
-  X509_verify_cert(context.get());
+  // Without a fault it fails where there is no memory, say.
+  if (X509_verify_cert(context.get()) != 1 && result.faults.empty())
+    result.faults.push_back({X509_V_ERR_UNSPECIFIED, 0, "the chain could not be verified"});
 
   const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(context.get());
   for (int i = 0; i < sk_X509_num(chain); ++i) {

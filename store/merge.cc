@@ -198,6 +198,7 @@ Result<void> Merger::Take(ArchivedLine line) {
 
 Result<void> Merger::LearnLists() {
   lists_.emplace();
+  if (!store_) return {};
   for (Cursor after = 0;;) {
     const auto entry = TRY(target_.state.NextEntry(store_->number, after, nullptr));
     if (!entry) return {};
