@@ -52,7 +52,7 @@ Result<void> Displace(TableTransaction& transaction, const IssuedCertificate& li
 
 Error NothingMoved() {
   return {ErrorCode::kRejected, "nothing-reissued",
-          "nothing could be re-issued: see what certfs ca renew says of one, or take the replacement back"};
+          "nothing could be re-issued: see what certfs renew says of one, or take the replacement back"};
 }
 
 }  // namespace

@@ -265,12 +265,7 @@ class BackupOfDamage : public BackupTest {
  protected:
   void Flip(const std::string& table, const Bytes& key) {
     keystore_.reset();
-    {
-      RawLmdb raw(directory_.path());
-      Bytes bytes = raw.Get(table, key);
-      bytes[bytes.size() / 2] ^= 1;
-      raw.Put(table, key, bytes);
-    }
+    RawLmdb(directory_.path()).Flip(table, key);
     keystore_ = Must(Keystore::Open(directory_.path(), TestSecret(), clock_.get()));
   }
 };

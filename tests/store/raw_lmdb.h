@@ -23,6 +23,12 @@ class RawLmdb {
   std::map<Bytes, Bytes> ReadAll(const std::string& table);
   Bytes Get(const std::string& table, const Bytes& key);
   void Put(const std::string& table, const Bytes& key, const Bytes& value);
+  // Changes a bit in the middle of a record; twice is as if never.
+  void Flip(const std::string& table, const Bytes& key) {
+    Bytes bytes = Get(table, key);
+    bytes[bytes.size() / 2] ^= 1;
+    Put(table, key, bytes);
+  }
   void Remove(const std::string& table, const Bytes& key);
 
  private:
