@@ -14,9 +14,29 @@ bool NamesAsIssuer(const Certificate& certificate, const Certificate& issuer) {
   return fault == X509_V_OK || fault == X509_V_ERR_KEYUSAGE_NO_CERTSIGN;
 }
 
-// DER delimits itself: two different pairs never join to the same bytes.
+namespace {
+
+// OpenSSL compares names in one form for all string types, and gives nothing of it away but this.
+unsigned long NumberOf(const X509_NAME* name) {
+  const openssl::EmptyQueue empty;
+  return X509_NAME_hash_ex(name, nullptr, nullptr, nullptr);
+}
+
+}  // namespace
+
+unsigned long SubjectNumber(const Certificate& certificate) {
+  return NumberOf(X509_get_subject_name(certificate.keyless_handle()));
+}
+
+unsigned long IssuerNumber(const Certificate& certificate) {
+  return NumberOf(X509_get_issuer_name(certificate.keyless_handle()));
+}
+
+// The number has one length: two different pairs never join to the same bytes.
 Digest HolderOf(const Certificate& certificate) {
-  return Sha256({certificate.subject_der(), certificate.key_der()});
+  Bytes name;
+  Writer(name).U64(SubjectNumber(certificate));
+  return Sha256({name, certificate.key_der()});
 }
 
 }  // namespace certfs

@@ -32,9 +32,11 @@ std::string_view RuleOfSignature(const RevocationList& list, const TrustSet& tru
 }
 
 // Returns the row for which `list` may not replace `live`; empty where it may.
-std::string_view RuleOfSuccession(const RevocationList& list, const RevocationList& live) {
+std::string_view RuleOfSuccession(const RevocationList& list, const RevocationList& live,
+                                  const TrustSet* trust) {
   if (live.fingerprint() == list.fingerprint()) return "";
-  if (!list.SameAuthority(live)) return "crl-other-authority";
+  if (trust != nullptr ? !trust->OfOneAuthority(list, live) : !list.SameAuthority(live))
+    return "crl-other-authority";
   const auto age = list.CompareAge(live);
   if (age < 0) return "crl-older";
   return age == 0 ? "crl-same-number" : "";
@@ -61,7 +63,8 @@ Verdict JudgeRevocationList(const RevocationListFile& file, const RevocationList
   if (list.next_update() && *list.next_update() < question.now)
     add("crl-stale", FormatTimestamp(*list.next_update()));
   if (live != nullptr)
-    add(RuleOfSuccession(list, *live), openssl::Shortened("the live CRL is of " + live->issuer()));
+    add(RuleOfSuccession(list, *live, question.trust),
+        openssl::Shortened("the live CRL is of " + live->issuer()));
   return verdict;
 }
 

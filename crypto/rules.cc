@@ -151,6 +151,8 @@ constexpr auto kRules = std::to_array<Rule>({
      "a CA certificate as a machine's own", {R, W, N, N, N, N, N, N}},
     {"leaf-signs-certificates", kRest, kRejected, "RFC 5280, 4.2.1.3",
      "keyCertSign in a certificate that is no CA", {R, W, N, N, N, N, N, N}},
+    {"wrong-key-usage", kRest, kRejected, "RFC 5280, 4.2.1.3",
+     "keyUsage allows nothing that a TLS server does with its key", {R, N, N, N, N, N, N, N}},
     {"leaf-constrains-names", kRest, kRejected, "RFC 5280, 4.2.1.10",
      "nameConstraints in a certificate that is no CA", {R, R, N, N, N, N, N, N}},
     {"name-constraints-malformed", kRest, kRejected, "RFC 5280, 4.2.1.10",

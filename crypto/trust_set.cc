@@ -110,6 +110,16 @@ std::optional<Certificate> TrustSet::SignerOf(const RevocationList& list) const 
   return std::nullopt;
 }
 
+// Two authorities may have one name, and lists need not say which key signed them.
+bool TrustSet::OfOneAuthority(const RevocationList& one, const RevocationList& other) const {
+  const openssl::EmptyQueue empty;
+  if (!one.SameAuthority(other)) return false;
+  const auto signer = SignerOf(one);
+  const auto other_signer = SignerOf(other);
+  if (!signer || !other_signer) return true;
+  return EVP_PKEY_eq(X509_get0_pubkey(signer->handle()), X509_get0_pubkey(other_signer->handle())) == 1;
+}
+
 std::optional<RevocationList> TrustSet::RevokedBy(const Certificate& certificate,
                                                   const Certificate& issuer) const {
   for (const RevocationList& list : state_->lists) {

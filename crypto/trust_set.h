@@ -51,6 +51,10 @@ class TrustSet {
   // Returns the CA certificate of this set that signed `list`, if one did.
   std::optional<Certificate> SignerOf(const RevocationList& list) const;
 
+  // Says whether the two lists are of one authority: as RevocationList::SameAuthority, and not signed by CA
+  // certificates of this set with different keys.
+  bool OfOneAuthority(const RevocationList& one, const RevocationList& other) const;
+
   // Returns the list that revokes `certificate`, issued by `issuer`, if one does.
   std::optional<RevocationList> RevokedBy(const Certificate& certificate, const Certificate& issuer) const;
 

@@ -95,8 +95,7 @@ Result<bool> Inspector::UpdateTrust(TableSnapshot& snapshot) {
     anchors_.by_subject.clear();
     anchors_.boundaries = Boundaries();
     for (const Certificate& each : authorities) {
-      const BytesView name = each.subject_der();
-      anchors_.by_subject.emplace(Bytes(name.begin(), name.end()), each);
+      anchors_.by_subject.emplace(SubjectNumber(each), each);
       anchors_.boundaries.Add(each.not_before(), each.not_after());
     }
   }

@@ -172,7 +172,7 @@ class Inspector {
     Digest identity{};
     std::shared_ptr<const Trust> from;
     TrustSet set{{}, {}};  // Without CRLs.
-    std::multimap<Bytes, Certificate> by_subject;
+    std::multimap<unsigned long, Certificate> by_subject;  // SubjectNumber (crypto/issuer_link.h).
     Boundaries boundaries;
   };
 

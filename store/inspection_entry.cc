@@ -71,8 +71,7 @@ InspectedCertificatePointer Inspector::Interned(const Certificate& certificate) 
 }
 
 Digest Inspector::IssuerOf(const Certificate& certificate) const {
-  const BytesView name = certificate.issuer_der();
-  const auto [first, last] = anchors_.by_subject.equal_range(Bytes(name.begin(), name.end()));
+  const auto [first, last] = anchors_.by_subject.equal_range(IssuerNumber(certificate));
   const auto issuer =
       std::find_if(first, last, [&](const auto& each) { return NamesAsIssuer(certificate, each.second); });
   return issuer == last ? Digest{} : HolderOf(issuer->second);

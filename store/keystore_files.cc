@@ -128,7 +128,8 @@ Result<Keystore::Judged> Keystore::Judge(TableTransaction& transaction, const St
         // The one that cannot be read may be of this very authority.
         if (trust->lists_damaged && !entry.file(Member::kRevocationList)) return DamagedList();
         for (std::size_t i = 0; i < trust->list_entries.size(); ++i) {
-          if (trust->list_entries[i] != entry.number && trust->set.lists()[i].SameAuthority(file.list)) {
+          if (trust->list_entries[i] != entry.number &&
+              trust->set.OfOneAuthority(trust->set.lists()[i], file.list)) {
             return Error(ErrorCode::kAlreadyExists, "crl-second-alias",
                          "the CRL of " + file.list.issuer() + " has another alias already");
           }

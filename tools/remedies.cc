@@ -95,6 +95,7 @@ constexpr auto kRemedies = std::to_array<Remedy>({
     {"ca-may-not-sign", kAskForAnother},
     {"ca-as-server", "a server gets a certificate of its own, below the CA"},
     {"leaf-signs-certificates", kAskForAnother},
+    {"wrong-key-usage", "ask for one whose keyUsage has digitalSignature"},
     {"leaf-constrains-names", kAskForAnother},
     {"name-constraints-malformed", kTellTheCa},
     {"leaf-without-san", "ask for one with the server's names in subjectAltName"},

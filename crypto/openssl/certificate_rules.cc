@@ -97,6 +97,13 @@ Broken LeafSigns(const Certificate& certificate) {
             (X509_get_key_usage(certificate.keyless_handle()) & KU_KEY_CERT_SIGN) != 0);
 }
 
+// To sign the handshake, or to agree on a key or decrypt one (RFC 8446, 4.4.2.2; RFC 5246, 7.4.2).
+Broken NotForTls(const Certificate& certificate) {
+  constexpr std::uint32_t kHandshake = KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT;
+  return If((Flags(certificate) & EXFLAG_KUSAGE) != 0 &&
+            (X509_get_key_usage(certificate.keyless_handle()) & kHandshake) == 0);
+}
+
 Broken LeafConstrainsNames(const Certificate& certificate) {
   return If(!certificate.IsAuthority() &&
             X509_get_ext_by_NID(certificate.keyless_handle(), NID_name_constraints, -1) >= 0);
@@ -223,7 +230,7 @@ Broken NoAuthorityKeyIdentifier(const Certificate& certificate) {
             X509_get0_authority_key_id(certificate.keyless_handle()) == nullptr);
 }
 
-constexpr std::array<CertificatePredicate, 26> kCertificatePredicates{{
+constexpr std::array<CertificatePredicate, 27> kCertificatePredicates{{
     {"signature-algorithms-differ", SignatureAlgorithmsDiffer},
     {"duplicate-extension", DuplicateExtension},
     {"malformed-extension", MalformedExtension},
@@ -237,6 +244,7 @@ constexpr std::array<CertificatePredicate, 26> kCertificatePredicates{{
     {"ca-may-not-sign", MayNotSign},
     {"ca-as-server", CaAsServer},
     {"leaf-signs-certificates", LeafSigns},
+    {"wrong-key-usage", NotForTls},
     {"leaf-constrains-names", LeafConstrainsNames},
     {"name-constraints-malformed", NameConstraintsMalformed},
     {"leaf-without-san", WithoutSan},

@@ -83,6 +83,18 @@ TEST(Judgement, DamagedSelfSignatures) {
   EXPECT_TRUE(Ids(anchor).contains("bad-signature"));
 }
 
+// Static ECDH signs nothing in the handshake, and is TLS all the same.
+TEST(Judgement, AnyUseThatAHandshakeHasIsEnough) {
+  const TrustSet trust(Certificates("twin.pem"), {});
+  const Verdict agreement =
+      JudgeCertificates(File("usage-for-tls.pem"), nullptr, Ask(RuleSet::kServer, &trust));
+  EXPECT_TRUE(agreement.accepted()) << All(agreement);
+  // Elsewhere it may be a signer's of documents.
+  const Verdict elsewhere =
+      JudgeCertificates(File("usage-without-tls.pem"), nullptr, Ask(RuleSet::kGeneral, &trust));
+  EXPECT_FALSE(Ids(elsewhere).contains("wrong-key-usage")) << All(elsewhere);
+}
+
 // What the chain does not need harms nothing, however bad it is; what it needs does.
 TEST(Judgement, ExtraCertificatesAreOnlyPointedOut) {
   for (const char* name :

@@ -250,6 +250,7 @@ void AddCertificates(Table& table) {
   table.Add("ca-may-not-sign", kAnchor, R, Vector("ca-may-not-sign.pem"));
   table.Leaves("ca-as-server", R, W, Leaf("ca-as-server.pem"));
   table.Leaves("leaf-signs-certificates", R, W, Leaf("leaf-signs.pem"));
+  table.Add("wrong-key-usage", kServerLeaf, R, Vector("usage-without-tls.pem")).trusted = {"twin.pem"};
   table.Leaves("leaf-constrains-names", R, R, Leaf("constrains-names.pem"));
   table.Add("name-constraints-malformed", kIntermediate, R, Under("empty-constraints-ca.pem"));
   table.Add("name-constraints-malformed", kAnchor, W, Vector("empty-constraints-root.pem"));

@@ -82,6 +82,18 @@ TEST_F(InspectionTest, ANewCrlHasNothingJudgedAnew) {
   EXPECT_EQ(inspection_->revocations->Find(*pair.chain[0], pair.issuers[0]), nullptr);
 }
 
+// One name may be written in several string types (RFC 5280, 7.1).
+TEST_F(InspectionTest, ARevocationCountsHoweverTheNamesAreWritten) {
+  keystore_.Force("TRUSTED_ROOTS", "spelled", Member::kCertificate, "spelled-root.pem");
+  keystore_.Force("machine", "spelled", Member::kCertificate, "spelled-leaf.pem");
+  keystore_.Force("TRUSTED_ROOTS_CRLS", "spelled", Member::kRevocationList, "crl-revokes-spelled-leaf.pem");
+  keystore_.Look();
+  Verdicts();
+  const InspectedEntry& leaf = At("machine", "spelled");
+  EXPECT_EQ(leaf.issuers[0], At("TRUSTED_ROOTS", "spelled").chain[0]->holder);
+  EXPECT_NE(inspection_->revocations->Find(*leaf.chain[0], leaf.issuers[0]), nullptr);
+}
+
 TEST_F(InspectionTest, ANewRootHasEverythingJudgedAnew) {
   keystore_.Look();
   keystore_.Force("TRUSTED_ROOTS", "other", Member::kCertificate, "other-root.pem");

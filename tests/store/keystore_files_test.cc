@@ -255,6 +255,16 @@ TEST_P(KeystoreFiles, ListsGoForwardOnly) {
   Put(second, kList, "crl-other.pem");
 }
 
+// The name is all that their lists say of them; the keys tell them apart.
+TEST_P(KeystoreFiles, TwoAuthoritiesWithOneNameHaveAListEach) {
+  Put(Make("TRUSTED_ROOTS", "twin"), kCertificate, "twin.pem");
+  const Number list = Make("TRUSTED_ROOTS_CRLS", "twin");
+  Put(list, kList, "crl-twin.pem");
+  Put(Make("TRUSTED_ROOTS", "other"), kCertificate, "twin-other.pem");
+  ExpectRefused(kRejected, list, kList, "crl-twin-other.pem", "crl-other-authority");
+  Put(Make("TRUSTED_ROOTS_CRLS", "other"), kList, "crl-twin-other.pem");
+}
+
 TEST_P(KeystoreFiles, ListsWithoutNumbersGoByThisUpdate) {
   Put(Make("TRUSTED_ROOTS", "plain"), kCertificate, "plain-root.pem");
   const Number list = Make("TRUSTED_ROOTS_CRLS", "plain");

@@ -386,3 +386,28 @@ resigned_list() {  # OUT PARTS...
 mapfile -t list < <(parts "$(parts "$(hex < crl-5.der)" | head -1)")  # Version, algorithm, issuer, two dates, extensions.
 resigned_list crl-without-next-update.der "${list[@]:0:4}" "${list[5]}"
 resigned_list crl-empty-entries.der "${list[@]:0:5}" 3000 "${list[5]}"
+
+# Two authorities with one name, whose lists do not say which key signed them.
+for name in twin twin-other; do
+  authority $name "$(printf %04d ${#name})"; key "$work/$name.key"
+  issue $name $name.pem "$work/$name.key" "/CN=Vector Twin" "$ca" -selfsign
+done
+echo 06 > "$work/twin-other/crlnumber"
+printf '[crl_bare]\n' | tee -a "$work/twin/ca.cnf" >> "$work/twin-other/ca.cnf"
+crl twin twin.pem crl-twin.pem 20260201000000Z 20260401000000Z -crlexts crl_bare
+crl twin-other twin-other.pem crl-twin-other.pem 20260202000000Z 20260401000000Z -crlexts crl_bare
+
+# A server's key that may do nothing that a handshake of TLS has.
+issue twin usage-without-tls.pem leaf.key "/CN=www.example.com" "${server}keyUsage=critical,nonRepudiation\n" -cert twin.pem
+issue twin usage-for-tls.pem leaf.key "/CN=www.example.com" "${server}keyUsage=critical,keyAgreement\n" -cert twin.pem
+
+# One CA whose name is written in two string types: the leaf names the one, the CRL and the trusted root are the other.
+authority spelled; key "$work/spelled.key"; cp -r "$work/spelled" "$work/printable"; cp "$work/spelled.key" "$work/printable.key"
+sed -i "s|$work/spelled|$work/printable|; s|^\[req\]|&\nstring_mask=default|" "$work/printable/ca.cnf"
+sed -i 's|^\[req\]|&\nstring_mask=utf8only|' "$work/spelled/ca.cnf"
+issue spelled spelled-root.pem "$work/spelled.key" "/CN=Vector Spelling" "$ca" -selfsign
+issue printable "$work/printable.pem" "$work/spelled.key" "/CN=Vector Spelling" "$ca" -selfsign
+issue printable spelled-leaf.pem leaf.key "/CN=www.example.com" "$server" -cert "$work/printable.pem"
+serial=$(openssl x509 -in spelled-leaf.pem -noout -serial | sed 's/serial=//')
+printf 'R\t270101000000Z\t260115000000Z\t%s\tunknown\t/CN=x\n' "$serial" > "$work/spelled/index.txt"
+crl spelled spelled-root.pem crl-revokes-spelled-leaf.pem 20260201000000Z 20260401000000Z
