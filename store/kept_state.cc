@@ -56,27 +56,55 @@ Result<bool> IsGone(TableSnapshot& snapshot, Number store) {
   return found.has_value() && !found.value();
 }
 
-// The entry of BACKUP_STORE for `entry`: its own, or one that another has no use for, or a new one.
-Result<Entry> PlaceFor(TableTransaction& transaction, const Store& backup, const Store& store,
-                       const Entry& entry, KeptFor why) {
-  const std::vector<Place> places = TRY(PlacesOf(transaction, backup, store, entry.alias));
-  if (places.back().kept) return *places.back().kept;
+// The place in BACKUP_STORE for `entry`: its own, or one that another has no use for, or one that is free.
+Result<Place> PlaceFor(TableSnapshot& snapshot, const Store& backup, const Store& store, const Entry& entry,
+                       KeptFor why) {
+  const std::vector<Place> places = TRY(PlacesOf(snapshot, backup, store, entry.alias));
+  if (places.back().kept) return places.back();
   // What a store that is no more has left goes to the one that is called so now.
   for (std::size_t i = 1; i + 1 < places.size(); ++i) {
-    const Entry& kept = *places[i].kept;
-    if (TRY(IsGone(transaction, kept.origin))) return kept;
+    if (TRY(IsGone(snapshot, places[i].kept->origin))) return places[i];
   }
   // The first name does not say what its store was called. It goes to one that was made later, and that
   // writes: so neither takes `rm -r` of all stores anything from those that went first, nor a store that
   // stayed.
   const auto& first = places.front().kept;
   if (first && why == KeptFor::kWriting && store.number > first->number) {
-    if (TRY(IsGone(transaction, first->origin))) return *first;
+    if (TRY(IsGone(snapshot, first->origin))) return places.front();
   }
+  return first ? places.back() : places.front();
+}
+
+// What keeping the state of an entry takes.
+struct Keeping {
+  std::vector<KeptFile> files;
+  Place place;
+  bool holds_all = true;  // The place, already.
+};
+
+// Nothing where there is nothing to keep.
+Result<std::optional<Keeping>> PrepareKeeping(TableSnapshot& snapshot, const Store& backup,
+                                              const Store& store, const Entry& entry, KeptFor why) {
+  Keeping keeping;
+  for (const Member member : kMembers) {
+    if (!entry.file(member)) continue;
+    if (auto bytes = TRY(ReadSound(snapshot, entry, member)))
+      keeping.files.push_back({member, *std::move(bytes)});
+  }
+  if (keeping.files.empty()) return std::optional<Keeping>();
+  keeping.place = TRY(PlaceFor(snapshot, backup, store, entry, why));
+  const auto& kept = keeping.place.kept;
+  for (const KeptFile& file : keeping.files)
+    keeping.holds_all = keeping.holds_all && kept && TRY(HasSame(snapshot, *kept, file));
+  return std::optional<Keeping>(std::move(keeping));
+}
+
+Result<Entry> MakePlace(TableTransaction& transaction, const Store& backup, const Store& store,
+                        const Entry& entry, const Alias& name) {
   Entry place;
   place.store = backup.number;
   place.origin = store.number;
-  place.alias = (first ? places.back() : places.front()).name;
+  place.alias = name;
   place.attributes = entry.attributes;
   place.number = TRY(transaction.PutEntry(place));
   return place;
@@ -96,20 +124,22 @@ Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store&
   return TRY(PlacesOf(snapshot, backup, store, alias)).back().kept;
 }
 
+Result<std::optional<Alias>> NameToKeepUnder(TableSnapshot& snapshot, const Store& store, const Entry& entry,
+                                             KeptFor why) {
+  const Store backup = TRY(GetStore(snapshot, TRY(StoreName::Parse(kBackupStore))));
+  const auto keeping = TRY(PrepareKeeping(snapshot, backup, store, entry, why));
+  if (!keeping || keeping->holds_all) return std::optional<Alias>();
+  return std::optional<Alias>(keeping->place.name);
+}
+
 Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now,
                          KeptFor why, KeptBefore* before) {
-  std::vector<KeptFile> files;
-  for (const Member member : kMembers) {
-    if (!entry.file(member)) continue;
-    if (auto bytes = TRY(ReadSound(transaction, entry, member))) files.push_back({member, *std::move(bytes)});
-  }
-  if (files.empty()) return Number{0};
-
   const Store backup = TRY(GetStore(transaction, TRY(StoreName::Parse(kBackupStore))));
-  Entry kept = TRY(PlaceFor(transaction, backup, store, entry, why));
-  bool holds_all = true;
-  for (const KeptFile& file : files) holds_all = holds_all && TRY(HasSame(transaction, kept, file));
-  if (holds_all) {
+  const auto keeping = TRY(PrepareKeeping(transaction, backup, store, entry, why));
+  if (!keeping) return Number{0};
+  Entry kept = keeping->place.kept ? *keeping->place.kept
+                                   : TRY(MakePlace(transaction, backup, store, entry, keeping->place.name));
+  if (keeping->holds_all) {
     if (kept.origin == store.number) return Number{0};
     // Of another store until now, and no revision of this entry.
     kept.origin = store.number;
@@ -131,7 +161,7 @@ Result<Number> KeepState(TableTransaction& transaction, const Store& store, cons
   for (const Member member : kMembers) {
     if (kept.file(member)) TRY(transaction.RemoveFile(kept, member));
   }
-  for (const KeptFile& file : files) {
+  for (const KeptFile& file : keeping->files) {
     TRY(transaction.PutFile(kept, file.member, file.bytes.Reveal()));
     kept.file(file.member)->attributes = entry.file(file.member)->attributes;
   }

@@ -35,6 +35,10 @@ std::string KeptName(std::string_view alias, std::string_view store, std::size_t
 Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now,
                          KeptFor why, KeptBefore* before = nullptr);
 
+// The alias in BACKUP_STORE whose content KeepState would change; nothing where it would change none.
+Result<std::optional<Alias>> NameToKeepUnder(TableSnapshot& snapshot, const Store& store, const Entry& entry,
+                                             KeptFor why);
+
 // The entry of BACKUP_STORE that keeps the state of the entry of that alias; not one that has been kept since
 // before the store was renamed under what it was called then.
 Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias);

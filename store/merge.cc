@@ -24,7 +24,16 @@ Result<std::vector<CertificateOutline>> OutlinesOf(TableSnapshot& state, const s
   return outlines.has_value() ? std::move(outlines).value() : std::vector<CertificateOutline>();
 }
 
+constexpr auto kDamagedThere = "what is there is damaged: certfs doctor --salvage saves the rest";
+
 }  // namespace
+
+// What damage took from the target, and has to stay as it is, holds nothing else up.
+template <typename T>
+Result<std::optional<T>> Merger::Sound(Result<std::optional<T>> found, bool& damaged) {
+  damaged = !found.has_value() && found.error().code() == ErrorCode::kCorrupt;
+  return damaged ? Result<std::optional<T>>(std::optional<T>()) : std::move(found);
+}
 
 void Merger::Note(MergeAction action, const BackupEntry& from, std::string why) {
   plan_.steps.push_back({action, from_store_.name.text() + "/" + from.alias.text(), std::move(why)});
@@ -35,9 +44,10 @@ Result<void> Merger::Take(const BackupStore& store) {
   TRY(ContentsCounter::Take(store));
   from_store_ = store;
   live_.reset();
-  store_ = TRY(target_.state.FindStoreFolded(store.name));
+  store_ = TRY(Sound(target_.state.FindStoreFolded(store.name), store_is_damaged_));
   policy_ = &PolicyOf(store.name);
-  if (store_) return {};
+  if (store_is_damaged_) plan_.steps.push_back({MergeAction::kKeep, store.name.text(), kDamagedThere});
+  if (store_ || store_is_damaged_) return {};
   plan_.steps.push_back({MergeAction::kAdd, store.name.text(), {}});
   if (target_.change == nullptr) return {};
   Store made;
@@ -57,6 +67,10 @@ Result<void> Merger::EndStore() {
 
 Result<void> Merger::Take(BackupEntry from) {
   Count(from);
+  if (store_is_damaged_) {
+    Note(MergeAction::kKeep, from, kDamagedThere);
+    return {};
+  }
   if (policy_->holds == Holds::kNothing) return MergeKept(from);
   return from.is_staged() ? MergeStaged(from) : MergeLive(from);
 }
@@ -64,12 +78,18 @@ Result<void> Merger::Take(BackupEntry from) {
 // A state that the target keeps is of a change that came later, or of another entry.
 Result<void> Merger::MergeKept(const BackupEntry& from) {
   std::optional<Entry> kept;
-  if (store_) kept = TRY(target_.state.FindEntryFolded(store_->number, from.alias));
-  if (kept && TRY(IsSame(from, *kept))) {
+  bool damaged = false;
+  if (store_) kept = TRY(Sound(target_.state.FindEntryFolded(store_->number, from.alias), damaged));
+  if (damaged) {
+    Note(MergeAction::kKeep, from, kDamagedThere);
+    return {};
+  }
+  const bool displaced = displaced_.count(FoldName(from.alias.text())) != 0;
+  if (kept && !displaced && TRY(IsSame(from, *kept))) {
     ++plan_.same;
     return {};
   }
-  if (kept) {
+  if (kept || displaced) {
     Note(MergeAction::kKeep, from, "a state of that name is kept already");
     return {};
   }
@@ -77,18 +97,25 @@ Result<void> Merger::MergeKept(const BackupEntry& from) {
   if (target_.change == nullptr) return {};
   Number origin = 0;
   if (from.origin) {
-    if (const auto store = TRY(target_.state.FindStoreFolded(*from.origin))) origin = store->number;
+    if (const auto store = TRY(Sound(target_.state.FindStoreFolded(*from.origin), damaged)))
+      origin = store->number;
   }
   return AddAs(from, origin);
 }
 
 Result<void> Merger::MergeStaged(const BackupEntry& from) {
   if (live_) {
-    const auto next = TRY(target_.state.FindEntryFolded(live_->store, live_->alias.Next()));
+    bool damaged = false;
+    const auto next = TRY(Sound(target_.state.FindEntryFolded(live_->store, live_->alias.Next()), damaged));
+    if (damaged) {
+      Note(MergeAction::kKeep, from, kDamagedThere);
+      return {};
+    }
     if (next && TRY(IsSame(from, *next))) {
       ++plan_.same;
       return {};
     }
+    if (next && next->empty()) return FillStaged(from, *next);
     if (next) {
       Note(MergeAction::kKeep, from, "something else is staged there");
       return {};
@@ -99,7 +126,7 @@ Result<void> Merger::MergeStaged(const BackupEntry& from) {
     }
   }
   // A plan has added no live entry; a merge has none only where it did not add what the backup holds.
-  if (!live_ && target_.change != nullptr) {
+  if (live_is_damaged_ || (!live_ && target_.change != nullptr)) {
     Note(MergeAction::kKeep, from, "there is no entry to stage it for");
     return {};
   }
@@ -107,9 +134,26 @@ Result<void> Merger::MergeStaged(const BackupEntry& from) {
   return target_.change == nullptr ? Result<void>() : AddAs(from, live_->number);
 }
 
+// Somebody has made next/, and put nothing into it.
+Result<void> Merger::FillStaged(const BackupEntry& from, Entry next) {
+  Note(MergeAction::kReplace, from);
+  if (target_.change == nullptr) return {};
+  TRY(PutFiles(from, next));
+  next.attributes.mtime = next.attributes.ctime = target_.now;
+  ++next.revision;
+  next.changed = LastChange{target_.actor.uid, target_.now};
+  TRY(target_.change->PutEntry(std::move(next)));
+  return {};
+}
+
 Result<void> Merger::MergeLive(const BackupEntry& from) {
   live_.reset();
-  if (store_) live_ = TRY(target_.state.FindEntryFolded(store_->number, from.alias));
+  live_is_damaged_ = false;
+  if (store_) live_ = TRY(Sound(target_.state.FindEntryFolded(store_->number, from.alias), live_is_damaged_));
+  if (live_is_damaged_) {
+    Note(MergeAction::kKeep, from, kDamagedThere);
+    return {};
+  }
   if (live_ && TRY(IsSame(from, *live_))) {
     ++plan_.same;
     return {};
@@ -151,9 +195,10 @@ Result<Number> Merger::NumberOf(const EntryName& name) {
   const auto store_name = StoreName::Parse(name.substr(0, slash));
   const auto alias = Alias::ParseStored(name.substr(slash + 1));
   if (!store_name.has_value() || !alias.has_value()) return Number{0};
-  const auto store = TRY(target_.state.FindStoreFolded(store_name.value()));
+  bool damaged = false;
+  const auto store = TRY(Sound(target_.state.FindStoreFolded(store_name.value()), damaged));
   if (!store) return Number{0};
-  const auto entry = TRY(target_.state.FindEntryFolded(store->number, alias.value()));
+  const auto entry = TRY(Sound(target_.state.FindEntryFolded(store->number, alias.value()), damaged));
   return entry ? entry->number : Number{0};
 }
 
@@ -161,11 +206,16 @@ Result<Number> Merger::NumberOf(const EntryName& name) {
 Result<void> Merger::Take(ArchivedAuthority authority) {
   TRY(EndStore());
   constexpr auto kName = "the certificate authority";
-  const SecretBytes own = EncodeAuthority(TRY(target_.state.GetAuthority()));
-  adds_authority_ = target_.state.issued_count() == 0 &&
-                    EqualSecrets(own.Reveal(), EncodeAuthority(AuthorityRecord{}).Reveal());
+  const auto own = target_.state.GetAuthority();
+  const bool damaged = !own.has_value() && own.error().code() == ErrorCode::kCorrupt;
+  if (!own.has_value() && !damaged) return own.error();
+  adds_authority_ =
+      !damaged && target_.state.issued_count() == 0 &&
+      EqualSecrets(EncodeAuthority(own.value()).Reveal(), EncodeAuthority(AuthorityRecord{}).Reveal());
   if (adds_authority_) {
     plan_.steps.push_back({MergeAction::kAdd, kName, {}});
+  } else if (damaged) {
+    plan_.steps.push_back({MergeAction::kKeep, kName, kDamagedThere});
   } else {
     plan_.steps.push_back({MergeAction::kKeep, kName, "the keystore has one of its own"});
   }
@@ -200,7 +250,14 @@ Result<void> Merger::LearnLists() {
   lists_.emplace();
   if (!store_) return {};
   for (Cursor after = 0;;) {
-    const auto entry = TRY(target_.state.NextEntry(store_->number, after, nullptr));
+    Cursor skipped = after;
+    bool damaged = false;
+    const auto entry = TRY(Sound(target_.state.NextEntry(store_->number, after, &skipped), damaged));
+    // Where it is not said how to go on, nothing can be said of what follows.
+    if (damaged && skipped > after) {
+      after = skipped;
+      continue;
+    }
     if (!entry) return {};
     after = entry->at;
     if (!entry->item.file(Member::kRevocationList)) continue;
@@ -264,7 +321,11 @@ Result<void> Merger::AddAs(const BackupEntry& from, Number origin) {
 Result<void> Merger::Replace(const BackupEntry& from, Entry live) {
   Note(MergeAction::kReplace, from);
   TRY(IndexSerials(from, live));
-  if (target_.change == nullptr) return {};
+  if (target_.change == nullptr) {
+    if (const auto name = TRY(NameToKeepUnder(target_.state, *store_, live, KeptFor::kWriting)))
+      displaced_.insert(FoldName(name->text()));
+    return {};
+  }
   TRY(KeepState(*target_.change, *store_, live, target_.now, KeptFor::kWriting));
   const Members before = live.members();
   for (const Member member : kMembers) {

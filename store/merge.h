@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,12 @@ class Merger final : public ContentsCounter {
     std::optional<RevocationList> list;  // None where it is damaged: anything is better.
   };
 
+  // What was found; nothing, and `damaged`, where damage took it.
+  template <typename T>
+  static Result<std::optional<T>> Sound(Result<std::optional<T>> found, bool& damaged);
   Result<void> MergeKept(const BackupEntry& from);
   Result<void> MergeStaged(const BackupEntry& from);
+  Result<void> FillStaged(const BackupEntry& from, Entry next);
   Result<void> MergeLive(const BackupEntry& from);
   Result<void> Add(const BackupEntry& from);
   Result<void> AddAs(const BackupEntry& from, Number origin);
@@ -68,9 +73,12 @@ class Merger final : public ContentsCounter {
   BackupStore from_store_;
   std::optional<Store> store_;  // None where it is not in the target, and only planned.
   const StorePolicy* policy_ = nullptr;
+  bool store_is_damaged_ = false;
   std::optional<Entry> live_;  // The target's entry for the last live one of the backup.
+  bool live_is_damaged_ = false;
   std::optional<std::vector<KnownList>> lists_;
-  bool touched_ = false;  // An entry came.
+  std::set<std::string> displaced_;  // Folded aliases of BACKUP_STORE that a plan's replacements would take.
+  bool touched_ = false;             // An entry came.
   bool adds_authority_ = false;
 };
 
