@@ -226,12 +226,6 @@ Result<void> Parser::BeginEntry(const ArchivedItem& item, std::string_view name)
   return BeginAny(item, live_);
 }
 
-// Only protected stores say which kinds they hold.
-StorePolicy WithoutKinds(StorePolicy policy) {
-  if (policy.removable || policy.holds == Holds::kNothing) policy.holds = Holds::kAnything;
-  return policy;
-}
-
 Result<void> Parser::BeginNext(const ArchivedItem& item, std::string_view name) {
   const bool follows = entry_ && !entry_->is_staged() && entry_->alias.text() == name;
   if (!follows || policy_->holds == Holds::kNothing) return Odd("is staged for nothing");

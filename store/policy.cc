@@ -86,6 +86,11 @@ bool MayHold(const StorePolicy& policy, const Entry& entry, Member member) {
   return true;
 }
 
+StorePolicy WithoutKinds(StorePolicy policy) {
+  if (policy.removable || policy.holds == Holds::kNothing) policy.holds = Holds::kAnything;
+  return policy;
+}
+
 bool MayStage(const StorePolicy& policy, const Entry& entry) {
   const bool pairs = policy.holds == Holds::kPairs || policy.holds == Holds::kAnything;
   return pairs && !entry.is_staged() && MayHold(policy, entry, Member::kKey);

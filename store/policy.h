@@ -38,6 +38,9 @@ const StorePolicy& PolicyOf(const StoreName& name);
 // kind, and no file of another kind is there already.
 bool MayHold(const StorePolicy& policy, const Entry& entry, Member member);
 
+// What judges things that are kept already: only a protected store says which kinds it holds.
+StorePolicy WithoutKinds(StorePolicy policy);
+
 // Says whether a replacement of `entry` may be staged in its `next/`: whether it is, or may become, a
 // certificate and key.
 bool MayStage(const StorePolicy& policy, const Entry& entry);

@@ -15,7 +15,7 @@ namespace certfs {
 namespace {
 
 Result<SalvageReport> Fill(const std::filesystem::path& damaged, const RootKeys& keys,
-                           const std::filesystem::path& directory, RootKeys new_keys, Time now,
+                           const std::filesystem::path& directory, RootKeys new_keys, Actor owner, Time now,
                            const SalvageProgress& progress) {
   SalvageReport report;
   auto opened = OpenRegularFile(damaged / "data.mdb", O_RDONLY);
@@ -31,7 +31,7 @@ Result<SalvageReport> Fill(const std::filesystem::path& damaged, const RootKeys&
   if (scan.unreadable() != 0)
     report.doubts.push_back(std::to_string(scan.unreadable()) + " pages of data.mdb cannot be read");
   const auto load = TRY(BulkLoad::Begin(directory, std::move(new_keys), scan.bytes()));
-  TRY(Salvager(records, *load, report, now).Run());
+  TRY(Salvager(records, *load, report, owner, now).Run());
   return report;
 }
 
@@ -49,7 +49,8 @@ std::uint64_t SalvageReport::Count(Fate fate) const {
 
 Result<SalvageReport> SalvageKeystore(const std::filesystem::path& damaged, const UnlockSecret& secret,
                                       const std::filesystem::path& directory, const UnlockSecret& new_secret,
-                                      const Keystore::Clock& clock, const SalvageProgress& progress) {
+                                      Actor owner, const Keystore::Clock& clock,
+                                      const SalvageProgress& progress) {
   const auto open_header = [&]() -> Result<UnlockedHeader> {
     return UnlockedHeader::Open(TRY(Header::Load(damaged)), secret);
   };
@@ -60,7 +61,7 @@ Result<SalvageReport> SalvageKeystore(const std::filesystem::path& damaged, cons
   const RootKeys keys = TRY(header.value().Keys());
   SalvageReport report;
   const auto fill = [&](UnlockedHeader& made, RootKeys new_keys) -> Result<void> {
-    report = TRY(Fill(damaged, keys, directory, std::move(new_keys), clock(), progress));
+    report = TRY(Fill(damaged, keys, directory, std::move(new_keys), owner, clock(), progress));
     for (const Certificate& certificate : TRY(header.value().header().RecoveryCertificates(keys.header))) {
       const auto added = made.Add(certificate, std::chrono::floor<std::chrono::seconds>(clock()));
       if (!added.has_value())

@@ -54,9 +54,11 @@ using SalvageProgress = std::function<void(std::uint64_t done, std::uint64_t tot
 
 // Copies what is whole of the keystore in `damaged`, which `secret` opens, into a new one in `directory`,
 // which `new_secret` opens, and the recovery certificates of the old one. Its id and its keys are new. What
-// damage took is named in the report; the audit log stays with the old one.
+// damage took is named in the report; the audit log stays with the old one. What has lost its own owner gets
+// `owner`. The new one is like any other: a backup of it can be restored.
 Result<SalvageReport> SalvageKeystore(const std::filesystem::path& damaged, const UnlockSecret& secret,
                                       const std::filesystem::path& directory, const UnlockSecret& new_secret,
-                                      const Keystore::Clock& clock, const SalvageProgress& progress = {});
+                                      Actor owner, const Keystore::Clock& clock,
+                                      const SalvageProgress& progress = {});
 
 }  // namespace certfs

@@ -1,5 +1,6 @@
 // The finding half of Salvager.
 
+#include "store/keystore_change.h"
 #include "store/salvager.h"
 
 namespace certfs {
@@ -17,12 +18,7 @@ Chosen Salvager::Choose(const SalvagedRecords::Key& key, const Digest* expected)
   return {left, false, expects || left->standing != Standing::kCurrent};
 }
 
-Attributes Salvager::PrivateAttributes(std::uint32_t mode) const {
-  Attributes attributes;
-  attributes.mode = mode;
-  attributes.atime = attributes.mtime = attributes.ctime = now_;
-  return attributes;
-}
+Attributes Salvager::PrivateAttributes(std::uint32_t mode) const { return NewAttributes(owner_, mode, now_); }
 
 // --- Finding
 
@@ -48,7 +44,10 @@ void Salvager::AddStore(Number number, const Digest* expected) {
 void Salvager::FindStores() {
   const Manifest& manifest = records_.manifest();
   bool whole = true;
-  for (const TreeItem& item : records_.ItemsOf(manifest.stores, whole)) AddStore(item.number, &item.digest);
+  for (const TreeItem& item : records_.ItemsOf(manifest.stores, whole)) {
+    AddStore(item.number, &item.digest);
+    stores_.at(item.number).listed = true;
+  }
   if (!whole || !records_.is_current()) {
     for (const auto& [kind, number, member] : records_.KeysOf(RecordKind::kStore)) {
       if (stores_.count(number) == 0 && records_.Newest({kind, number, member}) != nullptr)
@@ -57,7 +56,8 @@ void Salvager::FindStores() {
   }
   if (!whole)
     report_.doubts.emplace_back("the hash tree of the stores is damaged: they were taken as they stand");
-  whole_ = whole_ && whole && records_.is_current();
+  stores_whole_ = whole && records_.is_current();
+  whole_ = whole_ && stores_whole_;
   for (auto& [number, found] : stores_) FindEntries(found);
   if (!whole_) {
     FindStrayEntries();

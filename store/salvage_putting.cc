@@ -4,6 +4,7 @@
 #include <tuple>
 #include <vector>
 
+#include "store/keystore_change.h"
 #include "store/policy.h"
 #include "store/salvager.h"
 
@@ -31,7 +32,7 @@ bool IsBetter(const Chosen& one, const Chosen& other) {
 // --- Putting
 
 std::optional<ArchivedFile> Salvager::TakeFile(const FoundEntry& entry, Member member,
-                                               const std::string& name) {
+                                               const std::string& name, bool& sure) {
   const auto& file = entry.entry.file(member);
   const SalvagedRecords::Key key{RecordKind::kContent, entry.entry.number,
                                  static_cast<std::uint64_t>(member)};
@@ -49,10 +50,15 @@ std::optional<ArchivedFile> Salvager::TakeFile(const FoundEntry& entry, Member m
     return std::nullopt;
   }
   ArchivedFile taken;
-  taken.attributes = file ? file->attributes : PrivateAttributes(kFileForOwner);
+  if (file) {
+    taken.attributes = file->attributes;
+  } else {
+    const Attributes& above = entry.entry.attributes;
+    taken.attributes = NewAttributes({above.uid, above.gid}, kFileForOwner, now_);
+  }
   taken.dated = file && file->dated;
   taken.bytes = std::move(bytes).value();
-  const bool sure = chosen.proven && !entry.chosen.old;
+  sure = chosen.proven && !entry.chosen.old;
   Note(name, sure ? Fate::kRecovered : Fate::kDoubtful,
        sure ? std::string() : "it verifies; whether it belongs to this state cannot be told");
   ++report_.files;
@@ -92,8 +98,13 @@ Result<void> Salvager::PutEntry(const FoundStore& found, const FoundEntry& from,
     Note(name, from.chosen.old ? Fate::kDoubtful : Fate::kRecovered,
          from.chosen.old ? OfCommit(from.chosen) : std::string());
   }
-  for (const Member member : kMembers)
-    entry.file(member) = TakeFile(from, member, name + "/" + std::string(FileName(member)));
+  std::set<Member> surely;
+  for (const Member member : kMembers) {
+    bool sure = false;
+    entry.file(member) = TakeFile(from, member, name + "/" + std::string(FileName(member)), sure);
+    if (sure) surely.insert(member);
+  }
+  SetMisfitsApart(found, from.entry.number, name, surely, entry);
   IndexSerials(found, name, entry);
   TRY(load_.Add(entry));
   names_.emplace(from.entry.number, name);
@@ -118,13 +129,19 @@ Result<void> Salvager::NameStores() {
     each->lost_name = store.name.text();
     store.name = TRY(TakeFreeName(std::string(kNamelessStore) + "-" + std::to_string(store.number)));
   }
+  nameless_name_ = TRY(TakeFreeName(std::string(kNamelessStore)));
+  GuessName();
   return {};
 }
 
 Result<void> Salvager::PutStore(FoundStore& found) {
   const std::string in_store = found.store.name.text() + "/";
-  if (found.chosen.record == nullptr) {
-    Note(found.store.name.text(), Fate::kDoubtful, "its record is lost, and with it its name");
+  if (found.guessed) {
+    Note(found.store.name.text(), Fate::kDoubtful,
+         "its record is lost; no other store can have been the one of this name, which every keystore has");
+  } else if (found.chosen.record == nullptr) {
+    Note(found.store.name.text(), Fate::kDoubtful,
+         "its record is lost, and with it its name and whether revocation is enforced");
   } else if (!found.lost_name.empty()) {
     Note(found.store.name.text(), Fate::kDoubtful,
          "another store has its name by now, which was " + found.lost_name);
@@ -159,7 +176,10 @@ Result<void> Salvager::PutStore(FoundStore& found) {
     if (found.entries.count(number) != 0) continue;
     const std::string text = next->entry.alias.text();
     auto alias = Alias::ParseStored(text.substr(0, text.rfind('/')));
-    if (!alias.has_value()) continue;
+    if (!alias.has_value()) {
+      Note(in_store + text, Fate::kDamaged, "what it replaces has no name");
+      continue;
+    }
     FoundEntry& entry = made.emplace_back();
     entry.entry.number = number;
     entry.entry.alias = std::move(alias).value();
@@ -168,12 +188,13 @@ Result<void> Salvager::PutStore(FoundStore& found) {
   }
   for (const FoundEntry* each : live) {
     const std::string name = in_store + each->entry.alias.text();
+    const auto next = staged.find(each->entry.number);
     if (!taken.insert(FoldName(each->entry.alias.text())).second) {
       leave_out(*each);
+      if (next != staged.end()) leave_out(*next->second);
       continue;
     }
     TRY(PutEntry(found, *each, name));
-    const auto next = staged.find(each->entry.number);
     if (next == staged.end()) continue;
     // Its record may be of before its entry was renamed.
     FoundEntry following = *next->second;
@@ -181,22 +202,6 @@ Result<void> Salvager::PutStore(FoundStore& found) {
     TRY(PutEntry(found, following, in_store + following.entry.alias.text()));
   }
   return {};
-}
-
-Result<void> Salvager::PutNameless() {
-  if (nameless_.empty()) return {};
-  FoundStore found;
-  found.store.name = TRY(TakeFreeName(std::string(kNamelessStore)));
-  found.store.attributes = PrivateAttributes(kForOwner);
-  for (const auto& [number, files] : nameless_) {
-    FoundEntry entry;
-    entry.entry.number = number;
-    entry.entry.alias = TRY(Alias::Parse("number-" + std::to_string(number)));
-    entry.entry.attributes = PrivateAttributes(kForOwner);
-    entry.entry.revision = 1;
-    found.entries.emplace(number, std::move(entry));
-  }
-  return PutStore(found);
 }
 
 Result<void> Salvager::PutAuthority() {
@@ -302,6 +307,7 @@ Result<void> Salvager::Run() {
   FindStores();
   TRY(NameStores());
   for (auto& [number, found] : stores_) TRY(PutStore(found));
+  TRY(PutMissingStores());
   TRY(PutNameless());
   TRY(PutAuthority());
   TRY(PutLedger());

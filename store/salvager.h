@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "store/bulk_load.h"
 #include "store/salvage.h"
@@ -38,15 +39,24 @@ struct FoundEntry {
 struct FoundStore {
   Store store;
   Chosen chosen;
+  bool listed = false;    // The hash tree of the stores leads to it.
+  bool guessed = false;   // Its name is the one that is missing.
   std::string lost_name;  // What its record calls it, where another store has that name by now.
   bool whole = true;      // Its tree.
   std::map<Number, FoundEntry> entries;
 };
 
+// A file that does not go with what else is left of its entry.
+struct Misfit {
+  Number entry = 0;
+  Member member = Member::kCertificate;
+  ArchivedFile file;
+};
+
 class Salvager {
  public:
-  Salvager(const SalvagedRecords& records, BulkLoad& load, SalvageReport& report, Time now)
-      : records_(records), load_(load), report_(report), now_(now) {}
+  Salvager(const SalvagedRecords& records, BulkLoad& load, SalvageReport& report, Actor owner, Time now)
+      : records_(records), load_(load), report_(report), owner_(owner), now_(now) {}
 
   Result<void> Run();
 
@@ -68,13 +78,25 @@ class Salvager {
 
   // Sees to it that no two stores have one name.
   Result<void> NameStores();
+  // Gives the one store that lost its name the one name that no keystore is without.
+  void GuessName();
+  // Those that no keystore is without.
+  Result<void> PutMissingStores();
   // Takes `name`, or the next that is free.
   Result<StoreName> TakeFreeName(std::string name);
   Result<void> PutStore(FoundStore& found);
   Result<void> PutEntry(const FoundStore& found, const FoundEntry& entry, const std::string& name);
   Result<void> PutNameless();
-  // Takes the file of an entry; nothing where its bytes are gone.
-  std::optional<ArchivedFile> TakeFile(const FoundEntry& entry, Member member, const std::string& name);
+  // Takes the file of an entry; nothing where its bytes are gone. `sure` says whether it belongs to the
+  // entry.
+  std::optional<ArchivedFile> TakeFile(const FoundEntry& entry, Member member, const std::string& name,
+                                       bool& sure);
+  // Sees to it that what stands together in `entry` may: the rest is set apart, unless it is `sure`.
+  void SetMisfitsApart(const FoundStore& found, Number number, const std::string& name,
+                       const std::set<Member>& sure, BackupEntry& entry);
+  void SetApart(Number number, Member member, const std::string& name, BackupEntry& entry);
+  Result<void> PutMisfits(const FoundStore& nameless);
+  std::string FolderOf(Number entry, Member member) const;
   void IndexSerials(const FoundStore& found, const std::string& name, BackupEntry& entry);
   Result<void> PutAuthority();
   Result<void> PutLedger();
@@ -91,14 +113,18 @@ class Salvager {
   const SalvagedRecords& records_;
   BulkLoad& load_;
   SalvageReport& report_;
+  const Actor owner_;  // Of what has lost its own.
   const Time now_;
   std::map<Number, FoundStore> stores_;
   std::set<std::string> store_names_;                    // Folded, of all that have theirs.
+  StoreName nameless_name_;                              // Of the store for what has no name.
   std::map<Number, std::map<Member, Chosen>> nameless_;  // Files whose entry nothing names.
-  std::set<Number> placed_;                              // Entries that were found.
-  std::map<Number, std::string> names_;                  // "STORE/ALIAS", of what was put.
-  std::map<std::pair<Bytes, Bytes>, Digest> serials_;    // Issuer and serial number: the certificate.
-  bool whole_ = true;                                    // All trees, and all that they lead to.
+  std::vector<Misfit> misfits_;
+  std::set<Number> placed_;                            // Entries that were found.
+  std::map<Number, std::string> names_;                // "STORE/ALIAS", of what was put.
+  std::map<std::pair<Bytes, Bytes>, Digest> serials_;  // Issuer and serial number: the certificate.
+  bool stores_whole_ = true;                           // The hash tree of the stores.
+  bool whole_ = true;                                  // All trees, and all that they lead to.
 };
 
 template <typename Value>

@@ -172,7 +172,7 @@ TEST_P(AuthorityDamage, WhatIsSalvagedStaysRevoked) {
   const TemporaryDirectory other;
   const auto into = other.path() / "salvaged";
   const SalvageReport report =
-      Must(SalvageKeystore(directory_.path(), TestSecret(), into, TestSecret(), clock_.get()));
+      Must(SalvageKeystore(directory_.path(), TestSecret(), into, TestSecret(), kRoot, clock_.get()));
   EXPECT_EQ(report.Count(Fate::kDoubtful) + report.Count(Fate::kDamaged), 1U);
   keystore_ = Must(Keystore::Open(into, TestSecret(), clock_.get()));
   EXPECT_EQ(Must(Authority().RefreshLists(true)), 1U);

@@ -252,7 +252,7 @@ TEST_F(BitFlip, Salvage) {
       return each.first <= bit / 8 && bit / 8 < each.second.first;
     });
     const auto report =
-        SalvageKeystore(keystore_.path(), TestSecret(), salvaged, TestSecret('n'), keystore_.clock());
+        SalvageKeystore(keystore_.path(), TestSecret(), salvaged, TestSecret('n'), kRoot, keystore_.clock());
     // Nothing of the damaged one is touched.
     EXPECT_EQ(BytesOfFile(keystore_.path() / "data.mdb").size(), data.good().size());
     if (!report.has_value()) {

@@ -31,15 +31,35 @@ class Salvage : public testing::Test {
 
   Result<SalvageReport> Run() {
     std::filesystem::remove_all(salvaged());
-    return SalvageKeystore(keystore_.path(), TestSecret(), salvaged(), TestSecret('n'), keystore_.clock());
+    return SalvageKeystore(keystore_.path(), TestSecret(), salvaged(), TestSecret('n'), kRoot,
+                           keystore_.clock());
   }
   // What the salvaged one shows.
   Seen SeeSalvaged() {
-    const auto examination = Must(KeystoreExamination::Open(salvaged(), TestSecret('n'), keystore_.clock()));
-    const VerificationReport verified = Must(examination->Verify({}));
-    for (const Damage& each : verified.damages) ADD_FAILURE() << each.subject << ": " << each.detail;
-    EXPECT_EQ(verified.unreferenced, 0U);
-    return keystore_.See(*Must(examination->keystore().Snapshot()));
+    Seen seen;
+    {
+      const auto examination =
+          Must(KeystoreExamination::Open(salvaged(), TestSecret('n'), keystore_.clock()));
+      const VerificationReport verified = Must(examination->Verify({}));
+      for (const Damage& each : verified.damages) ADD_FAILURE() << each.subject << ": " << each.detail;
+      EXPECT_EQ(verified.unreferenced, 0U);
+      seen = keystore_.See(*Must(examination->keystore().Snapshot()));
+    }
+    ExpectARestorableBackup();
+    return seen;
+  }
+  // What cannot be backed up and restored is no keystore to go on with.
+  void ExpectARestorableBackup() {
+    const auto keystore = Must(Keystore::Open(salvaged(), TestSecret('n'), keystore_.clock()));
+    if (Must(Must(keystore->Snapshot())->GetSettings()).export_password.empty())
+      Must(keystore->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
+    const BackupOnDisk backup(Must(MakeBackup(*keystore)).bytes);
+    const std::filesystem::path restored = directory_.path() / "restored";
+    const auto outcome = RestoreKeystore(Must(backup.Open()), restored, TestSecret('r'), keystore_.clock());
+    // The certificates of this authority are none; it stands behind all stores.
+    const std::string why = outcome.has_value() ? "" : outcome.error().message();
+    EXPECT_TRUE(outcome.has_value() || why.find("/restored: ca/") != std::string::npos) << why;
+    std::filesystem::remove_all(restored);
   }
   // Expects all that the good one shows, save what begins with one of `missing`. Numbers of entries are
   // others: what the authority and the ledger say of them is compared apart.
@@ -61,6 +81,41 @@ class Salvage : public testing::Test {
           << name << " was never there";
   }
 
+  // The value that a row has; of a table with members, the one of that member.
+  Bytes RowOf(const char* table, Number number, std::optional<Member> member = std::nullopt) const {
+    const DataFile data(keystore_.path());
+    Bytes value;
+    const std::function<void(lmdb::PageNumber)> walk = [&](lmdb::PageNumber page) {
+      const lmdb::TreePage tree = data.Tree(page);
+      for (std::size_t i = 0; i < tree.count(); ++i) {
+        const lmdb::Node node = tree.At(i);
+        if (!tree.is_leaf()) {
+          walk(node.child);
+          continue;
+        }
+        Reader reader(node.key);
+        if (reader.U64() != number || (node.flags & lmdb::kBigNode) != 0) continue;
+        if (!member || node.key.back() == static_cast<std::uint8_t>(*member))
+          value.assign(node.value.begin(), node.value.end());
+      }
+    };
+    walk(data.TableFacts(table).root);
+    EXPECT_FALSE(value.empty());
+    return value;
+  }
+  // Changes a byte of these wherever they stand.
+  void SpoilBytes(const Bytes& value) const {
+    const DataFile data(keystore_.path());
+    Bytes bytes = data.good();
+    int count = 0;
+    for (auto at = bytes.begin();; ++count) {
+      at = std::search(at, bytes.end(), value.begin(), value.end());
+      if (at == bytes.end()) break;
+      at[static_cast<std::ptrdiff_t>(value.size()) - 1] ^= 1;
+    }
+    EXPECT_GT(count, 0);
+    data.Write(bytes);
+  }
   // Changes a byte of the value that a row has, wherever in the file that stands: LMDB leaves copies behind.
   void SpoilRow(const char* table, Number number, bool copies = true) {
     const DataFile data(keystore_.path());
@@ -287,6 +342,109 @@ TEST_F(Salvage, AStoreThatLostItsName) {
   ExpectAllBut({"vpxd"});
 }
 
+// A protected store is never missing and never renamed.
+TEST_F(Salvage, AProtectedStoreThatLostItsName) {
+  MakeCompact();
+  SpoilRow("stores", NumberOf("TRUSTED_ROOTS"));
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "TRUSTED_ROOTS"), Fate::kDoubtful);
+  Seen seen = SeeSalvaged();
+  for (const char* const name : {"TRUSTED_ROOTS/root/cert.pem", "TRUSTED_ROOTS/issuing/cert.pem"})
+    EXPECT_EQ(seen.values[name], keystore_.good().at(name)) << name;
+  ExpectAllBut({"TRUSTED_ROOTS"});
+}
+
+// Which of two it was nothing says: none of their certificates becomes an anchor by a guess.
+TEST_F(Salvage, AProtectedStoreAndAnotherThatLostTheirNames) {
+  MakeCompact();
+  const Number number = NumberOf("TRUSTED_ROOTS");
+  SpoilRow("stores", number);
+  SpoilRow("stores", NumberOf("vpxd"));
+  const SalvageReport report = Must(Run());
+  const auto made = std::ranges::find(report.items, "TRUSTED_ROOTS", &SalvagedItem::name);
+  ASSERT_NE(made, report.items.end());
+  EXPECT_EQ(made->fate, Fate::kLost);
+  Seen seen = SeeSalvaged();
+  EXPECT_EQ(seen.values.count("TRUSTED_ROOTS"), 1U);
+  EXPECT_EQ(seen.values.count("TRUSTED_ROOTS/root/cert.pem"), 0U);
+  EXPECT_EQ(seen.values["SALVAGED-" + std::to_string(number) + "/root/cert.pem"],
+            keystore_.good().at("TRUSTED_ROOTS/root/cert.pem"));
+  ExpectAllBut({"TRUSTED_ROOTS", "vpxd"});
+}
+
+// What is left of an entry may be of two times.
+TEST_F(Salvage, AKeyThatIsNotItsCertificates) {
+  Number number = 0;
+  ChangeBy([&](Keystore&, Populator& populator) {
+    number = populator.Make("machine", "pair");
+    populator.Put(number, Member::kKey, "leaf.key");
+    populator.Put(number, Member::kCertificate, "leaf.pem");
+  });
+  const Bytes before = DataFile(keystore_.path()).good();
+  const Bytes key = RowOf("contents", number, Member::kKey);
+  ChangeBy([&](Keystore& keystore, Populator& populator) {
+    Must(keystore.RemoveFile(number, Member::kCertificate, kRoot));
+    populator.Put(number, Member::kKey, "other.key");
+  });
+  const Bytes entry = RowOf("entries", number);
+  MixWith(before);
+  SpoilBytes(key);
+  SpoilBytes(entry);
+  const SalvageReport report = Must(Run());
+  const std::string apart = "SALVAGED/number-" + std::to_string(number) + "-key-pem";
+  EXPECT_EQ(FateOf(report, "machine/pair/key.pem"), Fate::kDoubtful);
+  EXPECT_EQ(FateOf(report, apart), Fate::kDoubtful);
+  const auto item = std::ranges::find(report.items, "machine/pair/key.pem", &SalvagedItem::name);
+  EXPECT_NE(item->detail.find(apart), std::string::npos) << item->detail;
+  Seen seen = SeeSalvaged();
+  EXPECT_EQ(seen.values.count("machine/pair/cert.pem"), 1U);
+  EXPECT_EQ(seen.values.count("machine/pair/key.pem"), 0U);
+  const std::string other(AsText(VectorOf("other.key")));
+  EXPECT_NE(seen.values[apart + "/key.pem"].find(other.substr(0, 60)), std::string::npos);
+}
+
+// A request stands in a replacement only, and of this nothing is left.
+TEST_F(Salvage, ARequestOfWhichOnlyTheFilesAreLeft) {
+  MakeCompact();
+  const Number number = NumberOf("machine/empty/next");
+  SpoilRow("entries", number);
+  const SalvageReport report = Must(Run());
+  Seen seen = SeeSalvaged();
+  const std::string apart = "SALVAGED/number-" + std::to_string(number) + "-request-";
+  const auto content = [](const std::string& text, const char* begin) {
+    return text.substr(text.find(begin));
+  };
+  for (const auto& [name, begin] : {std::pair("cfg", "Name = "), std::pair("csr", "-----BEGIN")}) {
+    const std::string entry = apart + name + "/next";
+    EXPECT_EQ(FateOf(report, entry), Fate::kDoubtful);
+    const std::string file = std::string("/request.") + name;
+    EXPECT_EQ(content(seen.values[entry + file], begin),
+              content(keystore_.good().at("machine/empty/next" + file), begin));
+  }
+  ExpectAllBut({"machine"});
+}
+
+// Whoever saves a keystore owns what has lost its owner.
+TEST_F(Salvage, TheOwnerOfWhatLostItsOwn) {
+  MakeCompact();
+  const Number number = NumberOf("machine/small7");
+  SpoilRow("entries", number);
+  Must(SalvageKeystore(keystore_.path(), TestSecret(), salvaged(), TestSecret('n'), Actor{1234, 5678},
+                       keystore_.clock()));
+  const auto keystore = Must(Keystore::Open(salvaged(), TestSecret('n'), keystore_.clock()));
+  const auto snapshot = Must(keystore->Snapshot());
+  const auto store = Must(snapshot->FindStore(NameOf("SALVAGED")));
+  ASSERT_TRUE(store);
+  const auto entry = Must(snapshot->FindEntry(store->number, AliasOf("number-" + std::to_string(number))));
+  ASSERT_TRUE(entry && entry->file(Member::kKey));
+  for (const Attributes& each :
+       {store->attributes, entry->attributes, entry->file(Member::kKey)->attributes}) {
+    EXPECT_EQ(each.uid, 1234U);
+    EXPECT_EQ(each.gid, 5678U);
+    EXPECT_EQ(each.mode & 0077U, 0U);
+  }
+}
+
 // Its tree leads to what was removed since, and to entries as they were.
 TEST_F(Salvage, AStoreOfWhichAnOlderStateIsLeft) {
   Number gone = 0;
@@ -430,7 +588,8 @@ TEST_F(Salvage, AFileOfHolesIsRefused) {
 
 TEST_F(Salvage, WhatIsRefused) {
   const auto with = [&](const UnlockSecret& secret) {
-    return CodeOf(SalvageKeystore(keystore_.path(), secret, salvaged(), TestSecret('n'), keystore_.clock()));
+    return CodeOf(
+        SalvageKeystore(keystore_.path(), secret, salvaged(), TestSecret('n'), kRoot, keystore_.clock()));
   };
   EXPECT_EQ(with(TestSecret('x')), ErrorCode::kAccessDenied);
   {

@@ -97,7 +97,7 @@ Result<SalvageReport> Copy(const SalvageOptions& options) {
   };
   auto report = WithinMemory([&] {
     return SalvageKeystore(options.keystore, secret, options.into, made ? *made : secret,
-                           std::chrono::system_clock::now, draw);
+                           Actor{geteuid(), getegid()}, std::chrono::system_clock::now, draw);
   });
   progress.reset();
   if (!report.has_value() && recovery) ForgetNewSecret(options.into, {});
