@@ -6,12 +6,11 @@ namespace certfs {
 
 namespace {
 
-constexpr std::string_view kReplaced = "the authority was replaced";
-
 // Why a live line is to be renewed; empty where it is not.
 std::string ReasonFor(const IssuedCertificate& line, AuthorityRole role, Time now, std::chrono::days within) {
   if (line.revocation) return "revoked";
-  if (role == AuthorityRole::kRetiring || role == AuthorityRole::kRetired) return std::string(kReplaced);
+  if (role == AuthorityRole::kRetiring || role == AuthorityRole::kRetired)
+    return std::string(kAuthorityReplaced);
   if (line.not_after < now) return "expired " + FormatTimestamp(line.not_after);
   if (line.not_after <= std::chrono::floor<std::chrono::seconds>(now) + within)
     return "expires " + FormatTimestamp(line.not_after);

@@ -62,13 +62,16 @@ struct EntryOrder {
   SecretBytes key;    // its key, PEM.
 };
 
+// Why a certificate of an authority that no longer issues is to be renewed; mounts say so in their answers.
+inline constexpr std::string_view kAuthorityReplaced = "the authority was replaced";
+
 // How a renewal goes about one entry.
 struct RenewalPlan {
   Number entry = 0;
   StoreName store;
   Alias alias;
   IssuedCertificate current;      // Without a key.
-  std::string reason;             // "expires 2026-12-01T00:00:00Z", "revoked", "the authority was replaced".
+  std::string reason;             // "expires 2026-12-01T00:00:00Z", "revoked", kAuthorityReplaced.
   std::optional<Error> obstacle;  // Why it would be refused.
 };
 

@@ -3,6 +3,7 @@ Method: change single records with LMDB's own library, as somebody with the disk
 
 import ctypes
 import errno
+import json
 import os
 import shutil
 import struct
@@ -12,8 +13,9 @@ import lmdb
 import harness
 import pki
 from harness import CERTFS, errno_of, put, run
+from seed_test import AuthorityTest
 
-CERTIFICATE = 1  # The member's number in store/README.md.
+CERTIFICATE, KEY = 1, 2  # The members' numbers in store/README.md.
 
 
 def list_on(path):
@@ -33,6 +35,22 @@ def list_on(path):
                 return names, errors
     finally:
         libc.closedir(directory)
+
+
+def flip(transaction, table, key, at):
+    record = bytearray(transaction.get(key, db=table))
+    record[at] ^= 1
+    if not transaction.put(key, bytes(record), db=table):
+        raise AssertionError("the record is not there")
+
+
+def change_tables(keystore, change):
+    """Lets `change` at the tables of a keystore that nobody has open."""
+    environment = lmdb.open(keystore, max_dbs=8, create=False)
+    with environment.begin(write=True) as transaction:
+        tables = {name: environment.open_db(name.encode(), transaction, create=False) for name in ("contents", "entries", "nodes")}
+        change(transaction, tables)
+    environment.close()
 
 
 class Damage(harness.MountTest):
@@ -56,11 +74,7 @@ class Damage(harness.MountTest):
         good = self.mount.keystore + ".good"
         shutil.copytree(self.mount.keystore, good)
         self.addCleanup(self.restore, good)
-        environment = lmdb.open(self.mount.keystore, max_dbs=8, create=False)
-        with environment.begin(write=True) as transaction:
-            tables = {name: environment.open_db(name.encode(), transaction, create=False) for name in ("contents", "entries", "nodes")}
-            change(transaction, tables)
-        environment.close()
+        change_tables(self.mount.keystore, change)
         self.mount.mount()
 
     def restore(self, good):
@@ -88,15 +102,10 @@ class Damage(harness.MountTest):
         self.assertGreaterEqual(names, 2 + len(self.bytes) - len(lost))
         self.assertEqual(errors, ["EIO"] if lost else [])
 
-    def flip(self, transaction, table, key, at):
-        record = bytearray(transaction.get(key, db=table))
-        record[at] ^= 1
-        self.assertTrue(transaction.put(key, bytes(record), db=table))
-
     def test_a_flipped_bit_of_a_files_bytes(self):
         for at in (0, 4, 8, 16, 48, 80, -1):
             with self.subTest(at=at):
-                self.damaged(lambda transaction, tables: self.flip(transaction, tables["contents"], self.content_key("b"), at))
+                self.damaged(lambda transaction, tables: flip(transaction, tables["contents"], self.content_key("b"), at))
                 self.check(lost=("b",))
                 self.assertEqual(errno_of(pki.read, self.mount.at("stores/machine/b/cert.pem")), "EIO")
                 self.assertIn("stores/machine/b/cert.pem: corrupt", self.mount.why().splitlines()[-1])
@@ -105,7 +114,7 @@ class Damage(harness.MountTest):
     def test_vecs_cli_tells_it(self):
         """The tools that people know have a number for it."""
         vecs = os.path.join(os.path.dirname(CERTFS), "vecs-cli")
-        self.damaged(lambda transaction, tables: self.flip(transaction, tables["contents"], self.content_key("b"), 0))
+        self.damaged(lambda transaction, tables: flip(transaction, tables["contents"], self.content_key("b"), 0))
         done = run(vecs, "entry", "getcert", "--store", "machine", "--alias", "b", "--mount", self.mount.path)
         self.assertEqual((done.returncode, "Error 4313: " in done.stderr), (20, True), done.stderr)
         done = run(vecs, "entry", "list", "--store", "machine", "--mount", self.mount.path)
@@ -148,7 +157,7 @@ class Damage(harness.MountTest):
         self.check(lost=("a",))
 
     def test_a_damaged_entry_is_left_out_of_the_listing_which_says_so(self):
-        self.damaged(lambda transaction, tables: self.flip(transaction, tables["entries"], self.entry_key("b"), 100))
+        self.damaged(lambda transaction, tables: flip(transaction, tables["entries"], self.entry_key("b"), 100))
         self.check(lost=("b",))
         store = self.mount.at("stores/machine")
         # Again and again: the kernel keeps nothing of a listing that is not whole, not even for who reads on behind the error.
@@ -164,9 +173,50 @@ class Damage(harness.MountTest):
     def test_a_damaged_tree_serves_nothing_of_its_store_and_everything_of_the_others(self):
         put(self.mount.entry("vpxd", "beside") + "/cert.pem", self.leaf)
         number = os.stat(self.mount.at("stores/machine")).st_ino >> 3 & 0xFFFFFFFF
-        self.damaged(lambda transaction, tables: self.flip(transaction, tables["nodes"], struct.pack(">QB", number, 0), 20))
+        self.damaged(lambda transaction, tables: flip(transaction, tables["nodes"], struct.pack(">QB", number, 0), 20))
         self.check(lost=tuple(self.bytes))
         self.assertEqual(pki.read(self.mount.at("stores/vpxd/beside/cert.pem")), self.leaf)
+
+
+class DamageBesideAnAuthority(AuthorityTest):
+    def certfs(self, *arguments):
+        return run(CERTFS, *arguments, "--mount", self.mount.path, cwd=self.work)
+
+    def issuer_of(self, alias):
+        return run("openssl", "x509", "-noout", "-issuer", "-in", self.mount.at("stores/machine", alias, "cert.pem")).stdout
+
+    def fill(self, aliases):
+        """Entries with certificates of the authority; returns the number of the first."""
+        sections = "".join(f"[machine/{alias}]\nprofile = server\nName = {alias}\nHostname = {alias}.example.com\n" for alias in aliases)
+        control = os.open(self.mount.at("ca", "control"), os.O_RDWR)
+        os.write(control, b"write-entries fill\n" + sections.encode())
+        os.close(control)
+        return os.stat(self.mount.at("stores/machine", aliases[0])).st_ino >> 3 & 0xFFFFFFFF
+
+    def damage(self, table, key, at):
+        self.mount.unmount()
+        change_tables(self.mount.keystore, lambda transaction, tables: flip(transaction, tables[table], key, at))
+        self.mount.mount()
+
+    def test_a_damaged_entry_holds_no_replacement_up(self):
+        self.damage("entries", struct.pack(">Q", self.fill("ab")), 100)
+        entries = {each["common_name"]: each.get("entry") for each in json.loads(self.must("ca", "list", "--json"))["issued"]}
+        self.assertEqual((entries["a"], entries["b"]), (None, "machine/b"))
+        self.must("ca", "show")
+        # What nobody can read is served to nobody; doctor names it.
+        done = self.certfs("ca", "replace-root", "--name", "New CA", "--yes")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("New CA", self.issuer_of("b"), done.stderr)
+        self.assertEqual(errno_of(pki.read, self.mount.at("stores/machine/a/cert.pem")), "EIO")
+
+    def test_what_cannot_be_issued_again_is_named(self):
+        self.damage("contents", struct.pack(">QB", self.fill("cd"), KEY), 0)
+        done = self.certfs("ca", "replace-root", "--name", "Newer CA", "--yes")
+        self.assertIn("Newer CA", self.issuer_of("d"), done.stderr)
+        self.assertNotIn("Newer CA", self.issuer_of("c"), done.stderr)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        left = [line for line in done.stderr.splitlines() if "keeps its certificate" in line]
+        self.assertEqual(left, ["certfs: machine/c: keeps its certificate: certfs renew machine/c says why"])
 
 
 if __name__ == "__main__":

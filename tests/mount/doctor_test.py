@@ -156,7 +156,10 @@ class MountsAndDaemons(Patient):
         harness.kill_processes(self.mount.path)
         for what in (self.mount.path, self.mount.keystore, ""):
             code, told = self.doctor(what=what)
-            self.assertEqual((code, [each["id"] for each in told["findings"]]), (8, ["dead-mount"]), told)
+            # Of all mounts of the machine another test's may be damaged, which is worse.
+            self.assertIn(code, (8,) if what else (8, 4), told)
+            self.assertEqual([each["id"] for each in told["findings"]], ["dead-mount"], told)
+            self.assertIn("(Transport endpoint is not connected)", told["findings"][0]["detail"])
             self.assertIn(f"certfs umount {self.mount.path} && certfs mount {self.mount.keystore} {self.mount.path}, with the options it had",
                           told["findings"][0]["action"])
             self.assertEqual({each["check"] for each in told["not_checked"]}, {"mount-options", "daemon", "confinement", "version", "health"})

@@ -4,12 +4,10 @@
 
 #include "tools/progress.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -61,11 +59,13 @@ std::string SeenAtATerminal(const std::function<void()>& work) {
     const winsize size{24, 40, 0, 0};
     if (openpty(&terminal, &end, nullptr, nullptr, &size) != 0 || dup2(end, STDERR_FILENO) < 0)
       return std::string("no terminal");
-    fcntl(terminal, F_SETFL, O_NONBLOCK);
     work();
-    std::array<char, 4096> seen;
-    const ssize_t got = read(terminal, seen.data(), seen.size());
-    return std::string(seen.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    // A terminal gives what was written to it in its own time, and in pieces.
+    constexpr char kEnd = '|';
+    if (write(end, &kEnd, 1) != 1) return std::string("no end");
+    std::string seen;
+    for (char next = 0; read(terminal, &next, 1) == 1 && next != kEnd;) seen += next;
+    return seen;
   });
 }
 

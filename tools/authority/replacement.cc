@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "store/certificate_authority.h"
 #include "tools/authority/part.h"
 #include "tools/authority/report.h"
 #include "tools/interruption.h"
@@ -50,8 +51,7 @@ Result<std::size_t> ReportLeftBehind(const Mount& mount) {
   std::size_t count = 0;
   for (const Json& entry : FieldOf(plan, "entries")) {
     const bool obstacle = FieldOf(entry, "obstacle").is_string();
-    // As the store has it (store/authority_renewal.cc).
-    if (!obstacle && TextOf(entry, "reason") != "the authority was replaced") continue;
+    if (!obstacle && TextOf(entry, "reason") != kAuthorityReplaced) continue;
     const std::string name = TextOf(entry, "store") + "/" + TextOf(entry, "alias");
     std::cerr << "certfs: " << name << ": keeps its certificate: "
               << (obstacle ? TextOf(entry, "obstacle") : "certfs renew " + name + " says why") << "\n";

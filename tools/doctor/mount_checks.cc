@@ -131,10 +131,11 @@ Result<void> CheckAlive(Examination& at) {
   const std::string mountpoint = at.mount().mountpoint.string();
   struct statfs usage {};
   if (statfs(mountpoint.c_str(), &usage) == 0) return {};
-  if (errno != ENOTCONN && errno != ECONNABORTED) return SystemError(mountpoint, errno);
+  const int why = errno;
+  if (why != ENOTCONN && why != ECONNABORTED) return SystemError(mountpoint, why);
   at.Add("dead-mount", Urgency::kCritical, mountpoint,
          "its daemon died and left it behind: every access fails (" +
-             SystemError("", errno).message().substr(2) + ")",
+             SystemError("", why).message().substr(2) + ")",
          Remount(at) + "; why it died: journalctl -t certfs");
   return {};
 }
