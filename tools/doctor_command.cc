@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct DoctorCommandOptions {
   std::string what;  // A mountpoint or a keystore; empty for all mounts.
   UnlockOptions unlock;
   std::vector<std::string> backed_up;
@@ -98,7 +98,7 @@ fs::path HighWaterFileOf(const fs::path& keystore) {
   return {};
 }
 
-Result<doctor::Report> Examine(doctor::Patient& patient, const Options& options) {
+Result<doctor::Report> Examine(doctor::Patient& patient, const DoctorCommandOptions& options) {
   UnlockOptions unlock = options.unlock;
   const auto chosen = ChooseDefaultKey(patient.keystore, unlock);
   if (chosen.has_value()) patient.key_file = unlock.key_file;
@@ -125,7 +125,7 @@ Result<doctor::Report> Examine(doctor::Patient& patient, const Options& options)
   return report;
 }
 
-Result<ExitCode> Doctor(const Options& options) {
+Result<ExitCode> Doctor(const DoctorCommandOptions& options) {
   if (!options.salvage.empty()) {
     if (options.what.empty()) return Error(ErrorCode::kInvalidArgument, "name the KEYSTORE to salvage");
     return doctor::Salvage({TidyPath(options.what), options.salvage, options.unlock, options.json});
@@ -148,7 +148,7 @@ Result<ExitCode> Doctor(const Options& options) {
 void AddDoctorCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "doctor", "Look at keystores and mounts, whole, and say what is wrong and what to do about it");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DoctorCommandOptions>();
   command->add_option("MOUNT|KEYSTORE", options->what,
                       "What to look at: a mountpoint, or a keystore's directory; without it all mounts");
   AddUnlockOptions(*command, options->unlock);

@@ -4,6 +4,9 @@
 
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include "crypto/base/error.h"
 
 namespace certfs {
@@ -19,6 +22,9 @@ enum class ExitCode : int {
   kWarnings = 7,         // `doctor`: something is to be looked at, though everything works.
   kCritical = 8,         // `doctor`: something is broken, or about to be.
 };
+
+// What a command says of how it was called; it ends with kUsage.
+inline Error UsageError(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
 
 // Returns the exit code of a command that ended in `error`.
 constexpr ExitCode ExitCodeOf(ErrorCode error) {

@@ -34,7 +34,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct ImportCommandOptions {
   std::string file;
   std::string target;
   std::string name;
@@ -137,7 +137,7 @@ void ShowPlan(const Mount& mount, const ImportPlan& plan, const ImportTarget& ta
 
 // Imports one entry, and says what came of it: in words at once, and as an object.
 Json CarryOut(const Mount& mount, const ImportTarget& target, const fs::path& entry, const ImportStep& step,
-              const Options& options) {
+              const ImportCommandOptions& options) {
   const std::string called = Called(target, entry);
   const bool replaced = HasFiles(entry);
   Json outcome{{"entry", called},
@@ -159,7 +159,7 @@ Json CarryOut(const Mount& mount, const ImportTarget& target, const fs::path& en
   return outcome;
 }
 
-Result<ExitCode> Import(const Options& options) {
+Result<ExitCode> Import(const ImportCommandOptions& options) {
   ProtectSecrets();  // It makes entries, for which the caller's own umask holds as for mkdir.
   ImportTarget target = TRY(ParseImportTarget(options.target));
   target.name = options.name;
@@ -196,7 +196,7 @@ Result<ExitCode> Import(const Options& options) {
 
 void AddImportCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("import", "Bring keys and certificates into a store from a file");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ImportCommandOptions>();
   command->add_option("FILE", options->file, "PKCS#12 (.p12, .pfx), PEM or DER; - is standard input")
       ->required();
   command->add_option("TARGET", options->target, "The store, or the entry STORE/ALIAS")->required();

@@ -14,12 +14,12 @@ namespace certfs {
 
 namespace {
 
-struct Options {
+struct InitCommandOptions {
   std::string keystore;
   UnlockOptions unlock;
 };
 
-Result<ExitCode> Init(const Options& options) {
+Result<ExitCode> Init(const InitCommandOptions& options) {
   ProtectProcess();
   const UnlockSecret secret = TRY(NewKeystoreSecret(options.keystore, options.unlock));
   const Actor owner{geteuid(), getegid()};
@@ -36,7 +36,7 @@ Result<ExitCode> Init(const Options& options) {
 
 void AddInitCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("init", "Make a keystore");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InitCommandOptions>();
   command->add_option("KEYSTORE", options->keystore, "The directory to make")->required();
   AddNewSecretOptions(*command, options->unlock);
   command->footer("Without an option a new key file KEYSTORE.key is made.");

@@ -11,6 +11,7 @@
 
 #include "fs/fuse/mount_options.h"
 #include "tools/commands.h"
+#include "tools/exit_code.h"
 #include "tools/log_level.h"
 #include "tools/mount_handover.h"
 #include "tools/mount_options.h"
@@ -24,7 +25,7 @@ namespace certfs {
 
 namespace {
 
-struct Options {
+struct MountCommandOptions {
   std::string keystore;
   std::string mountpoint;
   UnlockOptions unlock;
@@ -35,13 +36,11 @@ struct Options {
   bool foreground = false;
 };
 
-Error Usage(std::string words) { return Error(ErrorCode::kInvalidArgument, std::move(words)); }
-
 // Where KEYSTORE is the name of a mount in the settings, these say what the command line does not.
-Result<void> AddSettings(Options& options) {
+Result<void> AddSettings(MountCommandOptions& options) {
   const bool may_be_name = IsTableName(options.keystore);
   if (!may_be_name && options.mountpoint.empty())
-    return Usage("the MOUNTPOINT is missing: certfs mount KEYSTORE MOUNTPOINT");
+    return UsageError("the MOUNTPOINT is missing: certfs mount KEYSTORE MOUNTPOINT");
   if (!may_be_name) return {};
   const MachineSettings settings = TRY(ReadMachineSettings(options.settings));
   const MountSettings* const named = settings.FindMount(options.keystore);
@@ -49,7 +48,7 @@ Result<void> AddSettings(Options& options) {
   if (named == nullptr) return {};  // A directory beside the caller.
   if (options.mountpoint.empty()) options.mountpoint = named->mountpoint;
   if (options.mountpoint.empty())
-    return Usage(settings.file.string() + ": [mount." + named->name + "] has no mountpoint");
+    return UsageError(settings.file.string() + ": [mount." + named->name + "] has no mountpoint");
   options.keystore = named->keystore;
   if (!options.unlock.given()) options.unlock = named->unlock;
   if (options.log_level.empty()) options.log_level = named->log_level;
@@ -69,14 +68,14 @@ Result<std::uint32_t> AuditNumber(const std::string& option, std::uint32_t least
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < least || number > most)
-    return Usage("-o " + option + ": is a number from " + std::to_string(least) + " to " +
-                 std::to_string(most));
+    return UsageError("-o " + option + ": is a number from " + std::to_string(least) + " to " +
+                      std::to_string(most));
   return number;
 }
 
 Result<void> ApplyMountOption(const std::string& option, MountOptions& mount) {
   if (TRY(FindMountOption(option, MountOptionsOf::kCertfsMount))->kind != MountOptionKind::kMount)
-    return Usage("-o " + option + ": is for mount(8) and fstab(5); see certfs mount --help");
+    return UsageError("-o " + option + ": is for mount(8) and fstab(5); see certfs mount --help");
   if (option == "subtree=stores") {
     mount.stores_only = true;
   } else if (option == "ro") {
@@ -86,14 +85,14 @@ Result<void> ApplyMountOption(const std::string& option, MountOptions& mount) {
   } else if (option.rfind("audit-files=", 0) == 0) {
     mount.audit.files = TRY(AuditNumber(option, 2, 200));
   } else if (option.rfind("subtree=", 0) == 0) {
-    return Usage("-o " + option + ": can only be subtree=stores");
+    return UsageError("-o " + option + ": can only be subtree=stores");
   }
   return {};
 }
 
 // Checks everything that can be checked without the secret. What is mounted already, and waits for a daemon
 // (`resumed`), is not asked.
-Result<MountOptions> Prepare(const Options& options, bool resumed) {
+Result<MountOptions> Prepare(const MountCommandOptions& options, bool resumed) {
   MountOptions mount;
   for (const std::string& option : options.mount_options) TRY(ApplyMountOption(option, mount));
   std::error_code failure;
@@ -123,7 +122,7 @@ void MakeAbsolute(UnlockOptions& unlock) {
   }
 }
 
-Result<ExitCode> RunMountCommand(Options& options) {
+Result<ExitCode> RunMountCommand(MountCommandOptions& options) {
   TRY(AddSettings(options));
   auto handed = TakeHandedOver();
   MountPlan plan;
@@ -141,7 +140,7 @@ Result<ExitCode> RunMountCommand(Options& options) {
 
 void AddMountCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("mount", "Unlock a keystore and mount it");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<MountCommandOptions>();
   command
       ->add_option("KEYSTORE", options->keystore,
                    "The keystore's directory, or the NAME of a [mount.NAME] in the settings")

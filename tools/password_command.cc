@@ -16,7 +16,7 @@ namespace certfs {
 
 namespace {
 
-struct Options {
+struct PasswordCommandOptions {
   std::string keystore;
   UnlockOptions unlock;
   std::string password_file;
@@ -34,7 +34,7 @@ std::string_view Words(ExportProfile profile) {
   return {};
 }
 
-Result<std::unique_ptr<Keystore>> OpenKeystore(const Options& options) {
+Result<std::unique_ptr<Keystore>> OpenKeystore(const PasswordCommandOptions& options) {
   ProtectProcess();
   const UnlockSecret secret = TRY(ReadUnlockSecret(options.keystore, options.unlock));
   return Keystore::Open(TidyPath(options.keystore), secret, std::chrono::system_clock::now);
@@ -50,7 +50,7 @@ Result<Settings> ReadSettings(Keystore& keystore) {
   return settings;
 }
 
-Result<ExitCode> Set(const Options& options) {
+Result<ExitCode> Set(const PasswordCommandOptions& options) {
   const auto keystore = TRY(OpenKeystore(options));
   Settings settings = TRY(ReadSettings(*keystore));
   if (options.compatible) settings.profile = ExportProfile::kCompatible;
@@ -67,7 +67,7 @@ Result<ExitCode> Set(const Options& options) {
   return ExitCode::kOk;
 }
 
-Result<ExitCode> Clear(const Options& options) {
+Result<ExitCode> Clear(const PasswordCommandOptions& options) {
   const auto keystore = TRY(OpenKeystore(options));
   Settings settings = TRY(ReadSettings(*keystore));
   settings.export_password.clear();
@@ -77,7 +77,7 @@ Result<ExitCode> Clear(const Options& options) {
   return ExitCode::kOk;
 }
 
-CLI::App* AddPart(CLI::App& command, const char* name, const char* what, Options& options) {
+CLI::App* AddPart(CLI::App& command, const char* name, const char* what, PasswordCommandOptions& options) {
   return AddKeystorePart(command, name, what, options.keystore, options.unlock);
 }
 
@@ -86,7 +86,7 @@ CLI::App* AddPart(CLI::App& command, const char* name, const char* what, Options
 void AddPasswordCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("password", "Set or clear the export password");
   command->require_subcommand(1);
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PasswordCommandOptions>();
   CLI::App* set = AddPart(*command, "set", "Set the password of exports and backups", *options);
   set->add_option("--password-file", options->password_file,
                   "The password is in this file; one trailing newline is ignored. Without it, asks twice");

@@ -8,6 +8,7 @@
 #include "tools/commands.h"
 #include "tools/control_client.h"
 #include "tools/entry_name.h"
+#include "tools/exit_code.h"
 #include "tools/json_text.h"
 #include "tools/package_ledger.h"
 #include "tools/progress.h"
@@ -18,7 +19,7 @@ namespace certfs {
 
 namespace {
 
-struct Options {
+struct RenewCommandOptions {
   std::string entry;
   std::string within;
   std::string mount;
@@ -32,14 +33,13 @@ struct Options {
 
 constexpr auto kWithin = "30d";
 
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
-
-Result<void> CheckUsage(const Options& options) {
-  if (options.entry.empty() == !options.all) return Usage("name an entry, STORE/ALIAS, or --all");
+Result<void> CheckUsage(const RenewCommandOptions& options) {
+  if (options.entry.empty() == !options.all) return UsageError("name an entry, STORE/ALIAS, or --all");
   if (!options.entry.empty()) TRY(ParseEntryName(options.entry));
   if (options.dry_run || options.yes) return {};
-  if (options.json) return Usage("--json asks nothing: add --yes or --dry-run");
-  if (!HasTerminal()) return Usage("there is no terminal to ask on whether to renew: add --yes or --dry-run");
+  if (options.json) return UsageError("--json asks nothing: add --yes or --dry-run");
+  if (!HasTerminal())
+    return UsageError("there is no terminal to ask on whether to renew: add --yes or --dry-run");
   return {};
 }
 
@@ -56,7 +56,7 @@ void WritePlan(const Json& plan) {
 }
 
 // Renews what `step` says, and adds to it what came of that.
-bool Renew(const Mount& mount, const Options& options, Json& step) {
+bool Renew(const Mount& mount, const RenewCommandOptions& options, Json& step) {
   step["renewed"] = nullptr;
   if (!FieldOf(step, "obstacle").is_string()) {
     ControlCommand command("renew");
@@ -74,7 +74,7 @@ bool Renew(const Mount& mount, const Options& options, Json& step) {
 }
 
 // The settings say what the command line does not.
-Result<void> AddSettings(Options& options) {
+Result<void> AddSettings(RenewCommandOptions& options) {
   const RenewSettings settings = TRY(ReadMachineSettings(options.settings)).renew;
   if (options.within.empty()) options.within = settings.within.empty() ? kWithin : settings.within;
   const bool named = !options.mount.empty() || getenv(kMountVariable) != nullptr;
@@ -82,7 +82,7 @@ Result<void> AddSettings(Options& options) {
   return {};
 }
 
-Result<ExitCode> Run(Options& options) {
+Result<ExitCode> Run(RenewCommandOptions& options) {
   TRY(CheckUsage(options));
   TRY(AddSettings(options));
   const Mount mount = TRY(ChooseMount(options.mount));
@@ -133,7 +133,7 @@ Result<ExitCode> Run(Options& options) {
 
 void AddRenewCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("renew", "Renew certificates that the authority issued");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RenewCommandOptions>();
   CLI::Option* entry = command->add_option("ENTRY", options->entry, "STORE/ALIAS: renew this one, now");
   command
       ->add_flag("--all", options->all,

@@ -13,6 +13,7 @@
 #include "crypto/store_file.h"
 #include "store/restore.h"
 #include "tools/commands.h"
+#include "tools/exit_code.h"
 #include "tools/new_keystore.h"
 #include "tools/progress.h"
 #include "tools/restore_report.h"
@@ -26,7 +27,7 @@ namespace {
 
 constexpr std::size_t kPasswordBytesMax = 4096;
 
-struct Options {
+struct RestoreCommandOptions {
   std::string file;
   std::string keystore;
   UnlockOptions unlock;
@@ -39,21 +40,19 @@ struct Options {
   bool json = false;
 };
 
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
-
-Result<void> CheckUsage(const Options& options) {
-  if (options.check && !options.keystore.empty()) return Usage("--check takes no KEYSTORE");
-  if (options.check && options.unlock.given()) return Usage("--check unlocks no keystore");
+Result<void> CheckUsage(const RestoreCommandOptions& options) {
+  if (options.check && !options.keystore.empty()) return UsageError("--check takes no KEYSTORE");
+  if (options.check && options.unlock.given()) return UsageError("--check unlocks no keystore");
   if (!options.check && options.keystore.empty())
-    return Usage("name the KEYSTORE to make, or to merge into; or --check");
+    return UsageError("name the KEYSTORE to make, or to merge into; or --check");
   if (!options.into_existing && (options.dry_run || options.yes))
-    return Usage("--dry-run and --yes go with --into-existing");
+    return UsageError("--dry-run and --yes go with --into-existing");
   if (options.json && !options.check && !options.into_existing)
-    return Usage("--json goes with --check or --into-existing");
+    return UsageError("--json goes with --check or --into-existing");
   if (options.into_existing && !options.dry_run && !options.yes) {
-    if (options.json) return Usage("--into-existing with --json asks nothing: add --yes or --dry-run");
+    if (options.json) return UsageError("--into-existing with --json asks nothing: add --yes or --dry-run");
     if (!HasTerminal())
-      return Usage("there is no terminal to ask on whether to merge: add --yes or --dry-run");
+      return UsageError("there is no terminal to ask on whether to merge: add --yes or --dry-run");
   }
   return {};
 }
@@ -64,11 +63,12 @@ Result<SecretBytes> ReadPassword(const std::string& path) {
   if (!file.open()) return SystemError(path, errno);
   SecretBytes password = TRY(ReadSecret(file.number(), path, kPasswordBytesMax));
   if (!password.empty() && password.Reveal().back() == '\n') password.resize(password.size() - 1);
-  if (password.empty() || password.size() > kPasswordBytesMax) return Usage(path + ": holds no password");
+  if (password.empty() || password.size() > kPasswordBytesMax)
+    return UsageError(path + ": holds no password");
   return password;
 }
 
-Result<EnvelopeKey> ReadBackupKey(const Options& options) {
+Result<EnvelopeKey> ReadBackupKey(const RestoreCommandOptions& options) {
   if (!options.recovery_key.empty()) {
     const UnlockSecret key = TRY(ReadRecoveryKey(options.recovery_key));
     return EnvelopeKey(TRY(ReadKeyFile(key.bytes.Reveal())).key);
@@ -77,7 +77,7 @@ Result<EnvelopeKey> ReadBackupKey(const Options& options) {
   return EnvelopeKey(TRY(AskPassphrase("Export password of " + options.file + ": ")));
 }
 
-Result<BackupFile> OpenBackup(const Options& options) {
+Result<BackupFile> OpenBackup(const RestoreCommandOptions& options) {
   auto file = BackupFile::Open(options.file, TRY(ReadBackupKey(options)));
   if (!file.has_value()) return std::move(file).error().Within(options.file);
   return file;
@@ -85,15 +85,15 @@ Result<BackupFile> OpenBackup(const Options& options) {
 
 // Runs `work`, which reads the backup once, with a progress bar; says the file's name where it fails.
 template <typename Work>
-auto WithProgress(const char* title, const BackupFile& file, const Options& options, Work&& work)
-    -> decltype(work(ReadingProgress())) {
+auto WithProgress(const char* title, const BackupFile& file, const RestoreCommandOptions& options,
+                  Work&& work) -> decltype(work(ReadingProgress())) {
   Progress progress(title, file.size());
   auto outcome = work([&](std::uint64_t bytes) { progress.Advance(bytes); });
   if (!outcome.has_value()) return std::move(outcome).error().Within(options.file);
   return outcome;
 }
 
-Result<ExitCode> Check(const Options& options) {
+Result<ExitCode> Check(const RestoreCommandOptions& options) {
   const BackupFile file = TRY(OpenBackup(options));
   const BackupContents contents =
       TRY(WithProgress("checking", file, options,
@@ -106,7 +106,7 @@ Result<ExitCode> Check(const Options& options) {
   return ExitCode::kOk;
 }
 
-Result<ExitCode> IntoNew(const Options& options) {
+Result<ExitCode> IntoNew(const RestoreCommandOptions& options) {
   const BackupFile file = TRY(OpenBackup(options));
   const UnlockSecret secret = TRY(NewKeystoreSecret(options.keystore, options.unlock));
   auto restored = WithinMemory([&] {
@@ -130,7 +130,7 @@ Result<ExitCode> IntoNew(const Options& options) {
   return ExitCode::kOk;
 }
 
-Result<ExitCode> IntoExisting(const Options& options) {
+Result<ExitCode> IntoExisting(const RestoreCommandOptions& options) {
   const BackupFile file = TRY(OpenBackup(options));
   UnlockOptions unlock = options.unlock;
   // Whoever has nothing but the recovery key has no key file either.
@@ -159,7 +159,7 @@ Result<ExitCode> IntoExisting(const Options& options) {
   return merges || options.dry_run ? ExitCode::kOk : ExitCode::kFailed;
 }
 
-Result<ExitCode> Restore(const Options& options) {
+Result<ExitCode> Restore(const RestoreCommandOptions& options) {
   TRY(CheckUsage(options));
   ProtectProcess();
   if (options.check) return Check(options);
@@ -170,7 +170,7 @@ Result<ExitCode> Restore(const Options& options) {
 
 void AddRestoreCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("restore", "Restore a backup, or check one");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RestoreCommandOptions>();
   command->add_option("FILE", options->file, "The backup, a copy of backup/keystore.cms")->required();
   command->add_option("KEYSTORE", options->keystore, "The directory to make, or the keystore to merge into");
   AddNewSecretOptions(*command, options->unlock);

@@ -34,7 +34,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct RevertCommandOptions {
   std::string entry;
   std::string mount;
 };
@@ -147,7 +147,7 @@ void WarnOfKey(const Mount& mount, const fs::path& entry, const std::vector<Kept
   }
 }
 
-Result<ExitCode> Revert(const Options& options) {
+Result<ExitCode> Revert(const RevertCommandOptions& options) {
   ProtectProcess();
   const EntryName name = TRY(ParseEntryName(options.entry));
   const Mount mount = TRY(ChooseMount(options.mount));
@@ -189,7 +189,7 @@ Result<ExitCode> Revert(const Options& options) {
 
 void AddRevertCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("revert", "Put back the state of an entry before its last change");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RevertCommandOptions>();
   command->add_option("ENTRY", options->entry, "The entry, STORE/ALIAS")->required();
   command->add_option("--mount", options->mount, "The mount to use; needed only when there are several");
   command->footer(

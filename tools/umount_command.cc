@@ -78,20 +78,20 @@ Result<void> AwaitEnd(int daemon, const std::filesystem::path& mountpoint) {
   }
 }
 
-struct Options {
+struct UmountCommandOptions {
   std::string mountpoint;
   std::string settings;
 };
 
 // Where MOUNTPOINT is the name of a mount in the settings, what they say of it.
-Result<std::string> MountpointOf(const Options& options) {
+Result<std::string> MountpointOf(const UmountCommandOptions& options) {
   if (!IsTableName(options.mountpoint)) return options.mountpoint;
   const MachineSettings settings = TRY(ReadMachineSettings(options.settings));
   const MountSettings* const named = settings.FindMount(options.mountpoint);
   return named == nullptr || named->mountpoint.empty() ? options.mountpoint : named->mountpoint;
 }
 
-Result<ExitCode> Umount(const Options& options) {
+Result<ExitCode> Umount(const UmountCommandOptions& options) {
   const Mount mount = TRY(ChooseMount(TRY(MountpointOf(options))));
   if (IsDead(mount)) {
     TRY(Unmount(mount.mountpoint, true));
@@ -113,7 +113,7 @@ Result<ExitCode> Umount(const Options& options) {
 
 void AddUmountCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("umount", "Unmount, and wait until the daemon has gone");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<UmountCommandOptions>();
   command
       ->add_option("MOUNTPOINT", options->mountpoint,
                    "Where it is mounted, or the NAME of a [mount.NAME] in the settings")

@@ -22,7 +22,7 @@ namespace certfs {
 
 namespace {
 
-struct Options {
+struct VerifyCommandOptions {
   std::string file;
   std::string store;
   std::vector<std::string> roots;
@@ -59,7 +59,7 @@ Purpose PurposeOf(const std::string& name) {
 }
 
 // The roots named; else those of the mount, if there is one.
-Result<TrustSet> GatherTrust(const Options& options) {
+Result<TrustSet> GatherTrust(const VerifyCommandOptions& options) {
   TrustFiles trust;
   if (options.roots.empty()) {
     auto mount = ChooseMount(options.mount);
@@ -115,7 +115,7 @@ Result<Outcome> Judge(BytesView bytes, const StorePolicy& policy, const Question
   return outcome;
 }
 
-Result<ExitCode> Verify(const Options& options) {
+Result<ExitCode> Verify(const VerifyCommandOptions& options) {
   const StorePolicy* policy = TRY(PolicyFor(options.store));
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   const std::chrono::sys_seconds at = options.at.empty() ? now : TRY(ParseTimestamp(options.at));
@@ -138,7 +138,7 @@ Result<ExitCode> Verify(const Options& options) {
 void AddVerifyCommand(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("verify", "Say whether a store would take a certificate file, and why not");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyCommandOptions>();
   command->add_option("CERT", options->file, "The file, PEM or DER; - is standard input")->required();
   command->add_option("--store", options->store,
                       "Judge by the rules of this store (default: the general rules)");

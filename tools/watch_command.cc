@@ -20,6 +20,7 @@
 
 #include "tools/commands.h"
 #include "tools/entry_state.h"
+#include "tools/exit_code.h"
 #include "tools/settings.h"
 #include "tools/system.h"
 #include "tools/watched_entries.h"
@@ -36,9 +37,9 @@ constexpr auto kBurst = std::chrono::seconds(2);
 // A name may be cached for a second where an event came before its change: then it shows now.
 constexpr auto kSecondLook = std::chrono::milliseconds(1100);
 // What could not be looked at, or run, is tried again: there need be no event when room is made.
-constexpr auto kRetry = std::chrono::seconds(1);
+constexpr auto kLookAgainAfter = std::chrono::seconds(1);
 
-struct Options {
+struct WatchCommandOptions {
   std::vector<std::string> entries;
   std::vector<std::string> command;
   std::string mount;
@@ -47,12 +48,10 @@ struct Options {
   bool initial = false;
 };
 
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
-
 // A command that is not there is better told now than at the first renewal.
 Result<void> CheckCommand(const std::string& program) {
   if (program.find('/') != std::string::npos) {
-    if (access(program.c_str(), X_OK) != 0) return Usage(SystemError(program, errno).message());
+    if (access(program.c_str(), X_OK) != 0) return UsageError(SystemError(program, errno).message());
     return {};
   }
   const char* const variable = std::getenv("PATH");
@@ -63,7 +62,7 @@ Result<void> CheckCommand(const std::string& program) {
     if (access((directory + "/" + program).c_str(), X_OK) == 0) return {};
     at = end + 1;
   }
-  return Usage(program + ": no such command in PATH");
+  return UsageError(program + ": no such command in PATH");
 }
 
 // The user's command, while it runs.
@@ -121,7 +120,7 @@ constexpr std::array kPassed{SIGUSR1, SIGUSR2};
 
 class Watch {
  public:
-  Watch(const Options& options, const Mount& mount, const std::vector<WatchedEntry>& entries)
+  Watch(const WatchCommandOptions& options, const Mount& mount, const std::vector<WatchedEntry>& entries)
       : once_(options.once),
         initial_(options.initial),
         mountpoint_(mount.mountpoint),
@@ -308,7 +307,7 @@ Result<ExitCode> Watch::Run() {
     }
     CheckMount(false);
     if (!mounted_) continue;
-    look_at_ = std::chrono::steady_clock::now() + kRetry;
+    look_at_ = std::chrono::steady_clock::now() + kLookAgainAfter;
     const std::string& failure = looked.error().message();
     if (failure != failure_) std::cerr << "certfs: " << failure << "; trying again" << std::endl;
     failure_ = failure;
@@ -316,7 +315,7 @@ Result<ExitCode> Watch::Run() {
 }
 
 // Where there is one ENTRY and no command, it is the name of a watch in the settings.
-Result<void> AddSettings(Options& options) {
+Result<void> AddSettings(WatchCommandOptions& options) {
   if (!options.command.empty() || options.entries.size() != 1 || !IsTableName(options.entries.front()))
     return {};
   const MachineSettings settings = TRY(ReadMachineSettings(options.settings));
@@ -329,10 +328,10 @@ Result<void> AddSettings(Options& options) {
   return {};
 }
 
-Result<ExitCode> RunWatch(Options& options) {
+Result<ExitCode> RunWatch(WatchCommandOptions& options) {
   TRY(AddSettings(options));
   if (options.command.empty())
-    return Usage("no command to run: certfs watch ENTRY... -- COMMAND [ARGUMENT...]");
+    return UsageError("no command to run: certfs watch ENTRY... -- COMMAND [ARGUMENT...]");
   TRY(CheckCommand(options.command.front()));
   Mount mount;
   std::vector<WatchedEntry> entries;
@@ -352,7 +351,7 @@ void AddWatchCommand(CLI::App& app, const std::vector<std::string>& behind, Acti
   CLI::App* command = app.add_subcommand("watch",
                                          "Run a command once for each change of what entries hold:\ncertfs "
                                          "watch ENTRY... -- COMMAND [ARGUMENT...]");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<WatchCommandOptions>();
   options->command = behind;
   command
       ->add_option(

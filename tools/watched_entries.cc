@@ -15,6 +15,7 @@
 
 #include "store/entry.h"
 #include "tools/entry_name.h"
+#include "tools/exit_code.h"
 
 namespace certfs {
 
@@ -26,10 +27,8 @@ namespace fs = std::filesystem;
 constexpr std::uint32_t kEvents =
     IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF;
 
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
-
 Error NoEntry(const std::string& text) {
-  return Usage(text + ": is neither an entry of a store nor a file of one");
+  return UsageError(text + ": is neither an entry of a store nor a file of one");
 }
 
 // The way from `mountpoint` to `path`, which lies below it; empty when it does not.
@@ -60,9 +59,9 @@ Result<WatchedEntry> FindByPath(const std::string& text, Mount& mount) {
     found = each;
     parts = std::move(below);
   }
-  if (parts.empty()) return Usage(text + ": does not lie in a certfs mount");
+  if (parts.empty()) return UsageError(text + ": does not lie in a certfs mount");
   if (!mount.mountpoint.empty() && mount.mountpoint != found.mountpoint) {
-    return Usage(text + ": lies in another mount than the others; run one certfs watch for each mount");
+    return UsageError(text + ": lies in another mount than the others; run one certfs watch for each mount");
   }
   if (StoresOf(found) != found.mountpoint) {
     if (parts.front() != "stores") return NoEntry(text);

@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kBytesMax = std::size_t{16} << 20;
 
-struct Options {
+struct WhyCommandOptions {
   std::string mount;
   bool all = false;
   bool last = false;
@@ -91,7 +91,7 @@ void PrintRefusals(const std::vector<std::string>& lines) {
   PrintJson(json);
 }
 
-Result<ExitCode> Why(const Options& options) {
+Result<ExitCode> Why(const WhyCommandOptions& options) {
   const Mount mount = TRY(ChooseMount(options.mount));
   std::vector<std::string> lines = LinesOf(TRY(ReadReasons(mount, options.all)));
   if (options.last && lines.size() > 1) lines.erase(lines.begin(), lines.end() - 1);
@@ -108,7 +108,7 @@ Result<ExitCode> Why(const Options& options) {
 void AddWhyCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "why", "Say why your last writes were refused, newest last, and what to do about it");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<WhyCommandOptions>();
   command->add_option("--mount", options->mount, "The mount to ask; needed only when there are several");
   command->add_flag("--all", options->all,
                     "Everybody's refusals, not only your own: for root and whom the mount belongs to");

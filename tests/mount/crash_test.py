@@ -19,7 +19,7 @@ class Crash(harness.MountTest):
     def test_acknowledged_writes_survive_kill_9(self):
         contents = [self.leaf, self.chain]
         acknowledged = {}
-        for i in range(harness.rounds(300)):
+        for i in range(harness.rounds(100)):
             for j in range(3):
                 alias = f"e{random.randrange(20)}"
                 content = b"# round %d.%d\n" % (i, j) + random.choice(contents)

@@ -36,7 +36,7 @@ class Pairs(harness.MountTest):
 
         def rotate(i):
             put(entry + "/cert.pem", b"# %d\n" % i + self.leaf)
-        self.read_while(entry, rotate, harness.rounds(4000))
+        self.read_while(entry, rotate, harness.rounds(1000))
 
     def test_nor_when_certificate_and_key_change_together(self):
         entry = self.mount.entry("machine", "both")
@@ -50,7 +50,7 @@ class Pairs(harness.MountTest):
             put(entry + "/next/key.pem", pairs[i % 2][0])
             put(entry + "/next/cert.pem", pairs[i % 2][1])
         rotate(0)
-        self.read_while(entry, rotate, harness.rounds(1500))
+        self.read_while(entry, rotate, harness.rounds(400))
 
     def read_while(self, entry, rotate, count):
         """Reads the pair `count` times in each of three ways, while rotate(1), rotate(2) … replace it."""

@@ -61,7 +61,7 @@ class Readers(harness.MountTest):
             thread.start()
         sources = [pki.write(os.path.join(self.work, f"content{i}"), content) for i, content in enumerate(contents)]
         bad = pki.write(os.path.join(self.work, "bad"), self.chain + b"garbage\n")
-        overwrites = harness.rounds(5000)
+        overwrites = harness.rounds(1000)
         try:
             for i in range(overwrites):
                 done = subprocess.run(["cp", sources[i % len(sources)], target], capture_output=True, text=True)
@@ -93,7 +93,7 @@ class Readers(harness.MountTest):
         thread = threading.Thread(target=looker)
         thread.start()
         try:
-            for i in range(harness.rounds(10000)):
+            for i in range(harness.rounds(2000)):
                 content = contents[i % len(contents)]
                 put(target, content)
                 # A stat as well: make, rsync and reloaders look at size and time first.

@@ -20,7 +20,7 @@ namespace certfs::authority {
 
 namespace {
 
-struct Options : PartOptions {
+struct IssueOptions : PartOptions {
   std::string file;
   std::string profile;
   unsigned days = 0;
@@ -43,7 +43,7 @@ bool IsRequest(BytesView file) {
 }
 
 // The key is made here, so that it is nowhere but in the file that it is for.
-Result<Request> MakeRequest(const Options& options) {
+Result<Request> MakeRequest(const IssueOptions& options) {
   if (options.key_out.empty()) {
     return Error(ErrorCode::kInvalidArgument,
                  options.file + ": no request, so a key is made: say where it goes with --key-out FILE");
@@ -56,7 +56,7 @@ Result<Request> MakeRequest(const Options& options) {
   return Request{text.text(), std::move(request), WritePem("PRIVATE KEY", pkcs8.Reveal())};
 }
 
-Result<Request> ReadRequest(const Options& options) {
+Result<Request> ReadRequest(const IssueOptions& options) {
   auto bytes = ReadWholeFile(options.file, kFileBytesMax);
   if (!bytes.has_value()) return Error(ErrorCode::kInvalidArgument, bytes.error().message());
   Bytes& file = bytes.value();
@@ -75,7 +75,7 @@ void RemoveKey(const std::string& path) {
   if (lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) unlink(path.c_str());
 }
 
-Result<ExitCode> Issue(const Options& options) {
+Result<ExitCode> Issue(const IssueOptions& options) {
   ProtectSecrets();
   const Mount mount = TRY(ChooseMount(options.mount));
   const Request request = TRY(ReadRequest(options));
@@ -111,7 +111,7 @@ Result<ExitCode> Issue(const Options& options) {
 }  // namespace
 
 void AddIssue(CLI::App& command, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<IssueOptions>();
   CLI::App* part = AddPart(command, "issue", "Issue a certificate", *options, Prints::kData);
   part->add_option("FILE", options->file,
                    "A request (PKCS#10, PEM or DER), or a file of certool's kind, for which a key is made")

@@ -24,7 +24,7 @@ namespace {
 constexpr std::chrono::minutes kAnswerValidity{10};
 constexpr std::chrono::seconds kBetweenLooks{30};
 
-struct Options : PartOptions {
+struct OcspOptions : PartOptions {
   std::string listen = "127.0.0.1";
   int port = 2560;
 };
@@ -117,7 +117,7 @@ void Refresh(const Mount& mount, Current& current) {
   }
 }
 
-Result<ExitCode> Serve(const Options& options) {
+Result<ExitCode> Serve(const OcspOptions& options) {
   ProtectSecrets();
   const Mount mount = TRY(ChooseMount(options.mount));
   sigset_t endings;
@@ -145,7 +145,7 @@ Result<ExitCode> Serve(const Options& options) {
 }  // namespace
 
 void AddOcsp(CLI::App& command, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<OcspOptions>();
   CLI::App* part =
       AddPart(command, "ocsp", "Answer OCSP requests on a loopback address", *options, Prints::kWords);
   part->add_option("--listen", options->listen, "A loopback address")->capture_default_str();

@@ -52,16 +52,15 @@ void HoldSignals() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
 }
 
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
-
 Result<void> CheckUsage(const ManagerOptions& options) {
   const bool asks = options.operation.empty() && !options.resume;
-  if (!options.operation.empty() && options.resume) return Usage("--resume takes no --operation");
+  if (!options.operation.empty() && options.resume) return UsageError("--resume takes no --operation");
   if (asks && (options.json || !HasTerminal()))
-    return Usage("there is no terminal to show the menu on: name the --operation");
+    return UsageError("there is no terminal to show the menu on: name the --operation");
   if (asks || options.yes || options.dry_run || !options.requests.empty()) return {};
-  if (options.json) return Usage("--json asks nothing: add --yes or --dry-run");
-  if (!HasTerminal()) return Usage("there is no terminal to ask on whether to go on: add --yes or --dry-run");
+  if (options.json) return UsageError("--json asks nothing: add --yes or --dry-run");
+  if (!HasTerminal())
+    return UsageError("there is no terminal to ask on whether to go on: add --yes or --dry-run");
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include "tools/bundle_file.h"
 #include "tools/certificate_manager/subject_config.h"
 #include "tools/certificate_manager/targets.h"
+#include "tools/exit_code.h"
 #include "tools/system.h"
 
 namespace certfs {
@@ -17,8 +18,6 @@ namespace {
 
 constexpr std::size_t kConfigBytes = std::size_t{64} << 10;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
 
 bool IsName(const std::string& folded) {
   if (folded == kRootName) return true;
@@ -50,18 +49,18 @@ Result<std::string> PairName(const NamedFile& named, const Inputs& inputs) {
   switch (inputs.operation) {
     case Operation::kMachineSslCustom:
       if (!named.name.empty() && named.name != machine)
-        return Usage("operation 1 is about MACHINE_SSL_CERT, not about " + named.name);
+        return UsageError("operation 1 is about MACHINE_SSL_CERT, not about " + named.name);
       return machine;
     case Operation::kRootCustom:
       if (!named.name.empty() && named.name != kRootName)
-        return Usage("operation 2 takes the root's certificate and key, not those of " + named.name);
+        return UsageError("operation 2 takes the root's certificate and key, not those of " + named.name);
       return std::string(kRootName);
     default:
       break;
   }
   if (IsSolutionUser(named.name)) return named.name;
   if (named.name.empty() && inputs.users.size() == 1) return *inputs.users.begin();
-  return Usage(named.file + ": say which solution user it is for: vpxd=" + named.file);
+  return UsageError(named.file + ": say which solution user it is for: vpxd=" + named.file);
 }
 
 Result<void> ReadConfigs(const ManagerOptions& options, Inputs& inputs) {
@@ -69,14 +68,14 @@ Result<void> ReadConfigs(const ManagerOptions& options, Inputs& inputs) {
   for (const std::string& text : options.configs) {
     const NamedFile named = ReadNamed(text);
     const auto bytes = ReadWholeFile(named.file, kConfigBytes);
-    if (!bytes.has_value()) return Usage(bytes.error().message());
+    if (!bytes.has_value()) return UsageError(bytes.error().message());
     auto config = RequestConfig::Parse(bytes.value());
     if (!config.has_value()) return std::move(config).error().Within(named.file);
     std::string_view text_of_file = AsText(bytes.value());
     // It is going to stand in the middle of what is sent.
     if (text_of_file.starts_with(kByteOrderMark)) text_of_file.remove_prefix(kByteOrderMark.size());
     const bool fresh = inputs.configs.emplace(named.name, text_of_file).second;
-    if (!fresh) return Usage(named.file + ": a second request file for the same");
+    if (!fresh) return UsageError(named.file + ": a second request file for the same");
   }
   return {};
 }
@@ -104,17 +103,17 @@ Result<void> ReadRoots(const ManagerOptions& options, Inputs& inputs) {
     const Bundle bundle = TRY(ReadBundleFile({file, options.password_file, {}}));
     const std::size_t before = inputs.roots.size();
     for (const Pkcs12Item& item : bundle.items) {
-      if (!item.pkcs8.empty()) return Usage(file + ": holds a key; --root takes certificates");
+      if (!item.pkcs8.empty()) return UsageError(file + ": holds a key; --root takes certificates");
       inputs.roots.insert(inputs.roots.end(), item.certificates.begin(), item.certificates.end());
     }
-    if (inputs.roots.size() == before) return Usage(file + ": holds no certificate");
+    if (inputs.roots.size() == before) return UsageError(file + ": holds no certificate");
   }
   return {};
 }
 
 Result<void> ReadUsers(const ManagerOptions& options, Inputs& inputs) {
   for (const std::string& user : options.users) {
-    if (!IsSolutionUser(FoldName(user))) return Usage("'" + user + "' is no solution user");
+    if (!IsSolutionUser(FoldName(user))) return UsageError("'" + user + "' is no solution user");
     inputs.users.insert(FoldName(user));
   }
   return {};
@@ -124,21 +123,21 @@ Result<void> ReadUsers(const ManagerOptions& options, Inputs& inputs) {
 Result<void> CheckUsage(const ManagerOptions& options, Operation operation) {
   const std::string number = "operation " + std::to_string(static_cast<int>(operation));
   const bool pairs = !options.certificates.empty() || !options.keys.empty();
-  if (pairs && !TakesPairs(operation)) return Usage(number + " takes no --cert and no --key");
-  if (!options.roots.empty() && !TakesPairs(operation)) return Usage(number + " takes no --root");
+  if (pairs && !TakesPairs(operation)) return UsageError(number + " takes no --cert and no --key");
+  if (!options.roots.empty() && !TakesPairs(operation)) return UsageError(number + " takes no --root");
   if (TakesPairs(operation) && !pairs && options.requests.empty())
-    return Usage(number + " takes --cert FILE and --key FILE");
+    return UsageError(number + " takes --cert FILE and --key FILE");
   const bool issues = ReplacesRoot(operation) || operation == Operation::kMachineSsl ||
                       operation == Operation::kSolutionUsers || !options.requests.empty();
-  if (!options.configs.empty() && !issues) return Usage(number + " takes no --config");
+  if (!options.configs.empty() && !issues) return UsageError(number + " takes no --config");
   const bool users = operation == Operation::kSolutionUsers || operation == Operation::kSolutionUsersCustom ||
                      operation == Operation::kResetAll;
-  if (!options.users.empty() && !users) return Usage(number + " takes no --user");
+  if (!options.users.empty() && !users) return UsageError(number + " takes no --user");
   if (!options.requests.empty() && !TakesPairs(operation))
-    return Usage("--requests goes with operations 1, 2 and 5");
-  if (options.rekey && !ReplacesRoot(operation)) return Usage(number + " takes no --rekey");
+    return UsageError("--requests goes with operations 1, 2 and 5");
+  if (options.rekey && !ReplacesRoot(operation)) return UsageError(number + " takes no --rekey");
   const bool makes_root = operation == Operation::kRootNew || operation == Operation::kResetAll;
-  if (!options.key_type.empty() && !makes_root) return Usage(number + " takes no --root-key");
+  if (!options.key_type.empty() && !makes_root) return UsageError(number + " takes no --root-key");
   return {};
 }
 

@@ -11,12 +11,11 @@
 #include "store/name.h"
 #include "store/policy.h"
 #include "tools/certificate_manager/subject_config.h"
+#include "tools/exit_code.h"
 
 namespace certfs {
 
 namespace {
-
-Error Usage(std::string words) { return {ErrorCode::kInvalidArgument, std::move(words)}; }
 
 std::string EntryOf(const Target& target) {
   return std::string(target.store) + "/" + std::string(target.alias);
@@ -39,7 +38,7 @@ Result<Certificate> LeafOf(const SecretBytes& pem) {
   for (const PemBlock& block : TRY(ReadPem(pem.Reveal()))) {
     if (block.label == "CERTIFICATE") return Certificate::FromDer(block.body.Reveal());
   }
-  return Usage("there is no certificate");
+  return UsageError("there is no certificate");
 }
 
 std::string Joined(const std::vector<std::string>& names) {
@@ -105,7 +104,8 @@ void Planner::Trust(const Certificate& root) {
 
 Result<void> Planner::CustomMachineSsl() {
   const auto pair = inputs_.pairs.find(FoldName(std::string(kMachineSsl.store)));
-  if (pair == inputs_.pairs.end()) return Usage("give the certificate and its key: --cert FILE --key FILE");
+  if (pair == inputs_.pairs.end())
+    return UsageError("give the certificate and its key: --cert FILE --key FILE");
   return Custom(kMachineSsl, pair->second);
 }
 
@@ -120,7 +120,7 @@ Result<void> Planner::CustomUsers() {
     }
   }
   if (plan_.sections.empty())
-    return Usage("give the certificates and their keys: --cert vpxd=FILE --key vpxd=FILE");
+    return UsageError("give the certificates and their keys: --cert vpxd=FILE --key vpxd=FILE");
   return {};
 }
 
@@ -160,7 +160,7 @@ Result<void> Planner::RootCommand() {
   if (custom) {
     const auto pair = inputs_.pairs.find(std::string(kRootName));
     if (pair == inputs_.pairs.end())
-      return Usage("give the signing certificate and its key: --cert FILE --key FILE");
+      return UsageError("give the signing certificate and its key: --cert FILE --key FILE");
     command.Payload(pair->second.Reveal());
     now = TRY(LeafOf(pair->second)).subject();
   } else if (const auto config = inputs_.configs.find(std::string(kRootName));
@@ -281,12 +281,13 @@ Result<std::string> ConfigForTarget(const Inputs& inputs, const Situation& situa
   if (held != situation.held.end() && held->second.certificate) {
     auto taken_over = ConfigOf(*held->second.certificate);
     if (taken_over.has_value()) return taken_over;
-    return Usage(EntryOf(target) + ": " + taken_over.error().message() + ": give a request file, --config " +
-                 std::string(target.store) + "=FILE");
+    return UsageError(EntryOf(target) + ": " + taken_over.error().message() +
+                      ": give a request file, --config " + std::string(target.store) + "=FILE");
   }
   if (!IsMachine(target)) return "Name = " + name + "\n";
-  return Usage(EntryOf(target) +
-               ": holds no certificate whose names could be taken over: give a request file, --config FILE");
+  return UsageError(
+      EntryOf(target) +
+      ": holds no certificate whose names could be taken over: give a request file, --config FILE");
 }
 
 Result<Plan> MakePlan(const Inputs& inputs, const Situation& situation) {
