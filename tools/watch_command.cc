@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -59,7 +60,7 @@ Result<void> CheckCommand(const std::string& program) {
   for (std::size_t at = 0; at <= path.size();) {
     const std::size_t end = std::min(path.find(':', at), path.size());
     const std::string directory = end == at ? "." : path.substr(at, end - at);
-    if (access((directory + "/" + program).c_str(), X_OK) == 0) return {};
+    if (access((std::filesystem::path(directory) / program).c_str(), X_OK) == 0) return {};
     at = end + 1;
   }
   return UsageError(program + ": no such command in PATH");
