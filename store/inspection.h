@@ -171,7 +171,7 @@ class Inspector {
   struct Anchors {
     Digest identity{};
     std::shared_ptr<const Trust> from;
-    TrustSet set{{}, {}};  // Without CRLs.
+    TrustSet set{{}, {}};                                  // Without CRLs.
     std::multimap<unsigned long, Certificate> by_subject;  // SubjectNumber (crypto/issuer_link.h).
     Boundaries boundaries;
   };

@@ -18,8 +18,8 @@ Result<void> CheckRecords(Examination& at) {
   for (const Damage& damage : report.damages) {
     at.Add("damaged", Urgency::kCritical, damage.subject, damage.detail,
            "write it again, or take it from a backup: " + merge +
-               "; where that keeps what is damaged, save the rest first: certfs doctor " +
-               at.keystore() + " --salvage NEW-KEYSTORE; then check the disk");
+               "; where that keeps what is damaged, save the rest first: certfs doctor " + at.keystore() +
+               " --salvage NEW-KEYSTORE; then check the disk");
   }
   if (report.unreferenced != 0) {
     at.Add(
