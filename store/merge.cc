@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "crypto/store_file.h"
 #include "store/audit_event.h"
 #include "store/backup_reader.h"
 #include "store/kept_state.h"
@@ -27,13 +26,6 @@ Result<std::vector<CertificateOutline>> OutlinesOf(TableSnapshot& state, const s
 constexpr auto kDamagedThere = "what is there is damaged: certfs doctor --salvage saves the rest";
 
 }  // namespace
-
-// What damage took from the target, and has to stay as it is, holds nothing else up.
-template <typename T>
-Result<std::optional<T>> Merger::Sound(Result<std::optional<T>> found, bool& damaged) {
-  damaged = !found.has_value() && found.error().code() == ErrorCode::kCorrupt;
-  return damaged ? Result<std::optional<T>>(std::optional<T>()) : std::move(found);
-}
 
 void Merger::Note(MergeAction action, const BackupEntry& from, std::string why) {
   plan_.steps.push_back({action, from_store_.name.text() + "/" + from.alias.text(), std::move(why)});
@@ -242,54 +234,6 @@ Result<void> Merger::Take(ArchivedLine line) {
   if (put.has_value()) return {};
   if (put.error().code() != ErrorCode::kAlreadyExists) return put.error();
   return Error(ErrorCode::kRejected, "serial-reused", "the ledger of the backup has a serial number twice");
-}
-
-// --- CRLs
-
-Result<void> Merger::LearnLists() {
-  lists_.emplace();
-  if (!store_) return {};
-  for (Cursor after = 0;;) {
-    Cursor skipped = after;
-    bool damaged = false;
-    const auto entry = TRY(Sound(target_.state.NextEntry(store_->number, after, &skipped), damaged));
-    // Where it is not said how to go on, nothing can be said of what follows.
-    if (damaged && skipped > after) {
-      after = skipped;
-      continue;
-    }
-    if (!entry) return {};
-    after = entry->at;
-    if (!entry->item.file(Member::kRevocationList)) continue;
-    const SecretBytes bytes = TRY(ReadLive(target_.state, entry->item, Member::kRevocationList));
-    auto file = ReadRevocationListFile(bytes.Reveal());
-    KnownList& known = lists_->emplace_back();
-    known.folded_alias = FoldName(entry->item.alias.text());
-    if (file.has_value()) known.list = std::move(file).value().list;
-  }
-}
-
-Result<std::optional<std::string>> Merger::ListStays(const BackupEntry& from) {
-  if (!lists_) TRY(LearnLists());
-  const RevocationList list =
-      TRY(ReadRevocationListFile(from.file(Member::kRevocationList)->bytes.Reveal())).list;
-  const std::string folded = FoldName(from.alias.text());
-  KnownList* place = nullptr;
-  for (KnownList& known : *lists_) {
-    if (known.folded_alias == folded) {
-      place = &known;
-    } else if (known.list && known.list->SameAuthority(list)) {
-      return std::optional<std::string>("the CRL of that authority has another alias there");
-    }
-  }
-  if (place != nullptr && place->list) {
-    if (!place->list->SameAuthority(list))
-      return std::optional<std::string>("the CRL there is another authority's");
-    if (list.CompareAge(*place->list) <= 0) return std::optional<std::string>("the CRL there is not older");
-  }
-  if (place == nullptr) place = &lists_->emplace_back(KnownList{folded, {}});
-  place->list = list;
-  return std::optional<std::string>();
 }
 
 // --- What is done

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "crypto/revocation_list.h"
@@ -46,9 +47,13 @@ class Merger final : public ContentsCounter {
     std::optional<RevocationList> list;  // None where it is damaged: anything is better.
   };
 
-  // What was found; nothing, and `damaged`, where damage took it.
+  // What was found; nothing, and `damaged`, where damage took it: that has to stay as it is, and holds
+  // nothing else up.
   template <typename T>
-  static Result<std::optional<T>> Sound(Result<std::optional<T>> found, bool& damaged);
+  static Result<std::optional<T>> Sound(Result<std::optional<T>> found, bool& damaged) {
+    damaged = !found.has_value() && found.error().code() == ErrorCode::kCorrupt;
+    return damaged ? Result<std::optional<T>>(std::optional<T>()) : std::move(found);
+  }
   Result<void> MergeKept(const BackupEntry& from);
   Result<void> MergeStaged(const BackupEntry& from);
   Result<void> FillStaged(const BackupEntry& from, Entry next);

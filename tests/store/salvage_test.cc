@@ -81,10 +81,9 @@ class Salvage : public testing::Test {
           << name << " was never there";
   }
 
-  // The value that a row has; of a table with members, the one of that member.
-  Bytes RowOf(const char* table, Number number, std::optional<Member> member = std::nullopt) const {
-    const DataFile data(keystore_.path());
-    Bytes value;
+  // Calls `look` with each row of `table` that is of `number`.
+  static void EachRow(const DataFile& data, const char* table, Number number,
+                      const std::function<void(const lmdb::Node&)>& look) {
     const std::function<void(lmdb::PageNumber)> walk = [&](lmdb::PageNumber page) {
       const lmdb::TreePage tree = data.Tree(page);
       for (std::size_t i = 0; i < tree.count(); ++i) {
@@ -94,12 +93,20 @@ class Salvage : public testing::Test {
           continue;
         }
         Reader reader(node.key);
-        if (reader.U64() != number || (node.flags & lmdb::kBigNode) != 0) continue;
-        if (!member || node.key.back() == static_cast<std::uint8_t>(*member))
-          value.assign(node.value.begin(), node.value.end());
+        if ((node.key.size() >= 8 ? reader.U64() : reader.U8()) == number) look(node);
       }
     };
     walk(data.TableFacts(table).root);
+  }
+  // The value that a row has; of a table with members, the one of that member.
+  Bytes RowOf(const char* table, Number number, std::optional<Member> member = std::nullopt) const {
+    const DataFile data(keystore_.path());
+    Bytes value;
+    EachRow(data, table, number, [&](const lmdb::Node& node) {
+      if ((node.flags & lmdb::kBigNode) != 0) return;
+      if (!member || node.key.back() == static_cast<std::uint8_t>(*member))
+        value.assign(node.value.begin(), node.value.end());
+    });
     EXPECT_FALSE(value.empty());
     return value;
   }
@@ -121,30 +128,19 @@ class Salvage : public testing::Test {
     const DataFile data(keystore_.path());
     Bytes bytes = data.good();
     bool found = false;
-    const std::function<void(lmdb::PageNumber)> walk = [&](lmdb::PageNumber page) {
-      const lmdb::TreePage tree = data.Tree(page);
-      for (std::size_t i = 0; i < tree.count(); ++i) {
-        const lmdb::Node node = tree.At(i);
-        if (!tree.is_leaf()) {
-          walk(node.child);
-          continue;
-        }
-        Reader reader(node.key);
-        if ((node.key.size() >= 8 ? reader.U64() : reader.U8()) != number) continue;
-        const bool big = (node.flags & lmdb::kBigNode) != 0;
-        const std::size_t begin = big ? DataFile::Offset(node.run(), lmdb::kPageHeaderBytes)
-                                      : static_cast<std::size_t>(node.value.data() - data.good().data());
-        const BytesView value = BytesView(data.good()).subspan(begin, node.size);
-        for (std::size_t at = begin; at < bytes.size();) {
-          bytes[at + value.size() - 1] ^= 1;
-          if (!copies) break;
-          const auto next = std::search(bytes.begin(), bytes.end(), value.begin(), value.end());
-          at = static_cast<std::size_t>(next - bytes.begin());
-        }
-        found = true;
+    EachRow(data, table, number, [&](const lmdb::Node& node) {
+      const bool big = (node.flags & lmdb::kBigNode) != 0;
+      const std::size_t begin = big ? DataFile::Offset(node.run(), lmdb::kPageHeaderBytes)
+                                    : static_cast<std::size_t>(node.value.data() - data.good().data());
+      const BytesView value = BytesView(data.good()).subspan(begin, node.size);
+      for (std::size_t at = begin; at < bytes.size();) {
+        bytes[at + value.size() - 1] ^= 1;
+        if (!copies) break;
+        const auto next = std::search(bytes.begin(), bytes.end(), value.begin(), value.end());
+        at = static_cast<std::size_t>(next - bytes.begin());
       }
-    };
-    walk(data.TableFacts(table).root);
+      found = true;
+    });
     EXPECT_TRUE(found);
     data.Write(bytes);
   }
