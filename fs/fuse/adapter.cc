@@ -21,12 +21,12 @@ timespec TimespecOf(Time time) {
 }
 
 // A user may ask for any 64 bits of seconds; a time that ours cannot hold (before 1677, after 2262) is the
-// nearest that it can.
+// nearest that it can. The kernel sends less than a second of nanoseconds.
 Time TimeOf(const timespec& time) {
   constexpr std::chrono::seconds kEnd = std::chrono::floor<std::chrono::seconds>(Time::duration::max());
   const std::chrono::seconds seconds = std::clamp(
       std::chrono::seconds(time.tv_sec), -(kEnd - std::chrono::seconds(1)), kEnd - std::chrono::seconds(1));
-  return Time(seconds + std::chrono::nanoseconds(time.tv_nsec));
+  return Time(seconds + std::chrono::nanoseconds(std::clamp(time.tv_nsec, 0L, 999'999'999L)));
 }
 
 }  // namespace
