@@ -28,12 +28,16 @@ Result<std::vector<Number>> TrustEntries(TableSnapshot& snapshot) {
   return entries;
 }
 
-// Where BACKUP_STORE keeps what `entry` held; 0 for nowhere.
+// Where BACKUP_STORE keeps what `entry` held; 0 for nowhere, and where nobody can tell for damage.
 Result<Number> KeptOf(TableSnapshot& snapshot, const Entry& entry) {
   const std::optional<Store> store = TRY(snapshot.FindStoreByNumber(entry.store));
   if (!store || entry.is_staged() || PolicyOf(store->name).holds == Holds::kNothing) return Number{0};
-  const std::optional<Entry> kept = TRY(FindKeptState(snapshot, *store, entry.alias));
-  return kept ? kept->number : Number{0};
+  const auto kept = FindKeptState(snapshot, *store, entry.alias);
+  if (!kept.has_value()) {
+    if (kept.error().code() != ErrorCode::kCorrupt) return kept.error();
+    return Number{0};
+  }
+  return kept.value() ? kept.value()->number : Number{0};
 }
 
 }  // namespace

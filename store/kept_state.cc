@@ -33,18 +33,32 @@ Result<bool> HasSame(TableSnapshot& snapshot, const Entry& kept, const KeptFile&
 struct Place {
   Alias name;
   std::optional<Entry> kept;
+  std::optional<Error> damage;  // Somebody's, and nobody can tell whose.
+
+  bool is_free() const { return !kept && !damage; }
 };
+
+// More than some records that are damaged: what finds them is.
+constexpr int kMostDamaged = 8;
 
 // Where the state of the entry of that alias may be kept: as far as the place that has it, or else one that
 // is free.
 Result<std::vector<Place>> PlacesOf(TableSnapshot& snapshot, const Store& backup, const Store& store,
                                     const Alias& alias) {
   std::vector<Place> places;
+  int damaged = 0;
   for (;;) {
     const std::string name = KeptName(alias.text(), store.name.text(), places.size());
-    Place& place = places.emplace_back(Place{TRY(Alias::ParseGiven(name)), {}});
-    place.kept = TRY(snapshot.FindEntryFolded(backup.number, place.name));
-    if (place.kept ? place.kept->origin == store.number : places.size() > 1) return places;
+    Place& place = places.emplace_back(Place{TRY(Alias::ParseGiven(name)), {}, {}});
+    auto kept = snapshot.FindEntryFolded(backup.number, place.name);
+    if (kept.has_value()) {
+      place.kept = std::move(kept).value();
+    } else {
+      if (kept.error().code() != ErrorCode::kCorrupt || ++damaged > kMostDamaged)
+        return std::move(kept).error();
+      place.damage = std::move(kept).error();
+    }
+    if (place.kept ? place.kept->origin == store.number : place.is_free() && places.size() > 1) return places;
   }
 }
 
@@ -63,7 +77,7 @@ Result<Place> PlaceFor(TableSnapshot& snapshot, const Store& backup, const Store
   if (places.back().kept) return places.back();
   // What a store that is no more has left goes to the one that is called so now.
   for (std::size_t i = 1; i + 1 < places.size(); ++i) {
-    if (TRY(IsGone(snapshot, places[i].kept->origin))) return places[i];
+    if (places[i].kept && TRY(IsGone(snapshot, places[i].kept->origin))) return places[i];
   }
   // The first name does not say what its store was called. It goes to one that was made later, and that
   // writes: so neither takes `rm -r` of all stores anything from those that went first, nor a store that
@@ -72,7 +86,7 @@ Result<Place> PlaceFor(TableSnapshot& snapshot, const Store& backup, const Store
   if (first && why == KeptFor::kWriting && store.number > first->number) {
     if (TRY(IsGone(snapshot, first->origin))) return places.front();
   }
-  return first ? places.back() : places.front();
+  return places.front().is_free() ? places.front() : places.back();
 }
 
 // What keeping the state of an entry takes.
@@ -121,7 +135,12 @@ std::string KeptName(std::string_view alias, std::string_view store, std::size_t
 
 Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias) {
   const Store backup = TRY(GetStore(snapshot, TRY(StoreName::Parse(kBackupStore))));
-  return TRY(PlacesOf(snapshot, backup, store, alias)).back().kept;
+  std::vector<Place> places = TRY(PlacesOf(snapshot, backup, store, alias));
+  if (places.back().kept) return std::move(places.back().kept);
+  for (Place& place : places) {
+    if (place.damage) return *std::move(place.damage);
+  }
+  return std::optional<Entry>();
 }
 
 Result<std::optional<Alias>> NameToKeepUnder(TableSnapshot& snapshot, const Store& store, const Entry& entry,

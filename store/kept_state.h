@@ -28,7 +28,8 @@ std::string KeptName(std::string_view alias, std::string_view store, std::size_t
 
 // Puts the state of `entry` of `store`, whose content is about to change, into BACKUP_STORE as it is now.
 // Does nothing for an empty entry, nor when the state that is kept holds all of its files: an entry whose
-// files are removed one by one stays kept whole. What damage took cannot be kept, and holds nothing up.
+// files are removed one by one stays kept whole. What damage took cannot be kept, and holds nothing up; nor does
+// a damaged record in BACKUP_STORE, beside which the state goes.
 // Returns the entry of BACKUP_STORE that it changed, or 0; then `before`, where the caller gives it, is what
 // that entry held until then.
 // A state of a store that is no more may have to give way (store/README.md, "BACKUP_STORE").
@@ -40,7 +41,8 @@ Result<std::optional<Alias>> NameToKeepUnder(TableSnapshot& snapshot, const Stor
                                              KeptFor why);
 
 // The entry of BACKUP_STORE that keeps the state of the entry of that alias; not one that has been kept since
-// before the store was renamed under what it was called then.
+// before the store was renamed under what it was called then. Where none is found, and what is damaged may be
+// it: kCorrupt.
 Result<std::optional<Entry>> FindKeptState(TableSnapshot& snapshot, const Store& store, const Alias& alias);
 
 // Puts `before` back. Returns the entry of BACKUP_STORE that it changed; 0 when that changed once more since,

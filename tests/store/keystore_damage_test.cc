@@ -4,6 +4,7 @@
 #include <fstream>
 #include <optional>
 
+#include "store/kept_state.h"
 #include "store/key_release.h"
 #include "store/sealed_table.h"
 #include "tests/store/damage_door.h"
@@ -162,6 +163,31 @@ TEST_P(KeystoreDamage, ADamagedRootIsNotTrusted) {
   Put(root, kCertificate, "root.pem");
   Put(server, kCertificate, "chain.pem");
   Put(any, kCertificate, "chain.pem");
+}
+
+// Whose it is, nobody can tell: it stays, and what is kept from now on goes beside it.
+TEST_P(KeystoreDamage, ADamagedKeptStateHoldsNoWriteUp) {
+  const Number number = Make("machine", "web");
+  Put(number, Member::kKey, "leaf.key");
+  Put(number, kCertificate, "leaf.pem");
+  const auto kept = [&] {
+    const auto snapshot = Must(keystore_->Snapshot());
+    return FindKeptState(*snapshot, *Must(snapshot->FindStore(NameOf("machine"))), AliasOf("web"));
+  };
+  Flip("entries", KeyOf(Must(kept())->number));
+  ASSERT_FALSE(kept().has_value());
+  EXPECT_EQ(kept().error().code(), ErrorCode::kCorrupt);
+  Put(number, kCertificate, "chain.pem");
+  const auto beside = Must(kept());
+  ASSERT_TRUE(beside);
+  EXPECT_EQ(beside->alias.text(), "bkp_web@machine");
+  EXPECT_EQ(Text(beside->number, kCertificate), AsText(VectorOf("leaf.pem")));
+  EXPECT_EQ(Text(beside->number, Member::kKey), AsText(VectorOf("leaf.key")));
+  // The same place the next time, and no other store's.
+  Put(number, kCertificate, "leaf.pem");
+  EXPECT_EQ(Must(kept())->number, beside->number);
+  Must(keystore_->RemoveFile(number, kCertificate, kRoot));
+  EXPECT_EQ(Text(beside->number, kCertificate), AsText(VectorOf("leaf.pem")));
 }
 
 TEST_P(KeystoreDamage, ADamagedFileIsReplacedOrRemoved) {

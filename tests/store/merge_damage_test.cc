@@ -60,6 +60,19 @@ TEST_P(MergeDamage, AKeptStateWhoseRecordIsDamagedStays) {
   ExpectMerged({"BACKUP_STORE/bkp_web"});
 }
 
+// What is there goes beside it.
+TEST_P(MergeDamage, AnEntryWhoseKeptStateIsDamagedIsReplaced) {
+  Prepare();
+  const Number web = Find("machine", "web")->number;
+  Put(web, Member::kCertificate, "leaf.pem");
+  Flip("entries", KeyOf(Find("BACKUP_STORE", "bkp_web")->number));
+  const std::vector<std::string> lines = Lines(Merged());
+  EXPECT_NE(std::ranges::find(lines, "replace machine/web"), lines.end());
+  const auto kept = Find("BACKUP_STORE", "bkp_web@machine");
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(Text(kept->number, Member::kCertificate), AsText(VectorOf("leaf.pem")));
+}
+
 TEST_P(MergeDamage, AStoreWhoseRecordIsDamagedStays) {
   Prepare();
   Flip("stores", KeyOf(StoreNumber("vpxd")));
