@@ -10,21 +10,22 @@ import harness
 import pki
 from harness import put
 
-# Reads a pair COUNT times; prints for each: when it began, the revisions of the two halves.
+# Reads a pair COUNT times, and on until ENOUGH is there; prints for each: when it began, the revisions of the two halves.
 READER = """
 import os, sys, time
-entry, names, count = sys.argv[1], sys.argv[2].split(","), int(sys.argv[3])
+entry, names, count, enough = sys.argv[1], sys.argv[2].split(","), int(sys.argv[3]), sys.argv[4]
 def revision(name):
     file = os.open(entry + "/" + name, os.O_RDONLY)
     number, size = os.fstat(file).st_ino >> 35, os.fstat(file).st_size
     assert len(os.read(file, 1 << 20)) == size
     os.close(file)
     return number
-for _ in range(count):
+while count > 0 or not os.path.exists(enough):
+    count -= 1
     began = time.clock_gettime(time.CLOCK_REALTIME)
     first, second = revision(names[0]), revision(names[1])
     print(began, first, second)
-    time.sleep(0.0005 if len(sys.argv) > 4 else 0)
+    time.sleep(0.0005 if len(sys.argv) > 5 else 0)
 """
 
 
@@ -53,10 +54,11 @@ class Pairs(harness.MountTest):
         self.read_while(entry, rotate, harness.rounds(400))
 
     def read_while(self, entry, rotate, count):
-        """Reads the pair `count` times in each of three ways, while rotate(1), rotate(2) … replace it."""
+        """Reads the pair `count` times or more in each of three ways, while rotate(1), rotate(2) … replace it, eleven times or more."""
+        enough = os.path.join(self.work, os.path.basename(entry) + ".enough")
         orders = ("cert.pem,key.pem", "cert.pem,key.pem", "key.pem,cert.pem")
         outputs = [open(os.path.join(self.work, f"read{i}"), "w+") for i in range(len(orders))]
-        readers = [subprocess.Popen([sys.executable, "-c", READER, entry, order, str(count)] + (["slow"] if i == 1 else []),
+        readers = [subprocess.Popen([sys.executable, "-c", READER, entry, order, str(count), enough] + (["slow"] if i == 1 else []),
                                     stdout=outputs[i]) for i, order in enumerate(orders)]
         # When each revision was replaced, at the latest.
         replaced, rotations = {}, 0
@@ -65,6 +67,8 @@ class Pairs(harness.MountTest):
             rotate(rotations + 1)
             replaced[before] = time.clock_gettime(time.CLOCK_REALTIME)
             rotations += 1
+            if rotations == 11:
+                open(enough, "w").close()
         mismatches, old, reads = 0, 0, 0
         for reader, output in zip(readers, outputs):
             self.assertEqual(reader.wait(), 0)
@@ -76,8 +80,7 @@ class Pairs(harness.MountTest):
                 old += float(began) > replaced.get(int(first), float("inf")) + 2
             output.close()
         print(f"{rotations} rotations, {reads} pairs read, {mismatches} mismatches, {old} too old")
-        self.assertEqual(reads, count * len(readers))
-        self.assertGreater(rotations, 10)
+        self.assertGreaterEqual(reads, count * len(readers))
         self.assertEqual((mismatches, old), (0, 0))
 
 
