@@ -14,6 +14,7 @@
 #include "tests/crypto/authorities.h"
 #include "tests/crypto/requests.h"
 #include "tests/crypto/verdicts.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -265,7 +266,7 @@ TEST(CertificationRequest, NoChangedRequestPasses) {
     RequestShape shape = Shape(kind);
     shape.extensions = {{"subjectAltName", "DNS:www.example.com"}, {"keyUsage", "digitalSignature"}};
     const Bytes der = shape.Der();
-    for (std::size_t at = 0; at < der.size(); ++at) {
+    for (std::size_t at = 0; at < der.size(); at += RoundsStride()) {
       for (const int flip : {0x01, 0x20, 0x80, 0xFF}) {
         Bytes changed = der;
         changed[at] = static_cast<std::uint8_t>(changed[at] ^ flip);

@@ -19,6 +19,7 @@
 #include "crypto/envelope_writer.h"
 #include "tests/support/must.h"
 #include "tests/support/recipients.h"
+#include "tests/support/rounds.h"
 #include "tests/support/vectors.h"
 
 namespace certfs {
@@ -301,7 +302,7 @@ TEST(EnvelopeTest, EachFlippedBitIsRefusedOrHarmless) {
   const Bytes message = MessageOf(40);
   const Bytes envelope = Seal(RecipientsOf(&Password(), {friend_of_curves.certificate}), message);
   std::size_t harmless = 0;
-  for (std::size_t bit = 0; bit < envelope.size() * 8; ++bit) {
+  for (std::size_t bit = 0; bit < envelope.size() * 8; bit += RoundsStride()) {
     Bytes changed = envelope;
     changed[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
     for (const EnvelopeKey& key : {EnvelopeKey(Password().Clone()), EnvelopeKey(friend_of_curves.key)}) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/crypto/verdicts.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -232,7 +233,7 @@ TEST(Judgement, FlippedBitsNeverPassForTheOriginal) {
   const Bytes der = Vector("leaf.der");
   ASSERT_FALSE(der.empty());
   const Certificate issuing = Certificates("issuing.pem").front();
-  for (std::size_t bit = 0; bit < der.size() * 8; ++bit) {
+  for (std::size_t bit = 0; bit < der.size() * 8; bit += RoundsStride()) {
     Bytes flipped = der;
     flipped[bit / 8] = static_cast<std::uint8_t>(flipped[bit / 8] ^ (1U << bit % 8));
     auto file = ReadCertificateFile(flipped);

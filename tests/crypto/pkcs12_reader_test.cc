@@ -16,6 +16,7 @@
 #include "crypto/pkcs12.h"
 #include "tests/crypto/verdicts.h"
 #include "tests/support/must.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -148,9 +149,10 @@ TEST(Pkcs12Reader, ManyKeysOfOneDerivation) {
   const std::vector<Certificate> chain = Certificates("chain.pem");
   const std::vector<BytesView> views{chain[0].der(), chain[1].der()};
   const SecretBytes key = Pkcs8("leaf.key");
-  for (int i = 0; i < 1000; ++i) Must(builder.AddKey("web" + std::to_string(i), key.Reveal(), views));
+  const std::size_t keys = Rounds<std::size_t>(1000);
+  for (std::size_t i = 0; i < keys; ++i) Must(builder.AddKey("web" + std::to_string(i), key.Reveal(), views));
   const Pkcs12Contents contents = Must(ReadPkcs12(Must(builder.Finish()), Secret("geheim")));
-  ASSERT_EQ(contents.items.size(), 1000U);
+  ASSERT_EQ(contents.items.size(), keys);
   for (const Pkcs12Item& item : contents.items) ASSERT_EQ(item.certificates.size(), 2U);
 }
 
@@ -302,7 +304,7 @@ TEST_P(HostilePkcs12Test, FlippedBits) {
   const SecretBytes password = Secret(GetParam().password);
   // Those of NSS and GnuTLS stretch the password 600,000 times.
   const bool slow = !std::string(GetParam().file).starts_with("openssl");
-  for (std::size_t i = 0; i < good.size(); i += slow ? 97 : 3) {
+  for (std::size_t i = 0; i < good.size(); i += (slow ? 97 : 3) * RoundsStride()) {
     Bytes flipped = good;
     flipped[i] = static_cast<std::uint8_t>(flipped[i] ^ (1U << i % 8));
     const auto contents = ReadPkcs12(flipped, password);
@@ -316,7 +318,7 @@ TEST_P(HostilePkcs12Test, FlippedBits) {
 TEST_P(HostilePkcs12Test, CutOffAfterEachByte) {
   const Bytes good = P12(GetParam().file);
   const SecretBytes password = Secret(GetParam().password);
-  for (std::size_t size = 0; size < good.size(); ++size) {
+  for (std::size_t size = 0; size < good.size(); size += RoundsStride()) {
     EXPECT_FALSE(ReadPkcs12(BytesView(good).first(size), password).has_value()) << "after " << size;
     MayBePkcs12(BytesView(good).first(size));
     ASSERT_TRUE(QueueIsEmpty()) << "after " << size;

@@ -22,6 +22,7 @@
 #include "crypto/signed_data_writer.h"
 #include "tests/support/must.h"
 #include "tests/support/recipients.h"
+#include "tests/support/rounds.h"
 #include "tests/support/vectors.h"
 
 namespace certfs {
@@ -245,7 +246,7 @@ TEST(SignedData, NoFlippedBitPasses) {
   const Bytes file = Sign(signer, message, {Signer("P-384").certificate});
   std::size_t passed = 0;
   std::size_t others = 0;
-  for (std::size_t bit = 0; bit < file.size() * 8; ++bit) {
+  for (std::size_t bit = 0; bit < file.size() * 8; bit += RoundsStride()) {
     Bytes flipped = file;
     flipped[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
     const auto opened = Open(flipped);
@@ -260,7 +261,10 @@ TEST(SignedData, NoFlippedBitPasses) {
     others += opened.value().signer.others[0].fingerprint() != Signer("P-384").certificate.fingerprint();
   }
   // One bit of the number of the version makes 3 of 1.
-  EXPECT_EQ(passed, others + 1);
+  EXPECT_LE(passed, others + 1);
+  if (RoundsStride() == 1) {
+    EXPECT_EQ(passed, others + 1);
+  }
 }
 
 TEST(SignedData, NoPrefixAndNoSuffixPasses) {
