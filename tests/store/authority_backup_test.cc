@@ -9,6 +9,7 @@
 #include "store/opened_keystore.h"
 #include "tests/store/authority_fixture.h"
 #include "tests/store/restore_fixture.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 namespace {
@@ -40,11 +41,12 @@ class AuthorityBackup : public testing::Test {
   FixedClock clock_;
 };
 
-TEST_F(AuthorityBackup, AThousandLinesComeBackExactly) {
-  PutLines(1000);
+TEST_F(AuthorityBackup, ManyLinesComeBackExactly) {
+  const std::uint32_t count = Rounds(1000U, 100U);
+  PutLines(count);
   const auto source = Open(source_.path());
   const Backup backup = Must(MakeBackup(*source));
-  EXPECT_EQ(backup.summary.manifest.counts.issued, 1000U);
+  EXPECT_EQ(backup.summary.manifest.counts.issued, count);
   const BackupSummary planned = Must(PlanBackup(*Must(source->Snapshot()), {}, test::kVectorTime));
   EXPECT_EQ(backup.summary.tar_size, planned.tar_size);
   const BackupOnDisk file(backup.bytes);
@@ -57,7 +59,7 @@ TEST_F(AuthorityBackup, AThousandLinesComeBackExactly) {
   EXPECT_EQ(DescribeAuthority(*after), DescribeAuthority(*before));
   EXPECT_TRUE(Enforces(*restored));
   // By each way to find them.
-  for (std::uint32_t i = 0; i < 1000; i += 37) {
+  for (std::uint32_t i = 0; i < count; i += 37) {
     const auto line = Must(after->FindIssued(RealIssued(i).serial));
     ASSERT_TRUE(line);
     EXPECT_TRUE(Must(after->FindIssuedByNumber(line->number)));
@@ -70,7 +72,7 @@ TEST_F(AuthorityBackup, AThousandLinesComeBackExactly) {
       EXPECT_TRUE(found);
     }
   }
-  EXPECT_EQ(Must(MakeBackup(*restored)).summary.manifest.counts.issued, 1000U);
+  EXPECT_EQ(Must(MakeBackup(*restored)).summary.manifest.counts.issued, count);
 }
 
 TEST_F(AuthorityBackup, IsAddedWhereNoneIsAndKeptWhereOneIs) {

@@ -14,6 +14,7 @@
 #include "tests/store/keystore_fixture.h"
 #include "tests/store/memory_directory.h"
 #include "tests/store/tiny_disk.h"
+#include "tests/support/rounds.h"
 
 namespace certfs {
 
@@ -190,12 +191,12 @@ class FullKeystore : public testing::TestWithParam<Filling> {
 
 TEST_P(FullKeystore, IsEmptiedAndFilledAgainAndAgain) {
   const auto [limit, largest_file] = GetParam();
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < Rounds(2); ++i) {
     const MemoryDirectory directory;
     Growing keystore(limit, directory.path());
     const std::uint64_t empty = keystore->GetUsage().used;
     std::size_t first = 0;
-    for (int again = 0; again < 3; ++again) {
+    for (int again = 0; again < Rounds(3, 2); ++again) {
       const std::size_t count = keystore.Fill(largest_file).size();
       if (first == 0) first = count;
       EXPECT_GE(count, first * 8 / 10);

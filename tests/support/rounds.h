@@ -21,8 +21,8 @@ Number Rounds(Number count, Number least = 1) {
   return std::max(least, static_cast<Number>(static_cast<double>(count) * RoundsFactor()));
 }
 
-// How far a test goes that changes, or cuts after, each bit or byte in turn: 1 but where CERTFS_ROUNDS asks for
-// less. Odd, so that each bit of a byte has its turn.
+// How far a test goes that changes, or cuts after, each bit or byte in turn: 1 but where CERTFS_ROUNDS asks
+// for less. Odd, so that each bit of a byte has its turn.
 inline std::size_t RoundsStride() {
   const double factor = std::clamp(RoundsFactor(), 0.001, 1.0);
   return static_cast<std::size_t>(1 / factor) | 1;
