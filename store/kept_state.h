@@ -28,11 +28,10 @@ std::string KeptName(std::string_view alias, std::string_view store, std::size_t
 
 // Puts the state of `entry` of `store`, whose content is about to change, into BACKUP_STORE as it is now.
 // Does nothing for an empty entry, nor when the state that is kept holds all of its files: an entry whose
-// files are removed one by one stays kept whole. What damage took cannot be kept, and holds nothing up; nor does
-// a damaged record in BACKUP_STORE, beside which the state goes.
-// Returns the entry of BACKUP_STORE that it changed, or 0; then `before`, where the caller gives it, is what
-// that entry held until then.
-// A state of a store that is no more may have to give way (store/README.md, "BACKUP_STORE").
+// files are removed one by one stays kept whole. What damage took cannot be kept, and holds nothing up; nor
+// does a damaged record in BACKUP_STORE, beside which the state goes. Returns the entry of BACKUP_STORE that
+// it changed, or 0; then `before`, where the caller gives it, is what that entry held until then. A state of
+// a store that is no more may have to give way (store/README.md, "BACKUP_STORE").
 Result<Number> KeepState(TableTransaction& transaction, const Store& store, const Entry& entry, Time now,
                          KeptFor why, KeptBefore* before = nullptr);
 
