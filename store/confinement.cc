@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <linux/landlock.h>
 #include <linux/securebits.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -192,6 +195,27 @@ int Refuse(void* filter, const char* name, std::vector<scmp_arg_cmp> arguments,
   return failed == -EDOM ? 0 : failed;
 }
 
+// The kernel reads 32 bits of such an argument, and a filter sees 64.
+scmp_arg_cmp IsInt(unsigned argument, std::uint64_t value) {
+  constexpr scmp_datum_t kInt = 0xFFFFFFFF;
+  return {argument, SCMP_CMP_MASKED_EQ, kInt, value & kInt};
+}
+
+// Of ioctl(2): to type into the terminal that the process was started from, and to put there what was copied;
+// to have the kernel send signals; and to change attributes of a file, for which it need not be open for
+// writing.
+constexpr std::array<unsigned long, 11> kRefusedControls{TIOCSTI,
+                                                         TIOCLINUX,
+                                                         FIOSETOWN,
+                                                         SIOCSPGRP,
+                                                         FS_IOC_SETFLAGS,
+                                                         FS_IOC32_SETFLAGS,
+                                                         FS_IOC_SETVERSION,
+                                                         FS_IOC32_SETVERSION,
+                                                         FS_IOC_FSSETXATTR,
+                                                         FS_IOC_SET_ENCRYPTION_POLICY,
+                                                         FS_IOC_ENABLE_VERITY};
+
 // What depends on arguments.
 int RefuseByArgument(void* filter) {
   int failed = 0;
@@ -214,12 +238,15 @@ int RefuseByArgument(void* filter) {
   const auto self = static_cast<scmp_datum_t>(getpid());
   refuse("kill", {SCMP_A0(SCMP_CMP_NE, self), SCMP_A1(SCMP_CMP_NE, 0)});
   refuse("tgkill", {SCMP_A0(SCMP_CMP_NE, self), SCMP_A2(SCMP_CMP_NE, 0)});
+  // … and those that the kernel sends to whoever a descriptor's owner is said to be; and to keep others
+  // waiting who open a file.
+  for (const auto each : {F_SETOWN, F_SETOWN_EX, F_SETSIG, F_SETLEASE})
+    refuse("fcntl", {IsInt(1, static_cast<unsigned>(each))});
   // To be dumped, and looked into, again.
-  refuse("prctl", {SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_NE, 0)});
-  refuse("prctl", {SCMP_A0(SCMP_CMP_EQ, PR_SET_PTRACER)});
+  refuse("prctl", {IsInt(0, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_NE, 0)});
+  refuse("prctl", {IsInt(0, PR_SET_PTRACER)});
   refuse("prlimit64", {SCMP_A2(SCMP_CMP_NE, 0)});
-  // To type into the terminal that it was started from.
-  refuse("ioctl", {SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, TIOCSTI)});
+  for (const auto each : kRefusedControls) refuse("ioctl", {IsInt(1, each)});
   return failed;
 }
 
@@ -305,10 +332,12 @@ Result<ConfinementReport> Confine(const ConfinementPlan& plan) {
   report.no_new_privileges = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
   if (!report.no_new_privileges) report.missing.push_back("no_new_privs: " + Words(errno));
   if (auto failed = RestrictPaths(paths, report.landlock)) report.missing.push_back(*failed);
-  // Last: it refuses what the others take.
-  const auto unfiltered = FilterCalls(plan);
-  report.filtered = !unfiltered;
-  if (unfiltered) report.missing.push_back(*unfiltered);
+  if (plan.filters) {
+    // Last: it refuses what the others take.
+    const auto unfiltered = FilterCalls(plan);
+    report.filtered = !unfiltered;
+    if (unfiltered) report.missing.push_back(*unfiltered);
+  }
   MutableReport() = report;
   return report;
 }

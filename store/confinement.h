@@ -37,6 +37,8 @@ struct ConfinementPlan {
   std::vector<std::string> calls;
   // The capabilities that it cannot do without, a bit each (linux/capability.h).
   std::uint64_t capabilities = 0;
+  // Whether system calls are refused: not to who goes on to start processes that shut themselves in.
+  bool filters = true;
 };
 
 // What holds now. What the kernel has not is missing, which is no error: the process is as it would be

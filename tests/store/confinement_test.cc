@@ -4,19 +4,25 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -24,6 +30,7 @@
 #include <sstream>
 #include <thread>
 
+#include "crypto/base/descriptor.h"
 #include "store/audit_log.h"
 #include "store/confinement.h"
 #include "store/examiner.h"
@@ -138,6 +145,9 @@ TEST(Confinement, WhatDependsOnArgumentsIsRefusedByThem) {
       say("netlink " + Outcome(socket(AF_NETLINK, SOCK_RAW, 0)));
       say("unix " + Outcome(socket(AF_UNIX, SOCK_STREAM, 0)));
       say("dumpable " + Outcome(prctl(PR_SET_DUMPABLE, 1)));
+      // The kernel takes the lower half.
+      say("dumpable by a long word " + Outcome(syscall(SYS_prctl, (1L << 32) | PR_SET_DUMPABLE, 1, 0, 0, 0)));
+      say("tracer " + Outcome(syscall(SYS_prctl, PR_SET_PTRACER, getppid(), 0, 0, 0)));
       say("undumpable " + Outcome(prctl(PR_SET_DUMPABLE, 0)));
       rlimit limit{};
       say("getrlimit " + Outcome(getrlimit(RLIMIT_NOFILE, &limit)));
@@ -152,23 +162,44 @@ TEST(Confinement, WhatDependsOnArgumentsIsRefusedByThem) {
       std::thread([&] { say("thread done"); }).join();
       say("signal to another " + Outcome(kill(getppid(), SIGCONT)));
       say("signal to a thread of another " + Outcome(syscall(SYS_tgkill, getppid(), getppid(), SIGCONT)));
+      std::array<int, 2> ends{};
+      EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+      const int parent = getppid();
+      const f_owner_ex owner{F_OWNER_PID, parent};
+      say("owner " + Outcome(fcntl(ends[0], F_SETOWN, parent)));
+      say("owner by a long word " + Outcome(syscall(SYS_fcntl, ends[0], (1L << 32) | F_SETOWN, parent)));
+      say("owner of a kind " + Outcome(fcntl(ends[0], F_SETOWN_EX, &owner)));
+      say("owner of a file " + Outcome(ioctl(ends[0], FIOSETOWN, &parent)));
+      say("owner of a socket " + Outcome(ioctl(ends[0], SIOCSPGRP, &parent)));
+      say("other signal " + Outcome(fcntl(ends[0], F_SETSIG, SIGKILL)));
+      say("flags " + Outcome(fcntl(ends[0], F_SETFL, O_NONBLOCK)));
       say("own signal " + Outcome(kill(getpid(), SIGCONT)));
       say("own thread " + Outcome(syscall(SYS_tgkill, getpid(), gettid(), SIGCONT)));
       return said;
     });
   };
   if (geteuid() == 0) {
-    EXPECT_EQ(
-        attempt(false),
-        "inet done\nnetlink done\nunix done\ndumpable done\nundumpable done\ngetrlimit done\n"
-        "setrlimit done\nnamespace done\nclone3 EINVAL\nprocess done\nthread done\n"
-        "signal to another done\nsignal to a thread of another done\nown signal done\nown thread done\n");
+    // EINVAL where there is no Yama.
+    const std::string tracer = InChild([] { return Outcome(prctl(PR_SET_PTRACER, getppid(), 0, 0, 0)); });
+    EXPECT_EQ(attempt(false),
+              "inet done\nnetlink done\nunix done\ndumpable done\ndumpable by a long word done\ntracer " +
+                  tracer +
+                  "\nundumpable done\ngetrlimit done\n"
+                  "setrlimit done\nnamespace done\nclone3 EINVAL\nprocess done\nthread done\n"
+                  "signal to another done\nsignal to a thread of another done\n"
+                  "owner done\nowner by a long word done\nowner of a kind done\nowner of a file done\nowner "
+                  "of a socket done\n"
+                  "other signal done\nflags done\nown signal done\nown thread done\n");
   }
   EXPECT_EQ(
       attempt(true),
-      "inet EPERM\nnetlink EPERM\nunix done\ndumpable EPERM\nundumpable done\ngetrlimit done\n"
+      "inet EPERM\nnetlink EPERM\nunix done\ndumpable EPERM\ndumpable by a long word EPERM\ntracer EPERM\n"
+      "undumpable done\ngetrlimit done\n"
       "setrlimit EPERM\nnamespace EPERM\nclone3 ENOSYS\nprocess EPERM\nthread done\n"
-      "signal to another EPERM\nsignal to a thread of another EPERM\nown signal done\nown thread done\n");
+      "signal to another EPERM\nsignal to a thread of another EPERM\n"
+      "owner EPERM\nowner by a long word EPERM\nowner of a kind EPERM\nowner of a file EPERM\nowner of a "
+      "socket EPERM\n"
+      "other signal EPERM\nflags done\nown signal done\nown thread done\n");
 }
 
 TEST(Confinement, TheFilterReachesThreadsThatAreThereAndThoseThatCome) {
@@ -264,13 +295,28 @@ TEST(Confinement, NoFileGetsAnotherModeOrOwnerOrTime) {
       say("chown " + Outcome(chown(path.c_str(), geteuid(), getegid())));
       say("fchown " + Outcome(fchown(file, geteuid(), getegid())));
       say("utimensat " + Outcome(utimensat(AT_FDCWD, path.c_str(), nullptr, 0)));
+      // Whether the filesystem has these or not.
+      const auto is_refused = [&](unsigned long control, void* argument) {
+        return ioctl(file, control, argument) != 0 && errno == EPERM ? "refused" : "not refused";
+      };
+      int flags = 0;
+      fsxattr attributes{};
+      fsverity_enable_arg verity{};
+      say(std::string("flags ") + is_refused(FS_IOC_SETFLAGS, &flags));
+      say(std::string("attributes ") + is_refused(FS_IOC_FSSETXATTR, &attributes));
+      say(std::string("version ") + is_refused(FS_IOC_SETVERSION, &flags));
+      say(std::string("verity ") + is_refused(FS_IOC_ENABLE_VERITY, &verity));
+      say("lease " + Outcome(fcntl(file, F_SETLEASE, F_RDLCK)));
       return said;
     });
   };
   EXPECT_EQ(attempt(true),
-            "chmod EPERM\nfchmod EPERM\nfchmodat EPERM\nchown EPERM\nfchown EPERM\nutimensat EPERM\n");
-  EXPECT_EQ(attempt(false),
-            "chmod done\nfchmod done\nfchmodat done\nchown done\nfchown done\nutimensat done\n");
+            "chmod EPERM\nfchmod EPERM\nfchmodat EPERM\nchown EPERM\nfchown EPERM\nutimensat EPERM\n"
+            "flags refused\nattributes refused\nversion refused\nverity refused\nlease EPERM\n");
+  EXPECT_EQ(
+      attempt(false),
+      "chmod done\nfchmod done\nfchmodat done\nchown done\nfchown done\nutimensat done\n"
+      "flags not refused\nattributes not refused\nversion not refused\nverity not refused\nlease done\n");
 }
 
 TEST(Confinement, OtherProcessesGetNoSignal) {
@@ -285,6 +331,29 @@ TEST(Confinement, OtherProcessesGetNoSignal) {
   if (confined.starts_with("older")) GTEST_SKIP() << "this kernel's landlock knows no signals";
   EXPECT_EQ(confined, "EPERM done");
   EXPECT_EQ(attempt(false), "done done");
+}
+
+// Landlock's other scope: who listens there has no file that says who may come.
+TEST(Confinement, NobodyIsReachedByAnAbstractSocket) {
+  sockaddr_un address{AF_UNIX, {}};
+  const std::string name = "certfs-confinement-" + std::to_string(getpid());
+  std::copy(name.begin(), name.end(), address.sun_path + 1);  // Behind a zero.
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const auto* const given = reinterpret_cast<const sockaddr*>(&address);
+  const Descriptor listening(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(listening.number(), given, size), 0) << std::strerror(errno);
+  ASSERT_EQ(listen(listening.number(), 2), 0);
+  const auto attempt = [&](bool confined) {
+    return InChild([&] {
+      const bool scoped = !confined || Confined({}).landlock >= 6;
+      const int line = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      return (scoped ? "" : "older ") + Outcome(connect(line, given, size));
+    });
+  };
+  EXPECT_EQ(attempt(false), "done");
+  const std::string confined = attempt(true);
+  if (confined.starts_with("older")) GTEST_SKIP() << "this kernel's landlock knows no sockets";
+  EXPECT_EQ(confined, "EPERM");
 }
 
 TEST(Confinement, AKeystoreIsServedAllTheSame) {
