@@ -24,24 +24,37 @@ std::vector<const StorePolicy*> ProtectedWithout(const std::set<std::string>& fo
 
 // --- Stores
 
+void Salvager::GiveName(FoundStore& found, const StorePolicy& policy) {
+  auto name = StoreName::Parse(policy.name);
+  if (!name.has_value()) return;
+  Store& store = found.store;
+  store_names_.erase(FoldName(store.name.text()));
+  store.name = std::move(name).value();
+  store.attributes = PrivateAttributes(policy.mode);
+  store_names_.insert(FoldName(store.name.text()));
+  found.guessed = true;
+}
+
 // No keystore is without the protected stores, and none of them is ever renamed: where all stores are known
-// save one, and all protected names are had save one, the one has the other.
+// save one, and all protected names are had save one, the one has the other. And nowhere but in BACKUP_STORE
+// has a live entry an origin, or a name that has a store's in it.
 void Salvager::GuessName() {
+  for (auto& [number, found] : stores_) {
+    const auto is_kept = [](const auto& each) {
+      const Entry& entry = each.second.entry;
+      return !entry.is_staged() && (entry.origin != 0 || !Alias::Parse(entry.alias.text()).has_value());
+    };
+    if (found.chosen.record == nullptr && store_names_.count(FoldName(kBackupStore)) == 0 &&
+        std::ranges::any_of(found.entries, is_kept))
+      GiveName(found, *std::ranges::find(DefaultStores(), kBackupStore, &StorePolicy::name));
+  }
   if (!stores_whole_) return;
   const auto missing = ProtectedWithout(store_names_);
   std::vector<FoundStore*> lost;
   for (auto& [number, found] : stores_) {
-    if (found.chosen.record == nullptr && found.listed) lost.push_back(&found);
+    if (found.chosen.record == nullptr && found.listed && !found.guessed) lost.push_back(&found);
   }
-  if (missing.size() != 1 || lost.size() != 1) return;
-  auto name = StoreName::Parse(missing.front()->name);
-  if (!name.has_value()) return;
-  Store& store = lost.front()->store;
-  store_names_.erase(FoldName(store.name.text()));
-  store.name = std::move(name).value();
-  store.attributes = PrivateAttributes(missing.front()->mode);
-  store_names_.insert(FoldName(store.name.text()));
-  lost.front()->guessed = true;
+  if (missing.size() == 1 && lost.size() == 1) GiveName(*lost.front(), *missing.front());
 }
 
 Result<void> Salvager::PutMissingStores() {

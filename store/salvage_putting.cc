@@ -138,7 +138,9 @@ Result<void> Salvager::PutStore(FoundStore& found) {
   const std::string in_store = found.store.name.text() + "/";
   if (found.guessed) {
     Note(found.store.name.text(), Fate::kDoubtful,
-         "its record is lost; no other store can have been the one of this name, which every keystore has");
+         "its record is lost, and with it whether revocation is enforced; no other store can have been the "
+         "one "
+         "of this name, which every keystore has");
   } else if (found.chosen.record == nullptr) {
     Note(found.store.name.text(), Fate::kDoubtful,
          "its record is lost, and with it its name and whether revocation is enforced");
@@ -185,6 +187,7 @@ Result<void> Salvager::PutStore(FoundStore& found) {
     entry.entry.alias = std::move(alias).value();
     entry.entry.attributes = next->entry.attributes;
     live.push_back(&entry);
+    nameless_.erase(number);  // What is left of its files comes here.
   }
   for (const FoundEntry* each : live) {
     const std::string name = in_store + each->entry.alias.text();

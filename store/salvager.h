@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "store/bulk_load.h"
+#include "store/policy.h"
 #include "store/salvage.h"
 #include "store/salvage_records.h"
 
@@ -78,8 +79,9 @@ class Salvager {
 
   // Sees to it that no two stores have one name.
   Result<void> NameStores();
-  // Gives the one store that lost its name the one name that no keystore is without.
+  // Gives a store that lost its name the one that it can only have had.
   void GuessName();
+  void GiveName(FoundStore& found, const StorePolicy& policy);
   // Those that no keystore is without.
   Result<void> PutMissingStores();
   // Takes `name`, or the next that is free.

@@ -368,6 +368,37 @@ TEST_F(Salvage, AProtectedStoreAndAnotherThatLostTheirNames) {
   ExpectAllBut({"TRUSTED_ROOTS", "vpxd"});
 }
 
+// Only there has a live entry an origin.
+TEST_F(Salvage, TheStoreOfKeptStatesAndAnotherThatLostTheirNames) {
+  MakeCompact();
+  SpoilRow("stores", NumberOf("BACKUP_STORE"));
+  SpoilRow("stores", NumberOf("vpxd"));
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "BACKUP_STORE"), Fate::kDoubtful);
+  const Seen seen = SeeSalvaged();
+  int kept = 0;
+  for (const auto& [name, value] : keystore_.good()) {
+    if (!name.starts_with("BACKUP_STORE/") || !name.ends_with(".pem")) continue;
+    ++kept;
+    const auto found = seen.values.find(name);
+    ASSERT_TRUE(found != seen.values.end()) << name;
+    EXPECT_EQ(found->second, value) << name;
+  }
+  EXPECT_GT(kept, 0);
+}
+
+// Its name is left in that of its replacement, and its files come back once.
+TEST_F(Salvage, AnEntryOfWhichTheFilesAndTheReplacementAreLeft) {
+  MakeCompact();
+  SpoilRow("entries", NumberOf("machine/web"));
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "machine/web"), Fate::kDoubtful);
+  const Seen seen = SeeSalvaged();
+  for (const char* const name : {"machine/web/key.pem", "machine/web/cert.pem", "machine/web/next/key.pem"})
+    EXPECT_EQ(seen.values.count(name), 1U) << name;
+  for (const auto& [name, value] : seen.values) EXPECT_FALSE(name.starts_with("SALVAGED")) << name;
+}
+
 // What is left of an entry may be of two times.
 TEST_F(Salvage, AKeyThatIsNotItsCertificates) {
   Number number = 0;
