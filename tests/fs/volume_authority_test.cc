@@ -151,7 +151,7 @@ TEST_F(Authority, OtherNamesAreRefused) {
         << name;
   }
   const std::string serial(32, 'a');
-  for (const std::string name : {std::string("a@b.csr"), serial + ".csr"}) {
+  for (const std::string& name : {std::string("a@b.csr"), serial + ".csr"}) {
     EXPECT_EQ(Failure(tree_.volume.Create(kUser, tree_.At("ca/requests").id, name, kReplace)),
               ErrorCode::kMalformed)
         << name;

@@ -192,7 +192,6 @@ Result<ExitCode> Create(const CreateOptions& options) {
   const auto recorded = Record(mount, recipients, options, digest);
   const auto files = std::ranges::count_if(sources, [](const Source& each) { return !each.item.directory; });
   if (options.json) {
-    using Json = nlohmann::ordered_json;
     PrintJson({{"package", options.output},
                {"sha256", digest},
                {"files", files},

@@ -77,7 +77,6 @@ void Print(const OpenOptions& options, const OpenedPackage& package, const std::
   for (const Item& item : items) files += item.directory ? 0 : 1;
   const std::string subject = package.signer.certificate.subject();
   if (options.json) {
-    using Json = nlohmann::ordered_json;
     PrintJson({{"package", options.package},
                {"sha256", package.digest},
                {"directory", options.directory},
