@@ -109,6 +109,8 @@ bool RevocationList::SameAuthority(const RevocationList& other) const {
   return ASN1_OCTET_STRING_cmp(mine, theirs) == 0;
 }
 
+bool RevocationList::NamesKey() const noexcept { return state_->authority && state_->authority->keyid; }
+
 std::weak_ordering RevocationList::CompareAge(const RevocationList& other) const {
   if (state_->number && other.state_->number) {
     return ASN1_INTEGER_cmp(state_->number.get(), other.state_->number.get()) <=> 0;

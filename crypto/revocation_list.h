@@ -46,6 +46,10 @@ class RevocationList {
   // (RFC 5280, 5.2.1): one of them replaces the other.
   bool SameAuthority(const RevocationList& other) const;
 
+  // Says whether the list has an authority key identifier with a key's. Lists without one, of two authorities
+  // of one name, are told apart by their signers alone.
+  bool NamesKey() const noexcept;
+
   // Orders two lists of one authority: by CRL number (RFC 5280, 5.2.3) where both have one, else by
   // thisUpdate.
   std::weak_ordering CompareAge(const RevocationList& other) const;

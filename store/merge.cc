@@ -23,6 +23,7 @@ Result<std::vector<CertificateOutline>> OutlinesOf(TableSnapshot& state, const s
   return outlines.has_value() ? std::move(outlines).value() : std::vector<CertificateOutline>();
 }
 
+constexpr auto kKeptAlready = "a state of that name is kept already";
 constexpr auto kDamagedThere = "what is there is damaged: certfs doctor --salvage saves the rest";
 
 }  // namespace
@@ -32,6 +33,7 @@ void Merger::Note(MergeAction action, const BackupEntry& from, std::string why) 
 }
 
 Result<void> Merger::Take(const BackupStore& store) {
+  if (!authorities_) TRY(LearnAuthorities());
   TRY(EndStore());
   TRY(ContentsCounter::Take(store));
   from_store_ = store;
@@ -82,9 +84,10 @@ Result<void> Merger::MergeKept(const BackupEntry& from) {
     return {};
   }
   if (kept || displaced) {
-    Note(MergeAction::kKeep, from, "a state of that name is kept already");
+    Note(MergeAction::kKeep, from, kKeptAlready);
     return {};
   }
+  added_states_.emplace(FoldName(from.alias.text()), AddedState{plan_.steps.size(), from.origin});
   Note(MergeAction::kAdd, from);
   if (target_.change == nullptr) return {};
   Number origin = 0;
@@ -107,8 +110,7 @@ Result<void> Merger::MergeStaged(const BackupEntry& from) {
       ++plan_.same;
       return {};
     }
-    if (next && next->empty()) return FillStaged(from, *next);
-    if (next) {
+    if (next && !next->empty()) {
       Note(MergeAction::kKeep, from, "something else is staged there");
       return {};
     }
@@ -116,6 +118,7 @@ Result<void> Merger::MergeStaged(const BackupEntry& from) {
       Note(MergeAction::kKeep, from, "the entry there holds no pair");
       return {};
     }
+    if (next) return FillStaged(from, *next);
   }
   // A plan has added no live entry; a merge has none only where it did not add what the backup holds.
   if (live_is_damaged_ || (!live_ && target_.change != nullptr)) {
@@ -141,6 +144,7 @@ Result<void> Merger::FillStaged(const BackupEntry& from, Entry next) {
 Result<void> Merger::MergeLive(const BackupEntry& from) {
   live_.reset();
   live_is_damaged_ = false;
+  if (from_store_.name.text() == kTrustedRoots) LearnAuthority(from);
   if (store_) live_ = TRY(Sound(target_.state.FindEntryFolded(store_->number, from.alias), live_is_damaged_));
   if (live_is_damaged_) {
     Note(MergeAction::kKeep, from, kDamagedThere);
@@ -265,9 +269,14 @@ Result<void> Merger::AddAs(const BackupEntry& from, Number origin) {
 Result<void> Merger::Replace(const BackupEntry& from, Entry live) {
   Note(MergeAction::kReplace, from);
   TRY(IndexSerials(from, live));
+  if (const auto name = TRY(NameToKeepUnder(target_.state, *store_, live, KeptFor::kWriting)))
+    Displace(*name);
   if (target_.change == nullptr) {
-    if (const auto name = TRY(NameToKeepUnder(target_.state, *store_, live, KeptFor::kWriting)))
-      displaced_.insert(FoldName(name->text()));
+    for (const Member member : kMembers) {
+      live.file(member).reset();
+      if (from.file(member)) live.file(member).emplace();
+    }
+    live_ = std::move(live);
     return {};
   }
   TRY(KeepState(*target_.change, *store_, live, target_.now, KeptFor::kWriting));
@@ -282,6 +291,33 @@ Result<void> Merger::Replace(const BackupEntry& from, Entry live) {
   TRY(target_.change->PutEntry(live));
   live_ = std::move(live);
   return {};
+}
+
+// A plan has not added the states of the backup, nor kept any: where a merge would find them, `free` is not.
+std::string Merger::PlaceToKeep(const Alias& free) const {
+  std::string folded = FoldName(free.text());
+  if (target_.change != nullptr) return folded;
+  const auto name_at = [&](std::size_t place) {
+    return FoldName(KeptName(live_->alias.text(), store_->name.text(), place));
+  };
+  for (const std::size_t place : {0, 1}) {
+    const auto added = added_states_.find(name_at(place));
+    if (added == added_states_.end() || !added->second.origin) continue;
+    if (FoldName(added->second.origin->text()) == FoldName(store_->name.text())) return added->first;
+  }
+  const bool taken = displaced_.count(folded) != 0 || added_states_.count(folded) != 0;
+  return taken ? name_at(1) : folded;
+}
+
+// What is replaced now is kept in the place of what the backup kept, which came before.
+void Merger::Displace(const Alias& name) {
+  const std::string folded = PlaceToKeep(name);
+  if (const auto added = added_states_.find(folded); added != added_states_.end()) {
+    plan_.steps[added->second.step].action = MergeAction::kKeep;
+    plan_.steps[added->second.step].why = kKeptAlready;
+    added_states_.erase(added);
+  }
+  displaced_.insert(folded);
 }
 
 // A file that is there keeps owner, mode and ACL, as with any replacement; its times are the backup's.

@@ -3,13 +3,18 @@
 
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "crypto/certificate.h"
 #include "crypto/revocation_list.h"
+#include "crypto/trust_set.h"
 #include "store/contents_counter.h"
 #include "store/entry_table.h"
 #include "store/keystore.h"
@@ -41,6 +46,13 @@ class Merger final : public ContentsCounter {
   Result<MergePlan> Finish();
 
  private:
+  // Whether two CRLs are of one authority.
+  enum class Kinship : std::uint8_t { kOne, kTwo, kUnknown };
+  // A state of BACKUP_STORE that came from the backup.
+  struct AddedState {
+    std::size_t step;
+    std::optional<StoreName> origin;
+  };
   // A CRL of TRUSTED_ROOTS_CRLS in the target.
   struct KnownList {
     std::string folded_alias;
@@ -67,6 +79,12 @@ class Merger final : public ContentsCounter {
   // Why the CRL of `from` is not to take the place of what the target has; nothing if it may.
   Result<std::optional<std::string>> ListStays(const BackupEntry& from);
   Result<void> LearnLists();
+  Result<void> LearnAuthorities();
+  void LearnAuthority(const BackupEntry& root);
+  Kinship KinshipOf(const RevocationList& one, const RevocationList& other);
+  // The content of that kept state becomes another one.
+  void Displace(const Alias& name);
+  std::string PlaceToKeep(const Alias& free) const;
   Result<void> EndStore();
   void Note(MergeAction action, const BackupEntry& from, std::string why = {});
   // The target's entry of that name; 0 for none.
@@ -82,8 +100,12 @@ class Merger final : public ContentsCounter {
   std::optional<Entry> live_;  // The target's entry for the last live one of the backup.
   bool live_is_damaged_ = false;
   std::optional<std::vector<KnownList>> lists_;
-  std::set<std::string> displaced_;  // Folded aliases of BACKUP_STORE that a plan's replacements would take.
-  bool touched_ = false;             // An entry came.
+  // Of TRUSTED_ROOTS in the target as it was, and in the backup as far as it was read.
+  std::optional<std::vector<Certificate>> authorities_;
+  std::optional<TrustSet> trust_;                   // Of these; none where one came since.
+  std::set<std::string> displaced_;                 // Folded aliases of BACKUP_STORE that replacements take.
+  std::map<std::string, AddedState> added_states_;  // By folded alias.
+  bool touched_ = false;                            // An entry came.
   bool adds_authority_ = false;
 };
 

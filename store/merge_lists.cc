@@ -6,6 +6,44 @@
 
 namespace certfs {
 
+Result<void> Merger::LearnAuthorities() {
+  authorities_.emplace();
+  bool damaged = false;
+  const auto store = TRY(Sound(target_.state.FindStore(TRY(StoreName::Parse(kTrustedRoots))), damaged));
+  for (Cursor after = 0; store;) {
+    Cursor skipped = after;
+    const auto entry = TRY(Sound(target_.state.NextEntry(store->number, after, &skipped), damaged));
+    if (damaged && skipped > after) {
+      after = skipped;
+      continue;
+    }
+    if (!entry) return {};
+    after = entry->at;
+    if (!entry->item.file(Member::kCertificate)) continue;
+    auto file = ReadCertificateFile(TRY(ReadLive(target_.state, entry->item, Member::kCertificate)).Reveal());
+    if (file.has_value()) authorities_->push_back(file.value().certificates.front());
+  }
+  return {};
+}
+
+void Merger::LearnAuthority(const BackupEntry& root) {
+  if (!root.file(Member::kCertificate)) return;
+  auto file = ReadCertificateFile(root.file(Member::kCertificate)->bytes.Reveal());
+  if (!file.has_value()) return;
+  authorities_->push_back(file.value().certificates.front());
+  trust_.reset();
+}
+
+// Two authorities may have one name, and lists need not say which key signed them. Who signed them may be
+// unknown.
+Merger::Kinship Merger::KinshipOf(const RevocationList& one, const RevocationList& other) {
+  if (!one.SameAuthority(other)) return Kinship::kTwo;
+  if (!trust_) trust_.emplace(*authorities_, std::vector<RevocationList>());
+  if (!trust_->OfOneAuthority(one, other)) return Kinship::kTwo;
+  const bool sure = one.NamesKey() || (trust_->SignerOf(one) && trust_->SignerOf(other));
+  return sure ? Kinship::kOne : Kinship::kUnknown;
+}
+
 Result<void> Merger::LearnLists() {
   lists_.emplace();
   if (!store_) return {};
@@ -38,13 +76,15 @@ Result<std::optional<std::string>> Merger::ListStays(const BackupEntry& from) {
   for (KnownList& known : *lists_) {
     if (known.folded_alias == folded) {
       place = &known;
-    } else if (known.list && known.list->SameAuthority(list)) {
+    } else if (known.list && KinshipOf(*known.list, list) == Kinship::kOne) {
       return std::optional<std::string>("the CRL of that authority has another alias there");
     }
   }
   if (place != nullptr && place->list) {
-    if (!place->list->SameAuthority(list))
-      return std::optional<std::string>("the CRL there is another authority's");
+    const Kinship kinship = KinshipOf(*place->list, list);
+    if (kinship == Kinship::kTwo) return std::optional<std::string>("the CRL there is another authority's");
+    if (kinship == Kinship::kUnknown)
+      return std::optional<std::string>("whether the CRL there is the same authority's cannot be told");
     if (list.CompareAge(*place->list) <= 0) return std::optional<std::string>("the CRL there is not older");
   }
   if (place == nullptr) place = &lists_->emplace_back(KnownList{folded, {}});

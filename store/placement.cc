@@ -36,7 +36,15 @@ Result<Number> FindCopy(TableSnapshot& snapshot, const IndexedCertificate& certi
   const auto holder = TRY(snapshot.FindSerial(certificate.serial));
   if (!holder || holder->certificate != certificate.fingerprint || holder->files == 0) return Number{0};
   for (Cursor at_store = 0;;) {
-    const auto store = TRY(snapshot.NextStore(at_store, nullptr));
+    Cursor skipped_store = at_store;
+    auto listed = snapshot.NextStore(at_store, &skipped_store);
+    if (!listed.has_value()) {
+      if (listed.error().code() != ErrorCode::kCorrupt || skipped_store <= at_store)
+        return std::move(listed).error();
+      at_store = skipped_store;
+      continue;
+    }
+    const auto& store = listed.value();
     if (!store) return Number{0};
     at_store = store->at;
     if (!CountsAsPlace(store->item)) continue;
@@ -100,16 +108,15 @@ Result<void> NotePlacement(TableTransaction& transaction, const Store& store, Nu
   const auto leaving = LeafOf(removed);
   const auto coming = LeafOf(added);
   if (leaving && coming && leaving->fingerprint == coming->fingerprint) return {};
-  std::optional<IssuedCertificate> old_line;
-  if (leaving) {
-    auto line = FindLine(transaction, *leaving);
-    // A line that is damaged can be told nothing; what replaces its certificate, or removes it, does not
-    // wait.
-    if (!line.has_value() && line.error().code() != ErrorCode::kCorrupt) return std::move(line).error();
-    if (line.has_value()) old_line = std::move(line).value();
-  }
-  std::optional<IssuedCertificate> new_line;
-  if (coming) new_line = TRY(FindLine(transaction, *coming));
+  // A line that is damaged can be told nothing; what is done with its certificate does not wait.
+  const auto line_of = [&](const std::optional<IndexedCertificate>& certificate) {
+    if (!certificate) return Result<std::optional<IssuedCertificate>>(std::nullopt);
+    auto line = FindLine(transaction, *certificate);
+    if (line.has_value() || line.error().code() != ErrorCode::kCorrupt) return line;
+    return Result<std::optional<IssuedCertificate>>(std::nullopt);
+  };
+  std::optional<IssuedCertificate> old_line = TRY(line_of(leaving));
+  std::optional<IssuedCertificate> new_line = TRY(line_of(coming));
 
   if (old_line) {
     if (old_line->entry == entry) old_line->entry = TRY(FindCopy(transaction, *leaving, entry));

@@ -91,6 +91,18 @@ TEST_P(AuthorityDamage, WhatIsRestoredOverADamagedCertificateIsWhereTheLedgerSay
   EXPECT_EQ(Unsound(*keystore_), "");
 }
 
+TEST_P(AuthorityDamage, ADamagedLineHoldsNoMergeUp) {
+  const Number entry = Place("web");
+  const Number line = LineIn(entry).number;
+  Must(keystore_->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
+  const BackupOnDisk backup(Must(MakeBackup(*keystore_)).bytes);
+  const std::string certificate = Text(entry, kCertificate);
+  Must(keystore_->RemoveFile(entry, kCertificate, kRoot));
+  Flip("issued", KeyOf(line));
+  Must(MergeBackup(Must(backup.Open()), *keystore_, kRoot));
+  EXPECT_EQ(Text(entry, kCertificate), certificate);
+}
+
 // It may be readable again tomorrow.
 TEST_P(AuthorityDamage, AnAuthorityWhoseRootIsDamagedDoesNotRetire) {
   {

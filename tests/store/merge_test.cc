@@ -173,6 +173,93 @@ TEST_P(Merge, StagedEntriesComeWhereNoneIs) {
   EXPECT_EQ(Text(staged.number, Member::kKey), AsText(VectorOf("other.key")));
 }
 
+// Whether anything can be staged for an entry is said by what it will hold.
+TEST_P(Merge, AReplacementIsStagedForWhatIsReplaced) {
+  Must(keystore_->CreateStore(NameOf("own"), kRoot, 0755));
+  const Number entry = Make("own", "x");
+  Put(entry, Member::kKey, "leaf.key");
+  const Number next = Must(keystore_->CreateNext(entry, kRoot, 0700)).number;
+  Put(next, Member::kKey, "other.key");
+  Must(keystore_->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
+  BackUp();
+  Must(keystore_->RemoveFile(next, Member::kKey, kRoot));
+  Must(keystore_->RemoveNext(entry));
+  Must(keystore_->RemoveFile(entry, Member::kKey, kRoot));
+  Must(Write(entry, Member::kSecret, Bytes{'x'}));
+  EXPECT_EQ(Lines(Merged()), (std::vector<std::string>{"add own/x/next", "replace own/x"}));
+  EXPECT_EQ(Text(entry, Member::kKey), AsText(VectorOf("leaf.key")));
+
+  // And the other way round: somebody has made next/ where there is a secret by now.
+  Must(keystore_->RemoveFile(Find("own", "x/next")->number, Member::kKey, kRoot));
+  Must(keystore_->RemoveNext(entry));
+  Must(keystore_->RemoveFile(entry, Member::kKey, kRoot));
+  Must(Write(entry, Member::kSecret, Bytes{'x'}));
+  BackUp();
+  Must(keystore_->RemoveFile(entry, Member::kSecret, kRoot));
+  Put(entry, Member::kKey, "leaf.key");
+  EXPECT_EQ(Lines(Merged()),
+            (std::vector<std::string>{"keep BACKUP_STORE/bkp_x: a state of that name is kept already",
+                                      "replace own/x"}));
+  EXPECT_FALSE(Find("own", "x/next"));
+}
+
+// What the replacements of a merge displace is later than what the backup kept, in whatever order they come.
+TEST_P(Merge, KeptStatesGiveWayToWhatIsReplaced) {
+  const auto fill = [&](const char* store, const char* first, const char* second) {
+    const Number number = Make(store, "x");
+    Put(number, Member::kKey, first);
+    Must(keystore_->RemoveFile(number, Member::kKey, kRoot));
+    Put(number, Member::kKey, second);
+  };
+  fill("machine", "leaf.key", "other.key");
+  fill("vpxd", "leaf.key", "other.key");
+  ASSERT_TRUE(Find("BACKUP_STORE", "bkp_x@vpxd"));
+  Must(keystore_->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
+  BackUp();
+  TemporaryDirectory directory;
+  auto other = GetParam().make(directory.path() / "other", clock_.get());
+  std::swap(other, keystore_);
+  Put(Make("machine", "x"), Member::kKey, "rsa2048.key");
+  Put(Make("vpxd", "x"), Member::kKey, "ed25519.key");
+  const std::vector<std::string> lines = Lines(Merged());
+  EXPECT_NE(std::ranges::find(lines, "replace machine/x"), lines.end());
+  EXPECT_NE(std::ranges::find(lines, "replace vpxd/x"), lines.end());
+  // Both of today's are there.
+  std::set<std::string> kept;
+  for (const char* const name : {"bkp_x", "bkp_x@vpxd", "bkp_x@machine"}) {
+    if (const auto entry = Find("BACKUP_STORE", name)) kept.insert(Text(entry->number, Member::kKey));
+  }
+  for (const char* const key : {"rsa2048.key", "ed25519.key"})
+    EXPECT_EQ(kept.count(std::string(AsText(VectorOf(key)))), 1U) << key;
+}
+
+// Their lists do not say whose they are: their signers do.
+TEST_P(Merge, TwoAuthoritiesOfOneNameHaveAListEach) {
+  Put(Make("TRUSTED_ROOTS", "twin"), Member::kCertificate, "twin.pem");
+  Put(Make("TRUSTED_ROOTS", "other"), Member::kCertificate, "twin-other.pem");
+  Put(Make("TRUSTED_ROOTS_CRLS", "twin"), Member::kRevocationList, "crl-twin.pem");
+  Put(Make("TRUSTED_ROOTS_CRLS", "other"), Member::kRevocationList, "crl-twin-other.pem");
+  Must(keystore_->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
+  BackUp();
+  TemporaryDirectory directory;
+  auto other = GetParam().make(directory.path() / "other", clock_.get());
+  std::swap(other, keystore_);
+  Merged();
+  EXPECT_TRUE(Find("TRUSTED_ROOTS_CRLS", "twin"));
+  EXPECT_TRUE(Find("TRUSTED_ROOTS_CRLS", "other"));
+  // Where one has the other's place there, it stays.
+  TemporaryDirectory second;
+  other = GetParam().make(second.path() / "second", clock_.get());
+  std::swap(other, keystore_);
+  Put(Make("TRUSTED_ROOTS", "other"), Member::kCertificate, "twin-other.pem");
+  Put(Make("TRUSTED_ROOTS_CRLS", "twin"), Member::kRevocationList, "crl-twin-other.pem");
+  const std::vector<std::string> lines = Lines(Merged());
+  EXPECT_NE(std::ranges::find(lines, "keep TRUSTED_ROOTS_CRLS/twin: the CRL there is another authority's"),
+            lines.end());
+  EXPECT_EQ(Text(Find("TRUSTED_ROOTS_CRLS", "twin")->number, Member::kRevocationList),
+            AsText(VectorOf("crl-twin-other.pem")));
+}
+
 // Into a keystore that has nothing, merging does what restoring does.
 TEST_P(Merge, EverythingIntoNothing) {
   change_.All();
