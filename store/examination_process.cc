@@ -84,8 +84,8 @@ void Limit(const ExaminationRequest& request, int file) {
   alarm(request.seconds);
 }
 
-// From here on: reading and asking about what is open, memory, the answer, and the end. Whatever else is
-// tried ends the process. Returns an errno, 0 for none.
+}  // namespace
+
 int ShutIn() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
   void* const filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -117,6 +117,8 @@ int ShutIn() {
   seccomp_release(filter);
   return failed < 0 ? -failed : 0;
 }
+
+namespace {
 
 // All but these two, in whatever order they are.
 void CloseOthers(int one, int other) {

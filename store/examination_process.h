@@ -26,6 +26,10 @@ struct ExaminationAnswer {
 };
 inline constexpr std::size_t kAnswerWordsMax = 512;
 
+// Lets this process read and ask about what it has open, take memory, send, and end; whatever else it tries
+// ends it (SIGSYS). Returns an errno, 0 for none.
+int ShutIn();
+
 // Shuts this process in, walks over `file`, sends the answer to `answer`, and ends. Everything else that is
 // open is closed first.
 [[noreturn]] void ExamineAndEnd(const ExaminationRequest& request, int file, int answer);

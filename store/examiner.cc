@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <mutex>
 #include <string>
 
+#include "store/confinement.h"
 #include "store/examination_process.h"
 #include "store/files.h"
 
@@ -116,23 +118,57 @@ void LeaveEverything(int socket) {
   setsid();
   if (chdir("/") != 0) _exit(EXIT_FAILURE);
   for (int each = 1; each < NSIG; ++each) signal(each, SIG_DFL);
-  signal(SIGCHLD, SIG_IGN);  // What it forks, nobody waits for.
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
   const auto number = static_cast<unsigned>(socket);
   if (number > 0) close_range(0, number - 1, 0);
   close_range(number + 1, ~0U, 0);
   prctl(PR_SET_NAME, kProcessName);
 }
 
+// What it has forked and has not ended. More wait: whoever asks may have been taken over.
+constexpr int kAtOnce = 16;
+volatile sig_atomic_t running = 0;
+
+void CountEnded(int) {
+  const int before = errno;
+  while (waitpid(-1, nullptr, WNOHANG) > 0) running = running - 1;
+  errno = before;
+}
+
+// Nothing but this can end one of its children being counted: it comes while nothing else is done.
+void AwaitRequest(int socket) {
+  sigset_t none;
+  sigemptyset(&none);
+  while (running >= kAtOnce) sigsuspend(&none);
+  pollfd watch{socket, POLLIN, 0};
+  while (ppoll(&watch, 1, nullptr, &none) < 0 && errno == EINTR) {
+  }
+}
+
 [[noreturn]] void Serve(int socket) {
   LeaveEverything(socket);
+  // It needs none of what whoever started it may do: what it forks says in /proc that it is the first to end,
+  // and looks there how much memory it has. A kernel that has not this has the rest.
+  ConfinementPlan plan;
+  plan.paths = {{"/proc", Reach::kWrite}};
+  plan.filters = false;
+  static_cast<void>(Confine(plan));
+  sigset_t ended;
+  sigemptyset(&ended);
+  sigaddset(&ended, SIGCHLD);
+  sigprocmask(SIG_SETMASK, &ended, nullptr);
+  signal(SIGCHLD, CountEnded);
   ExaminationRequest request;
   std::array<int, kDescriptors> descriptors;
-  while (Receive(socket, request, descriptors)) {
+  for (;;) {
+    AwaitRequest(socket);
+    if (!Receive(socket, request, descriptors)) break;
     const bool whole = std::find(descriptors.begin(), descriptors.end(), -1) == descriptors.end();
-    if (whole && fork() == 0) ExamineAndEnd(request, descriptors[0], descriptors[1]);
+    const pid_t child = whole ? fork() : -1;
+    if (child == 0) {
+      signal(SIGCHLD, SIG_DFL);
+      ExamineAndEnd(request, descriptors[0], descriptors[1]);
+    }
+    if (child > 0) running = running + 1;
     Close(descriptors);
   }
   _exit(EXIT_SUCCESS);

@@ -6,10 +6,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -17,11 +22,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <set>
 #include <sstream>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "crypto/base/descriptor.h"
 #include "crypto/base/sanitized.h"
 #include "store/examination_process.h"
 #include "store/files.h"
@@ -144,6 +153,93 @@ TEST_F(Examiner, WhatWalksIsTheFirstToGiveWay) {
   EXPECT_EQ(privileges, "NoNewPrivs:\t1");
   EXPECT_EQ(score, "1000");
   EXPECT_TRUE(kSanitized || memory.find("unlimited") == std::string::npos) << memory;
+}
+
+// Goal: nothing leads out of the process that walks. Method: children shut themselves in, and try.
+TEST(ExaminerShutIn, WhateverElseItTriesEndsIt) {
+  const auto status_of = [](const std::function<bool()>& attempt) {
+    const pid_t child = fork();
+    if (child == 0) {
+      const rlimit none{0, 0};
+      setrlimit(RLIMIT_CORE, &none);
+      if (ShutIn() != 0) _exit(2);
+      _exit(attempt() ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return status;
+  };
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() / "file";
+  std::ofstream(path) << "x";
+  const Descriptor file(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
+  char byte = 0;
+  const int ended = status_of([&] {
+    void* const page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, file.number(), 0);
+    return pread(file.number(), &byte, 1, 0) == 1 && page != MAP_FAILED && send(ends[0], "x", 1, 0) == 1;
+  });
+  EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == 0) << ended;
+
+  constexpr auto kRunnable = PROT_READ | PROT_EXEC;
+  char* const arguments[] = {nullptr};
+  const std::pair<const char*, std::function<bool()>> attempts[] = {
+      {"open", [&] { return syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY) >= 0; }},
+      {"write to the file", [&] { return pwrite(file.number(), "y", 1, 0) == 1; }},
+      {"socket", [] { return socket(AF_UNIX, SOCK_STREAM, 0) >= 0; }},
+      {"receive", [&] { return recv(ends[1], &byte, 1, MSG_DONTWAIT) >= 0; }},
+      {"another program", [&] { return execve("/bin/true", arguments, arguments) == 0; }},
+      {"another process", [] { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0; }},
+      {"a signal", [] { return kill(getppid(), 0) == 0; }},
+      {"look into another", [] { return syscall(SYS_ptrace, 16, getppid(), 0, 0) == 0; }},
+      {"memory that is run",
+       [] { return mmap(nullptr, 4096, kRunnable, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED; }},
+      {"memory shared with the file",
+       [&] {
+         return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file.number(), 0) != MAP_FAILED;
+       }},
+      {"no filter", [] { return prctl(PR_SET_SECCOMP, 0, 0, 0, 0) == 0; }},
+  };
+  for (const auto& [name, attempt] : attempts) {
+    const int status = status_of(attempt);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) << name << ": " << status;
+  }
+  for (const int each : ends) close(each);
+}
+
+// Of whoever started it, it has neither rights nor paths, also while it waits.
+TEST_F(Examiner, WhatWaitsHasNoPrivileges) {
+  Must(Look());
+  const std::string none = std::string(16, '0');
+  for (const char* const set : {"CapEff:", "CapPrm:", "CapInh:", "CapAmb:"})
+    EXPECT_EQ(FactOf(ExaminerProcess(), "status", set), std::string(set) + "\t" + none);
+  EXPECT_EQ(FactOf(ExaminerProcess(), "status", "NoNewPrivs:"), "NoNewPrivs:\t1");
+}
+
+// Goal: whoever asks for very many has no more than some at a time, and all in the end. Method: what is
+// forked is counted while threads ask.
+TEST_F(Examiner, AsManyAtOnceAsAreAllowed) {
+  constexpr int kThreads = 40;
+  const std::string of_examiner = std::to_string(ExaminerProcess());
+  std::atomic<int> left = kThreads;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> asking;
+  for (int i = 0; i < kThreads; ++i) {
+    asking.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) failed += Look().has_value() ? 0 : 1;
+      --left;
+    });
+  }
+  std::ptrdiff_t most = 0;
+  while (left > 0) {
+    const std::string children = FactOf(ExaminerProcess(), "task/" + of_examiner + "/children");
+    most = std::max(most, std::count(children.begin(), children.end(), ' '));
+  }
+  for (std::thread& each : asking) each.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_GT(most, 0);
+  EXPECT_LE(most, 16);
 }
 
 // The names of what a process has open.
