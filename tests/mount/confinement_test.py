@@ -5,6 +5,7 @@ user who tries to look; what the kernel says that the daemon, and its successor,
 
 import base64
 import ctypes
+import errno
 import os
 import re
 import signal
@@ -21,13 +22,15 @@ from harness import errno_of, put, run
 STRANGER = 61003
 # landlock_create_ruleset(2), which is asked for the version of it that the kernel has.
 CREATE_RULESET, VERSION = 444, 1
+PROCESS_MADVISE, PAGEOUT = 440, 21
 
 
 class Canary:
     """A private key, and what betrays it: its number as files and as OpenSSL's numbers have it, its DER, and the lines of its PEM."""
 
     def __init__(self, path):
-        self.path = pki.new_key(path)
+        """Made where there is none."""
+        self.path = path if os.path.exists(path) else pki.new_key(path)
         self.pem = pki.read(path)
         der = pki.openssl("ec", "-in", path, "-outform", "DER")
         scalar = re.search(rb"\x02\x01\x01\x04\x20(.{32})", der, re.DOTALL).group(1)
@@ -70,6 +73,58 @@ def found_in_memory(pid, canary):
     return {(name, form) for name, data in memory_of(pid) for form in canary.in_bytes(data)}
 
 
+class Mapping:
+    """A part of a process's memory: what proc(5) says of it in smaps."""
+
+    def __init__(self, text):
+        self.begin, self.end = (int(word, 16) for word in text.split(maxsplit=1)[0].split("-"))
+        self.flags = set(re.search(r"^VmFlags:(.*)", text, re.MULTILINE).group(1).split())
+        self.swapped = int(re.search(r"^Swap: *([0-9]+) kB", text, re.MULTILINE).group(1))
+        self.name = text.splitlines()[0].split(maxsplit=5)[5:]
+
+    def holds(self, memory, canary):
+        try:
+            memory.seek(self.begin)
+            return bool(canary.in_bytes(memory.read(self.end - self.begin)))
+        except OSError:
+            return False
+
+
+def mappings(pid):
+    with open(f"/proc/{pid}/smaps") as smaps:
+        return [Mapping(part) for part in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", smaps.read())]
+
+
+def mappings_with(pid, canary):
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        return [each for each in mappings(pid) if "rd" in each.flags and each.name != ["[vvar]\n"] and each.holds(memory, canary)]
+
+
+def page_out(pid, mapping):
+    """Has the kernel write the mapping to the swap, as far as it may; returns the errno."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(pid)
+    try:
+        part = (ctypes.c_size_t * 2)(mapping.begin, mapping.end - mapping.begin)
+        done = libc.syscall(PROCESS_MADVISE, process, part, ctypes.c_size_t(1), PAGEOUT, 0)
+        return 0 if done >= 0 else ctypes.get_errno()
+    finally:
+        os.close(process)
+
+
+def examiner_of(daemon):
+    """The process that walks data.mdb for it."""
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{number}/stat") as stat:
+                name, rest = stat.read().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue
+        if name.startswith("certfs-examiner") and int(rest.split()[1]) == daemon:
+            return int(number)
+    return None
+
+
 def core_of(pid, directory):
     done = run("gcore", "-o", os.path.join(directory, "core"), pid)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -104,6 +159,32 @@ class Memory(harness.MountTest):
             self.assertEqual(self.canary.in_bytes(core), set())
             self.assertGreater(len(core), 1 << 20)
         self.assert_nowhere()
+
+    def test_while_it_is_open_the_swap_gets_nothing_of_it(self):
+        put(self.path, self.canary.pem)
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), self.canary.pem)
+            holding = mappings_with(self.pid, self.canary)
+            self.assertTrue(holding)
+            for each in holding:
+                self.assertLessEqual({"lo", "dd"}, each.flags, each.name)
+                self.assertEqual(page_out(self.pid, each), errno.EINVAL, "memory that is locked is paged out")
+            # What is not locked the kernel pages out when it is asked to: the question is the right one.
+            other = next(each for each in mappings(self.pid) if each.name == ["[heap]"])
+            self.assertEqual(page_out(self.pid, other), 0)
+            self.assertEqual([each.swapped for each in mappings_with(self.pid, self.canary)], [0] * len(holding))
+
+    def test_who_examines_the_keystore_has_no_key(self):
+        """Neither what is served nor the key file, which opens all of it."""
+        put(self.path, self.canary.pem)
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), self.canary.pem)
+            examiner = examiner_of(self.pid)
+            self.assertIsNotNone(examiner)
+            key_file = pki.read(self.mount.keystore + ".key")
+            for process in (examiner, self.mount.mounter()):
+                self.assertEqual(found_in_memory(process, self.canary), set())
+                self.assertEqual([name for name, data in memory_of(process) if key_file in data], [])
 
     def test_written_and_read(self):
         put(self.path, self.canary.pem)
@@ -148,6 +229,55 @@ class Memory(harness.MountTest):
         self.assertEqual({form for _, form in found} & {"number", "number of OpenSSL"}, set(), found)
         self.assertEqual(self.canary.in_bytes(core_of(self.pid, self.work)), set())
         self.assertEqual(self.canary.in_files(self.mount.keystore), {})
+
+
+# What signs: OpenSSL's number.
+KEPT = {"number of OpenSSL"}
+
+
+class KeyOfTheAuthority(harness.MountTest):
+    """No path shows it, save backup/ca.p12 under the export password; once something was signed it stays, in locked memory."""
+
+    def test_it_is_nowhere(self):
+        password = pki.write(os.path.join(self.work, "export-password"), b"a password for exports\n")
+        self.mount.unmount()
+        done = run(harness.CERTFS, "password", "set", self.mount.keystore, "--password-file", password)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.mount.mount()
+        put(self.mount.at("ca", "control"), b"init --key=ec-p256")
+
+        def opened(path):
+            """The keys in it, in PEM; none in one of certificates alone, which has another password."""
+            return run("openssl", "pkcs12", "-in", path, "-passin", "file:" + password, "-nocerts", "-noenc").stdout.encode()
+
+        key = os.path.join(self.work, "authority.key")
+        pki.write(key, opened(self.mount.at("backup", "ca.p12")))
+        canary = Canary(pki.write(key, pki.openssl("pkey", "-in", key)))
+        for name in ("one", "two"):
+            put(self.mount.at("ca", "requests", name + ".cfg"), f"Name = {name}\nHostname = {name}.test\n".encode())
+        put(self.mount.at("ca", "control"), b"crl")
+        self.machine_pair()
+        looked_at, found = 0, set()
+        for above, _, names in os.walk(self.mount.path):
+            for path in (os.path.join(above, name) for name in names):
+                try:
+                    data = pki.read(path)
+                except OSError:
+                    continue  # One that is there to be written.
+                looked_at += 1
+                if canary.in_bytes(data) or (path.endswith(".p12") and canary.in_bytes(opened(path))):
+                    found.add(os.path.relpath(path, self.mount.path))
+        self.assertGreater(looked_at, 20)
+        self.assertEqual(found, {"backup/ca.p12"})
+        self.assertEqual(canary.in_files(self.mount.keystore), {})
+        daemon = self.mount.pid()
+        deadline = time.monotonic() + 10
+        while (left := {form for _, form in found_in_memory(daemon, canary)}) - KEPT and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertLessEqual(left, KEPT)
+        for each in mappings_with(daemon, canary):
+            self.assertLessEqual({"lo", "dd"}, each.flags, each.name)
+        self.assertEqual(canary.in_bytes(core_of(daemon, self.work)), set())
 
 
 class Daemon(harness.MountTest):

@@ -10,6 +10,7 @@
 #include "store/opened_keystore.h"
 #include "tests/store/keystore_fixture.h"
 #include "tests/store/raw_lmdb.h"
+#include "tests/store/restore_fixture.h"
 #include "tests/support/recovery.h"
 
 namespace certfs {
@@ -52,6 +53,25 @@ class KeystoreKeys : public testing::Test {
   TemporaryDirectory directory_;
   FixedClock clock_;
 };
+
+// Whoever makes the backup that is merged gets no way into the keystore.
+TEST_F(KeystoreKeys, AMergeBringsNoSlot) {
+  const auto source = Must(Open(TestSecret()));
+  Must(source->SetSettings({SecretOf(kExportPassword), ExportProfile::kModern}));
+  const BackupOnDisk file(Must(MakeBackup(*source, {test::Recipient("p256")})).bytes);
+  const TemporaryDirectory directory;
+  const auto target = directory.path() / "keystore";
+  Must(Keystore::Create(target, TestSecret(), kRoot, clock_.get()));
+  const Bytes header = test::ReadAll((target / "keystore.hdr").string());
+  const auto keystore = Must(Keystore::Open(target, TestSecret(), clock_.get()));
+  const MergePlan merged = Must(MergeBackup(Must(file.Open()), *keystore, kRoot));
+  EXPECT_EQ(merged.contents.recovery.size(), 1U);
+  EXPECT_GT(merged.Count(MergeAction::kAdd), 0U);
+  EXPECT_TRUE(Must(keystore->RecoveryCertificates()).empty());
+  EXPECT_EQ(test::ReadAll((target / "keystore.hdr").string()), header);
+  EXPECT_EQ(CodeOf(Keystore::Open(target, test::RecoveryKey("p256"), clock_.get())),
+            ErrorCode::kAccessDenied);
+}
 
 TEST_F(KeystoreKeys, SlotsComeAndGoAndOpenTheSame) {
   const std::string before = State();
