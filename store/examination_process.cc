@@ -34,6 +34,9 @@ namespace {
 constexpr rlim_t kMemoryBytes = rlim_t{512} << 20;
 constexpr rlim_t kStoredBytesAByte = 4;
 
+// However long whoever asks would wait; 0 would be for ever.
+constexpr std::uint32_t kSecondsMax = 86'400;
+
 // Fields of /proc/self/statm (proc(5)), from 1 on.
 constexpr int kAddressSpace = 1;
 constexpr int kOwnMemory = 6;  // That only this process can write to.
@@ -81,7 +84,7 @@ void Limit(const ExaminationRequest& request, int file) {
       set(RLIMIT_AS, space + more + 2 * static_cast<rlim_t>(status.st_size));
     }
   }
-  alarm(request.seconds);
+  alarm(std::clamp(request.seconds, 1U, kSecondsMax));
 }
 
 }  // namespace

@@ -134,13 +134,17 @@ void CountEnded(int) {
   errno = before;
 }
 
-// Nothing but this can end one of its children being counted: it comes while nothing else is done.
+// The one place where those that have ended are counted: nothing else is done meanwhile.
 void AwaitRequest(int socket) {
   sigset_t none;
   sigemptyset(&none);
-  while (running >= kAtOnce) sigsuspend(&none);
-  pollfd watch{socket, POLLIN, 0};
-  while (ppoll(&watch, 1, nullptr, &none) < 0 && errno == EINTR) {
+  for (;;) {
+    const bool full = running >= kAtOnce;
+    pollfd watch{socket, static_cast<short>(full ? 0 : POLLIN), 0};
+    if (ppoll(&watch, 1, nullptr, &none) < 0 && errno == EINTR) continue;
+    // While it is full it hears of nothing but that nobody is left.
+    if (full) _exit(EXIT_SUCCESS);
+    return;
   }
 }
 

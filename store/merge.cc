@@ -87,7 +87,11 @@ Result<void> Merger::MergeKept(const BackupEntry& from) {
     Note(MergeAction::kKeep, from, kKeptAlready);
     return {};
   }
-  added_states_.emplace(FoldName(from.alias.text()), AddedState{plan_.steps.size(), from.origin});
+  AddedState& added = added_states_[FoldName(from.alias.text())];
+  added = {plan_.steps.size(), from.origin, {}};
+  for (const Member member : kMembers) {
+    if (from.file(member)) added.files.emplace(member, Sha256({from.file(member)->bytes.Reveal()}));
+  }
   Note(MergeAction::kAdd, from);
   if (target_.change == nullptr) return {};
   Number origin = 0;
@@ -270,7 +274,7 @@ Result<void> Merger::Replace(const BackupEntry& from, Entry live) {
   Note(MergeAction::kReplace, from);
   TRY(IndexSerials(from, live));
   if (const auto name = TRY(NameToKeepUnder(target_.state, *store_, live, KeptFor::kWriting)))
-    Displace(*name);
+    TRY(Displace(*name, live));
   if (target_.change == nullptr) {
     for (const Member member : kMembers) {
       live.file(member).reset();
@@ -309,15 +313,30 @@ std::string Merger::PlaceToKeep(const Alias& free) const {
   return taken ? name_at(1) : folded;
 }
 
+// As KeepState does it: what damage took counts for nothing.
+Result<bool> Merger::HoldsAll(const AddedState& added, const Entry& live) {
+  for (const Member member : kMembers) {
+    if (!live.file(member)) continue;
+    const SecretBytes bytes = TRY(ReadLive(target_.state, live, member));
+    if (bytes.empty()) continue;
+    const auto file = added.files.find(member);
+    if (file == added.files.end() || file->second != Sha256({bytes.Reveal()})) return false;
+  }
+  return true;
+}
+
 // What is replaced now is kept in the place of what the backup kept, which came before.
-void Merger::Displace(const Alias& name) {
+Result<void> Merger::Displace(const Alias& name, const Entry& live) {
   const std::string folded = PlaceToKeep(name);
   if (const auto added = added_states_.find(folded); added != added_states_.end()) {
+    // A merge has been told so by NameToKeepUnder.
+    if (target_.change == nullptr && TRY(HoldsAll(added->second, live))) return {};
     plan_.steps[added->second.step].action = MergeAction::kKeep;
     plan_.steps[added->second.step].why = kKeptAlready;
     added_states_.erase(added);
   }
   displaced_.insert(folded);
+  return {};
 }
 
 // A file that is there keeps owner, mode and ACL, as with any replacement; its times are the backup's.

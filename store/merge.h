@@ -52,6 +52,7 @@ class Merger final : public ContentsCounter {
   struct AddedState {
     std::size_t step;
     std::optional<StoreName> origin;
+    std::map<Member, Digest> files;
   };
   // A CRL of TRUSTED_ROOTS_CRLS in the target.
   struct KnownList {
@@ -82,9 +83,10 @@ class Merger final : public ContentsCounter {
   Result<void> LearnAuthorities();
   void LearnAuthority(const BackupEntry& root);
   Kinship KinshipOf(const RevocationList& one, const RevocationList& other);
-  // The content of that kept state becomes another one.
-  void Displace(const Alias& name);
+  // The content of that kept state becomes what `live` holds.
+  Result<void> Displace(const Alias& name, const Entry& live);
   std::string PlaceToKeep(const Alias& free) const;
+  Result<bool> HoldsAll(const AddedState& added, const Entry& live);
   Result<void> EndStore();
   void Note(MergeAction action, const BackupEntry& from, std::string why = {});
   // The target's entry of that name; 0 for none.

@@ -187,7 +187,6 @@ Result<void> Salvager::PutStore(FoundStore& found) {
     entry.entry.alias = std::move(alias).value();
     entry.entry.attributes = next->entry.attributes;
     live.push_back(&entry);
-    nameless_.erase(number);  // What is left of its files comes here.
   }
   for (const FoundEntry* each : live) {
     const std::string name = in_store + each->entry.alias.text();
@@ -197,6 +196,7 @@ Result<void> Salvager::PutStore(FoundStore& found) {
       if (next != staged.end()) leave_out(*next->second);
       continue;
     }
+    nameless_.erase(each->entry.number);  // What is left of its files comes here.
     TRY(PutEntry(found, *each, name));
     if (next == staged.end()) continue;
     // Its record may be of before its entry was renamed.

@@ -24,6 +24,8 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <iterator>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -37,6 +39,7 @@
 #include "store/sealed_table.h"
 #include "tests/store/data_file.h"
 #include "tests/store/keystore_fixture.h"
+#include "tests/support/in_child.h"
 
 namespace certfs {
 namespace {
@@ -217,29 +220,49 @@ TEST_F(Examiner, WhatWaitsHasNoPrivileges) {
   EXPECT_EQ(FactOf(ExaminerProcess(), "status", "NoNewPrivs:"), "NoNewPrivs:\t1");
 }
 
-// Goal: whoever asks for very many has no more than some at a time, and all in the end. Method: what is
-// forked is counted while threads ask.
+constexpr std::size_t kAllowedAtOnce = 16;
+
+std::vector<pid_t> ChildrenOf(pid_t process) {
+  std::istringstream children(FactOf(process, "task/" + std::to_string(process) + "/children"));
+  return std::vector<pid_t>(std::istream_iterator<pid_t>(children), {});
+}
+
+// Stops all that walk now, and says how many do: none where one had just ended.
+std::size_t HoldWalkers(pid_t examiner) {
+  const std::vector<pid_t> walking = ChildrenOf(examiner);
+  for (const pid_t each : walking) kill(each, SIGSTOP);
+  const auto is_stopped = [](pid_t each) {
+    return FactOf(each, "status", "State:").starts_with("State:\tT");
+  };
+  return std::ranges::all_of(walking, is_stopped) ? walking.size() : 0;
+}
+
+// Goal: whoever asks for very many has no more than some at a time, and all in the end. Method: what walks is
+// stopped until it is as many as may be; then no more come.
 TEST_F(Examiner, AsManyAtOnceAsAreAllowed) {
-  constexpr int kThreads = 40;
-  const std::string of_examiner = std::to_string(ExaminerProcess());
-  std::atomic<int> left = kThreads;
+  std::atomic<bool> done = false;
   std::atomic<int> failed = 0;
   std::vector<std::thread> asking;
-  for (int i = 0; i < kThreads; ++i) {
+  for (std::size_t i = 0; i < 2 * kAllowedAtOnce; ++i) {
     asking.emplace_back([&] {
-      for (int round = 0; round < 20; ++round) failed += Look().has_value() ? 0 : 1;
-      --left;
+      do {
+        failed += Look(Extent::kPages, std::chrono::minutes(5)).has_value() ? 0 : 1;
+      } while (!done);
     });
   }
-  std::ptrdiff_t most = 0;
-  while (left > 0) {
-    const std::string children = FactOf(ExaminerProcess(), "task/" + of_examiner + "/children");
-    most = std::max(most, std::count(children.begin(), children.end(), ' '));
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  std::size_t held = 0;
+  while (held < kAllowedAtOnce && std::chrono::steady_clock::now() < give_up)
+    held = HoldWalkers(ExaminerProcess());
+  EXPECT_EQ(held, kAllowedAtOnce);
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(ChildrenOf(ExaminerProcess()).size(), kAllowedAtOnce);
+    std::this_thread::sleep_for(milliseconds(1));
   }
+  done = true;
+  for (const pid_t each : ChildrenOf(ExaminerProcess())) kill(each, SIGCONT);
   for (std::thread& each : asking) each.join();
   EXPECT_EQ(failed, 0);
-  EXPECT_GT(most, 0);
-  EXPECT_LE(most, 16);
 }
 
 // The names of what a process has open.
@@ -321,6 +344,16 @@ TEST_F(Examiner, ServesWhoeverWasForkedSince) {
   }
 }
 
+// Waits for it. Whoever adopts it may be slow to take note.
+bool Ends(pid_t process) {
+  const auto running = [&] {
+    const std::string line = FactOf(process, "stat");
+    return !line.empty() && line.find(") Z") == std::string::npos;
+  };
+  for (int i = 0; i < 10000 && running(); ++i) usleep(1000);
+  return !running();
+}
+
 // It ends with the last one that could ask it.
 TEST_F(Examiner, EndsWithThem) {
   int ends[2];
@@ -336,17 +369,38 @@ TEST_F(Examiner, EndsWithThem) {
   pid_t own = -1;
   ASSERT_EQ(read(ends[0], &own, sizeof(own)), static_cast<ssize_t>(sizeof(own)));
   waitpid(child, nullptr, 0);
-  // Whoever adopts it may be slow to take note of its end.
-  const auto running = [&] {
-    std::ifstream status("/proc/" + std::to_string(own) + "/stat");
-    std::string line;
-    std::getline(status, line);
-    return !line.empty() && line.find(") Z") == std::string::npos;
-  };
-  for (int i = 0; i < 10000 && running(); ++i) usleep(1000);
-  EXPECT_FALSE(running());
+  EXPECT_TRUE(Ends(own));
   close(ends[0]);
   close(ends[1]);
+}
+
+// Also where as many as may be hang.
+TEST_F(Examiner, EndsWithThemWhileItIsFull) {
+  const std::string said = InChild([&]() -> std::string {
+    // In the place of the line to the one that was inherited, one whose other end is gone.
+    std::array<int, 2> ends{};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return "no socket";
+    close(ends[1]);
+    dup2(ends[0], ExaminerDescriptor());
+    if (!StartExaminer().has_value()) return "no examiner";
+    const Descriptor file(open((path() / "data.mdb").c_str(), O_RDONLY | O_CLOEXEC));
+    std::vector<std::unique_ptr<Examination>> asked;
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    std::size_t held = 0;
+    while (held < kAllowedAtOnce && std::chrono::steady_clock::now() < give_up) {
+      auto examination = BeginExamination(file.number(), Extent::kPages, std::chrono::minutes(5));
+      if (!examination.has_value()) return examination.error().message();
+      asked.push_back(std::move(examination).value());
+      held = HoldWalkers(ExaminerProcess());
+    }
+    return std::to_string(held) + " " + std::to_string(ExaminerProcess());
+  });
+  std::istringstream words(said);
+  std::size_t held = 0;
+  pid_t own = -1;
+  words >> held >> own;
+  EXPECT_EQ(held, kAllowedAtOnce) << said;
+  EXPECT_TRUE(Ends(own));
 }
 
 // Files that ask for more than there is.

@@ -399,6 +399,31 @@ TEST_F(Salvage, AnEntryOfWhichTheFilesAndTheReplacementAreLeft) {
   for (const auto& [name, value] : seen.values) EXPECT_FALSE(name.starts_with("SALVAGED")) << name;
 }
 
+// Where another entry has that name by now they come back without one.
+TEST_F(Salvage, FilesOfWhichTheNameIsAnothersByNow) {
+  MakeCompact();
+  const Number web = NumberOf("machine/web");
+  const Number next = NumberOf("machine/web/next");
+  ChangeBy([&](Keystore&, Populator& populator) {
+    populator.Put(populator.Make("machine", "second"), Member::kKey, "ed25519.key");
+  });
+  const Bytes named = RowOf("entries", web);
+  ChangeBy([&](Keystore& keystore, Populator& populator) {
+    const Number store = populator.StoreOf("machine");
+    Must(keystore.RenameEntry(store, AliasOf("web"), AliasOf("www"), kRoot));
+    Must(keystore.RenameEntry(store, AliasOf("second"), AliasOf("web"), kRoot));
+  });
+  SpoilBytes(named);
+  SpoilRow("entries", web);
+  SpoilRow("entries", next);  // The record before it has the name of before.
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "machine/web"), Fate::kRecovered);
+  const Seen seen = SeeSalvaged();
+  const std::string apart = "SALVAGED/number-" + std::to_string(web);
+  for (const std::string& name : {apart + "/key.pem", apart + "/cert.pem"})
+    EXPECT_EQ(seen.values.count(name), 1U) << name;
+}
+
 // What is left of an entry may be of two times.
 TEST_F(Salvage, AKeyThatIsNotItsCertificates) {
   Number number = 0;
