@@ -97,7 +97,7 @@ def mappings(pid):
 
 def mappings_with(pid, canary):
     with open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        return [each for each in mappings(pid) if "rd" in each.flags and each.name != ["[vvar]\n"] and each.holds(memory, canary)]
+        return [each for each in mappings(pid) if "rd" in each.flags and each.holds(memory, canary)]
 
 
 def page_out(pid, mapping):

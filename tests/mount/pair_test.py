@@ -62,13 +62,18 @@ class Pairs(harness.MountTest):
                                     stdout=outputs[i]) for i, order in enumerate(orders)]
         # When each revision was replaced, at the latest.
         replaced, rotations = {}, 0
-        while any(reader.poll() is None for reader in readers):
-            before = os.stat(entry + "/cert.pem").st_ino >> 35
-            rotate(rotations + 1)
-            replaced[before] = time.clock_gettime(time.CLOCK_REALTIME)
-            rotations += 1
-            if rotations == 11:
-                open(enough, "w").close()
+        try:
+            while any(reader.poll() is None for reader in readers):
+                before = os.stat(entry + "/cert.pem").st_ino >> 35
+                rotate(rotations + 1)
+                replaced[before] = time.clock_gettime(time.CLOCK_REALTIME)
+                rotations += 1
+                if rotations == 11:
+                    open(enough, "w").close()
+        except BaseException:
+            for reader in readers:
+                reader.kill()
+            raise
         mismatches, old, reads = 0, 0, 0
         for reader, output in zip(readers, outputs):
             self.assertEqual(reader.wait(), 0)
