@@ -30,6 +30,8 @@ struct MergeTarget {
   Time now;
 };
 
+inline constexpr auto kDamagedThere = "what is there is damaged: certfs doctor --salvage saves the rest";
+
 // Decides what to do with each entry that comes, and does it where the target may be changed. Planning and
 // doing are one code: they differ in nothing else.
 class Merger final : public ContentsCounter {
@@ -79,6 +81,9 @@ class Merger final : public ContentsCounter {
   Result<bool> IsSame(const BackupEntry& from, const Entry& live);
   // Why the CRL of `from` is not to take the place of what the target has; nothing if it may.
   Result<std::optional<std::string>> ListStays(const BackupEntry& from);
+  // Each entry of that store of the target that can be read: `use` is given it.
+  template <typename Use>
+  Result<void> ForEachSound(Number store, const Use& use);
   Result<void> LearnLists();
   Result<void> LearnAuthorities();
   void LearnAuthority(const BackupEntry& root);

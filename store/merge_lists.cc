@@ -6,24 +6,34 @@
 
 namespace certfs {
 
-Result<void> Merger::LearnAuthorities() {
-  authorities_.emplace();
-  bool damaged = false;
-  const auto store = TRY(Sound(target_.state.FindStore(TRY(StoreName::Parse(kTrustedRoots))), damaged));
-  for (Cursor after = 0; store;) {
+template <typename Use>
+Result<void> Merger::ForEachSound(Number store, const Use& use) {
+  for (Cursor after = 0;;) {
     Cursor skipped = after;
-    const auto entry = TRY(Sound(target_.state.NextEntry(store->number, after, &skipped), damaged));
+    bool damaged = false;
+    const auto entry = TRY(Sound(target_.state.NextEntry(store, after, &skipped), damaged));
+    // Where it is not said how to go on, nothing can be said of what follows.
     if (damaged && skipped > after) {
       after = skipped;
       continue;
     }
     if (!entry) return {};
     after = entry->at;
-    if (!entry->item.file(Member::kCertificate)) continue;
-    auto file = ReadCertificateFile(TRY(ReadLive(target_.state, entry->item, Member::kCertificate)).Reveal());
-    if (file.has_value()) authorities_->push_back(file.value().certificates.front());
+    TRY(use(entry->item));
   }
-  return {};
+}
+
+Result<void> Merger::LearnAuthorities() {
+  authorities_.emplace();
+  bool damaged = false;
+  const auto store = TRY(Sound(target_.state.FindStore(TRY(StoreName::Parse(kTrustedRoots))), damaged));
+  if (!store) return {};
+  return ForEachSound(store->number, [&](const Entry& entry) -> Result<void> {
+    if (!entry.file(Member::kCertificate)) return {};
+    auto file = ReadCertificateFile(TRY(ReadLive(target_.state, entry, Member::kCertificate)).Reveal());
+    if (file.has_value()) authorities_->push_back(file.value().certificates.front());
+    return {};
+  });
 }
 
 void Merger::LearnAuthority(const BackupEntry& root) {
@@ -47,24 +57,15 @@ Merger::Kinship Merger::KinshipOf(const RevocationList& one, const RevocationLis
 Result<void> Merger::LearnLists() {
   lists_.emplace();
   if (!store_) return {};
-  for (Cursor after = 0;;) {
-    Cursor skipped = after;
-    bool damaged = false;
-    const auto entry = TRY(Sound(target_.state.NextEntry(store_->number, after, &skipped), damaged));
-    // Where it is not said how to go on, nothing can be said of what follows.
-    if (damaged && skipped > after) {
-      after = skipped;
-      continue;
-    }
-    if (!entry) return {};
-    after = entry->at;
-    if (!entry->item.file(Member::kRevocationList)) continue;
-    const SecretBytes bytes = TRY(ReadLive(target_.state, entry->item, Member::kRevocationList));
+  return ForEachSound(store_->number, [&](const Entry& entry) -> Result<void> {
+    if (!entry.file(Member::kRevocationList)) return {};
+    const SecretBytes bytes = TRY(ReadLive(target_.state, entry, Member::kRevocationList));
     auto file = ReadRevocationListFile(bytes.Reveal());
     KnownList& known = lists_->emplace_back();
-    known.folded_alias = FoldName(entry->item.alias.text());
+    known.folded_alias = FoldName(entry.alias.text());
     if (file.has_value()) known.list = std::move(file).value().list;
-  }
+    return {};
+  });
 }
 
 Result<std::optional<std::string>> Merger::ListStays(const BackupEntry& from) {
