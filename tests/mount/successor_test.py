@@ -7,6 +7,7 @@ daemon is killed every 200 ms: 1 for 12 s, 10 for two minutes."""
 import array
 import errno
 import fcntl
+import json
 import os
 import random
 import re
@@ -463,43 +464,66 @@ class Upgrade(SuccessorTest):
 
     def test_readers_and_writers_meanwhile(self):
         end = time.monotonic() + SECONDS / 2
+        # From when until when each write was made, within which it was committed: a line each.
+        commits = os.path.join(self.work, "upgrade.commits")
 
         def read():
-            reads = 0
+            """How many were read, and from when until when those took that found nothing left of what they had opened."""
+            reads, lost = 0, []
             while time.monotonic() < end:
-                assert pki.read(self.entry + "/cert.pem") in (self.chain, self.leaf)
-                assert pki.read(self.entry + "/key.pem") == pki.read(self.key)
-                reads += 1
-            return reads
+                begun = time.monotonic()
+                try:
+                    assert pki.read(self.entry + "/cert.pem") in (self.chain, self.leaf)
+                    assert pki.read(self.entry + "/key.pem") == pki.read(self.key)
+                    reads += 1
+                except OSError as error:
+                    if error.errno != errno.ESTALE:
+                        raise
+                    lost.append((begun, time.monotonic()))
+            return json.dumps([reads, lost])
 
         def write():
             writes = 0
-            while time.monotonic() < end:
-                # A writer that an upgrade finds between its open and its close has an error, and tries again.
-                try:
-                    put(self.entry + "/cert.pem", (self.chain, self.leaf)[writes % 2])
-                    writes += 1
-                    # Two revisions that come while a file is open, and an upgrade: of that nothing is left.
+            with open(commits, "w") as notes:
+                while time.monotonic() < end:
+                    begun = time.monotonic()
+                    # A writer that an upgrade finds between its open and its close has an error, and tries again.
+                    try:
+                        put(self.entry + "/cert.pem", (self.chain, self.leaf)[writes % 2])
+                        writes += 1
+                    except OSError as error:
+                        assert error.errno == errno.EIO, error
+                    print(begun, time.monotonic(), file=notes, flush=True)
                     time.sleep(0.1)
-                except OSError as error:
-                    assert error.errno == errno.EIO, error
-            return writes
+            return json.dumps(writes)
 
         crowd = load_test.Crowd()
         for _ in range(4):
             crowd.add(read)
         crowd.add(write)
-        handed = 0
-        while time.monotonic() < end:
-            before = self.mount.pid()
-            os.kill(self.mount.mounter(), signal.SIGUSR2)
-            self.successor(before)
-            handed += 1
-            time.sleep(0.3)
-        reports = crowd.reports()
-        self.assertEqual([report for report in reports if not report.isdigit()], [])
-        print(f"{handed} programs, reads and writes {reports}", flush=True)
-        self.assertTrue(all(int(report) for report in reports))
+        upgrades = []
+        try:
+            while time.monotonic() < end:
+                before, begun = self.mount.pid(), time.monotonic()
+                os.kill(self.mount.mounter(), signal.SIGUSR2)
+                self.successor(before)
+                upgrades.append((begun, time.monotonic()))
+                time.sleep(0.3)
+        finally:
+            reports = crowd.reports()
+        self.assertEqual([report for report in reports if report.startswith("failed")], [])
+        *readers, writes = map(json.loads, reports)
+        with open(commits) as notes:
+            written = [tuple(map(float, line.split())) for line in notes]
+        lost = [span for reads, spans in readers for span in spans]
+        print(f"{len(upgrades)} programs, {sum(reads for reads, _ in readers)} reads, {len(lost)} of them of what was replaced twice, {writes} writes", flush=True)
+
+        def within(span, others):
+            return sum(begun <= span[1] and span[0] <= ended for begun, ended in others)
+
+        # Two revisions that come while a file is open, and an upgrade: of that nothing is left.
+        self.assertEqual([span for span in lost if within(span, written) < 2 or not within(span, upgrades)], [])
+        self.assertTrue(writes and all(reads for reads, _ in readers))
 
     def test_a_passphrase_that_was_given_once(self):
         with tempfile.TemporaryDirectory(prefix="certfs-passphrase-") as place:
