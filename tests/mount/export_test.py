@@ -13,6 +13,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
@@ -210,17 +211,33 @@ class ExportTest(harness.MountTest):
             done = run("sh", "-c", script, "sh", pair[0], certificate, entry)
             self.assertEqual(done.returncode, 0, done.stderr)
 
-        rotate(keys[0])
-        with open(self.export("hvc", "pair", "fullchain.pem"), "rb") as first:
-            rotate(keys[1])
-            self.assertEqual(pki.read(entry + "/key.pem"), pki.read(keys[0][0]))
-            self.assertEqual(first.read(), keys[0][1])
+        def in_time(attempt):
+            """What `attempt` finds within two seconds (kPinned, fs/volume/pins.h): who comes later gets what is live."""
+            for _ in range(10):
+                begun = time.monotonic()
+                found = attempt()
+                if time.monotonic() - begun < 2:
+                    return found
+            self.fail("it takes two seconds each time")
+
+        def by_view_first():
+            rotate(keys[0])
+            with open(self.export("hvc", "pair", "fullchain.pem"), "rb") as first:
+                rotate(keys[1])
+                return pki.read(entry + "/key.pem"), first.read()
+
+        self.assertEqual(in_time(by_view_first), (pki.read(keys[0][0]), keys[0][1]))
         reader = ('import sys\nkey = open(sys.argv[1] + "/stores/hvc/pair/key.pem", "rb")\nprint(flush=True)\n'
                   'sys.stdin.readline()\nsys.stdout.buffer.write(open(sys.argv[1] + "/export/hvc/pair/fullchain.pem", "rb").read())\n')
-        process = subprocess.Popen(["/usr/bin/python3", "-c", reader, self.mount.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        process.stdout.readline()
-        rotate(keys[0])
-        self.assertEqual(process.communicate(b"\n")[0], keys[1][1])
+
+        def by_key_first():
+            rotate(keys[1])
+            process = subprocess.Popen(["/usr/bin/python3", "-c", reader, self.mount.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process.stdout.readline()
+            rotate(keys[0])
+            return process.communicate(b"\n")[0]
+
+        self.assertEqual(in_time(by_key_first), keys[1][1])
         self.assertEqual(pki.read(self.export("hvc", "pair", "fullchain.pem")), keys[0][1])
 
     # --- The password

@@ -121,9 +121,11 @@ class Mount:
         return mounter == self.began[0] and daemon != self.began[1]
 
     def unmount(self):
-        done = run(CERTFS, "umount", self.path)
-        if done.returncode:
-            raise RuntimeError("umount: " + done.stderr)
+        deadline = time.monotonic() + 30
+        while (done := run(CERTFS, "umount", self.path)).returncode:
+            # By whoever only looks at all mounts of the machine, and gets no processor.
+            if "in use" not in done.stderr or time.monotonic() >= deadline:
+                raise RuntimeError("umount: " + done.stderr)
 
     def pid(self):
         """The daemon's; after its end its successor has another."""
@@ -163,7 +165,14 @@ class Mount:
 
 def put(path, data):
     """Writes in one open, so that the error of write or close is this call's."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    flags, begun = os.O_WRONLY | os.O_CREAT | os.O_TRUNC, time.monotonic()
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        # Who got no processor for kNoteLife (fs/fuse/redirect.h), between the two walks of one open, begins anew.
+        if error.errno != errno.ESTALE or time.monotonic() - begun < 2:
+            raise
+        descriptor = os.open(path, flags, 0o644)
     try:
         os.write(descriptor, data)
     except OSError:

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 import harness
 import pki
@@ -145,6 +146,9 @@ class KeyTest(harness.MountTest):
         for thread in threads:
             thread.start()
         epoch = self.listed()["epoch"]
+        # That there are changes beside it is what this is about.
+        while not written[0] and not faults:
+            time.sleep(0.01)
         for _ in range(rounds(5)):
             self.change("rotate")
         stop.set()

@@ -149,6 +149,8 @@ class ServerTest(harness.MountTest):
             self.assertNotEqual(after, before)
             # Until it is reloaded it has the old pair, and none in between is seen.
             self.assertTrue(until(lambda: served() == after), pki.read(self.log).decode(errors="replace"))
+            # The server may be done before the command is, which would be ended with the watcher.
+            self.assertTrue(until(lambda: not pki.read(f"/proc/{watcher.pid}/task/{watcher.pid}/children")), "the command does not end")
         finally:
             watcher.send_signal(signal.SIGTERM)
             said = watcher.communicate(timeout=PATIENCE)[0]
