@@ -1,6 +1,7 @@
 // The putting half of Salvager.
 
 #include <algorithm>
+#include <bit>
 #include <tuple>
 #include <vector>
 
@@ -103,6 +104,10 @@ Result<void> Salvager::PutEntry(const FoundStore& found, const FoundEntry& from,
     bool sure = false;
     entry.file(member) = TakeFile(from, member, name + "/" + std::string(FileName(member)), sure);
     if (sure) surely.insert(member);
+  }
+  if (PolicyOf(found.store.name).holds == Holds::kNothing) {
+    const bool whole = surely.size() == static_cast<std::size_t>(std::popcount(from.entry.members()));
+    kept_states_sure_ = kept_states_sure_ && from.chosen.record != nullptr && whole;
   }
   SetMisfitsApart(found, from.entry.number, name, surely, entry);
   IndexSerials(found, name, entry);
@@ -232,15 +237,22 @@ Result<void> Salvager::PutAuthority() {
     // a list that somebody else has signed.
     if (each.crl_number != 0) ++each.crl_number;
   }
-  if (authority.record.last_operation) {
+  auto& operation = authority.record.last_operation;
+  // What it would be taken back to is in BACKUP_STORE. A replacement of the root is told from the ledger.
+  if (operation && !operation->reverted && !kept_states_sure_ && operation->name != kReplaceRootOperation) {
+    report_.doubts.push_back("what the certificate authority did last (" + operation->name +
+                             ") cannot be taken back: not all that BACKUP_STORE keeps is surely its latest");
+    operation.reset();
+  }
+  if (operation) {
     std::vector<LastOperation::Changed> kept;
-    for (const LastOperation::Changed& each : authority.record.last_operation->entries) {
+    for (const LastOperation::Changed& each : operation->entries) {
       EntryName name = NameOf(each.entry);
       if (name.empty()) continue;
       kept.push_back({0, each.revision});
       authority.changed.push_back(std::move(name));
     }
-    authority.record.last_operation->entries = std::move(kept);
+    operation->entries = std::move(kept);
   }
   // The ledger comes behind it, whether there is one or not.
   if (any || manifest.issued_count != 0) TRY(load_.Add(std::move(authority)));

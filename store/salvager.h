@@ -125,6 +125,7 @@ class Salvager {
   std::set<Number> placed_;                            // Entries that were found.
   std::map<Number, std::string> names_;                // "STORE/ALIAS", of what was put.
   std::map<std::pair<Bytes, Bytes>, Digest> serials_;  // Issuer and serial number: the certificate.
+  bool kept_states_sure_ = true;                       // All that is put into BACKUP_STORE.
   bool stores_whole_ = true;                           // The hash tree of the stores.
   bool whole_ = true;                                  // All trees, and all that they lead to.
 };

@@ -605,6 +605,56 @@ TEST_F(Salvage, TheSettingsTheAuthorityAndTheLedger) {
   ExpectAllBut({"settings", "authority"});
 }
 
+// It would be taken back to what BACKUP_STORE keeps.
+TEST_F(Salvage, WhatTheAuthorityDidLastIsTakenBackToWhatWasKept) {
+  AuthorityRecord done = SomeAuthority();
+  const auto last_operation = [&] {
+    const SalvageReport report = Must(Run());
+    const bool told = std::ranges::any_of(report.doubts, [](const std::string& each) {
+      return each.find("(reset-all) cannot be taken back") != std::string::npos;
+    });
+    const auto examination = Must(KeystoreExamination::Open(salvaged(), TestSecret('n'), keystore_.clock()));
+    const auto operation = Must(Must(examination->keystore().Snapshot())->GetAuthority()).last_operation;
+    EXPECT_NE(operation.has_value(), told);
+    return operation;
+  };
+  const auto put = [&] {
+    const auto table = Must(OpenSealedTable(keystore_.path(), keystore_.Keys()));
+    const auto transaction = Must(table->BeginTransaction());
+    Must(transaction->PutAuthority(done));
+    Must(transaction->Commit());
+  };
+  done.last_operation->reverted = false;
+  done.last_operation->entries = {{NumberOf("machine/web"), 3}};
+  const Number kept = NumberOf("BACKUP_STORE/bkp_web");
+  put();
+  MakeCompact();
+  const Bytes sound = DataFile(keystore_.path()).good();
+  const auto operation = last_operation();
+  ASSERT_TRUE(operation);
+  ASSERT_EQ(operation->entries.size(), 1U);
+  EXPECT_EQ(operation->entries[0].revision, 3U);
+  SpoilRow("entries", NumberOf("machine/small7"));
+  EXPECT_TRUE(last_operation()) << "of something else";
+  DataFile(keystore_.path()).Write(sound);
+  SpoilRow("contents", kept);
+  EXPECT_FALSE(last_operation()) << "a file of it is lost";
+  DataFile(keystore_.path()).Write(sound);
+  ChangeBy([&](Keystore&, Populator& populator) {
+    populator.Put(NumberOf("machine/web"), Member::kCertificate, "leaf.pem");
+  });
+  SpoilRow("entries", kept);
+  const SalvageReport report = Must(Run());
+  EXPECT_EQ(FateOf(report, "BACKUP_STORE/bkp_web"), Fate::kDoubtful);
+  EXPECT_FALSE(last_operation()) << "it is an earlier one";
+  // Of a replacement of the root the ledger tells.
+  DataFile(keystore_.path()).Write(sound);
+  done.last_operation->name = kReplaceRootOperation;
+  put();
+  SpoilRow("contents", kept);
+  EXPECT_TRUE(last_operation());
+}
+
 TEST_F(Salvage, WithoutAManifestThereIsNothing) {
   MakeCompact();
   SpoilRow("manifest", 0);
