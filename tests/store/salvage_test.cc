@@ -614,7 +614,7 @@ TEST_F(Salvage, WhatTheAuthorityDidLastIsTakenBackToWhatWasKept) {
       return each.find("(reset-all) cannot be taken back") != std::string::npos;
     });
     const auto examination = Must(KeystoreExamination::Open(salvaged(), TestSecret('n'), keystore_.clock()));
-    const auto operation = Must(Must(examination->keystore().Snapshot())->GetAuthority()).last_operation;
+    auto operation = Must(Must(examination->keystore().Snapshot())->GetAuthority()).last_operation;
     EXPECT_NE(operation.has_value(), told);
     return operation;
   };
