@@ -190,8 +190,8 @@ TEST_P(VolumeFaults, AreToldAndNothingIsHalfDone) {
   for (std::size_t i = 0; i < std::min(codes, kCodes.size()) && !HasFailure(); ++i) {
     // EIO always, and another one, elsewhere for each operation.
     const bool every = codes >= kCodes.size() || OnlyPoint() != nullptr;
-    // Where each attempt takes a volume of its own, sanitized code has time for some.
-    const std::size_t sparse = operation_.once && RoundsFactor() < 1 ? 31 : 1;
+    // Sanitized code has time for some, and for fewer where each attempt takes a volume of its own.
+    const std::size_t sparse = RoundsFactor() >= 1 ? 1 : operation_.once ? 31 : 5;
     const std::size_t step = operation_.stride * sparse * (i == 0 ? 1 : kStep);
     MeetCode(kCodes[every || i == 0 ? i : 1 + GetParam() % (kCodes.size() - 1)], every ? 1 : step);
   }
